@@ -1,0 +1,281 @@
+"""The configuration of one training (`RunConfig`) and of a study around it (`StudyConfig`).
+
+These two classes hold every default of the project and every constraint on a value. Command-line
+options and the parameters in MLproject are made from them, help texts included.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self, get_args
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+ImageSide = Annotated[int, Field(ge=1, le=1024)]
+Monitor = Literal["val/loss", "val/accuracy", "val/macro_f1", "val/balanced_accuracy"]
+
+MAX_SEED = 2**32 - 1
+
+
+def _split_integers(value: object) -> object:
+    """Let a comma-separated text stand for a tuple of integers: `"512,256"` is `(512, 256)`."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.strip("()[] ").split(",")]
+    return tuple(part for part in parts if part)
+
+
+class Settings(BaseModel):
+    """A frozen, validated group of settings in which an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Build from field names and values, given as Python values or as text.
+
+        Raises ConfigError naming every field that is unknown or has a wrong value, what was
+        given, and what would be right.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError(cls, error) from None
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with some fields changed, validated like a new one. Raises ConfigError."""
+        return self.parse({**self.model_dump(), **changes})
+
+    def as_text(self) -> dict[str, str]:
+        """Every field as the text that would be typed on a command line."""
+        return {name: field_text(value) for name, value in self.model_dump().items()}
+
+
+class SettingsError(ValueError):
+    """A setting that its user has to change."""
+
+
+class ConfigError(SettingsError):
+    """What is wrong with the settings a user gave: `problems` has a pair of name and text each."""
+
+    def __init__(self, settings: type[Settings], error: ValidationError) -> None:
+        by_field: dict[str, str] = {}
+        for problem in error.errors(include_url=False):
+            name = str(problem["loc"][0]) if problem["loc"] else ""
+            by_field.setdefault(name, _explain(settings, name, dict(problem)))
+        self.problems = list(by_field.items())
+        super().__init__("; ".join(f"{n}: {text}" if n else text for n, text in self.problems))
+
+
+def _explain(settings: type[Settings], name: str, problem: dict[str, Any]) -> str:
+    if problem["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, settings.model_fields, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        return f"no such setting; {hint}(known: {', '.join(settings.model_fields)})"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not name:
+        return message
+    extra = settings.model_fields[name].json_schema_extra
+    expected = extra.get("expected") if isinstance(extra, dict) else None
+    choices = field_choices(settings, name)
+    if expected:
+        message = f"should be {expected}"
+    elif choices:
+        message = f"should be one of {', '.join(choices)}"
+    else:
+        message = message.replace("Input should", "should")
+    return f"{message}; {field_text(problem['input'])!r} was given"
+
+
+def field_text(value: object) -> str:
+    """A value as it would be typed on a command line: `(512, 256)` is `512,256`."""
+    if isinstance(value, tuple | list):
+        return ",".join(str(item) for item in value)
+    return str(value)
+
+
+def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
+    """The texts a field accepts when it accepts only a fixed list of them, else nothing."""
+    annotation = settings.model_fields[name].annotation
+    options = get_args(annotation)
+    return options if options and all(isinstance(option, str) for option in options) else ()
+
+
+class RunConfig(Settings):
+    """All the hyperparameters of one training. Frozen; unknown keys are errors; seed 0 is valid."""
+
+    data: str = Field(
+        "digits",
+        min_length=1,
+        description="'digits' (built in), or a folder of images: train/ val/ [test/] with a folder "
+        "a class in each, or just a folder a class",
+    )
+    val_fraction: float = Field(
+        0.2,
+        gt=0.0,
+        lt=1.0,
+        description="share of the images of each class drawn by the seed for validation, "
+        "when the data has no validation split of its own",
+    )
+    image_size: Literal["auto"] | ImageSide = Field(
+        "auto",
+        description="side in pixels to which images are resized (squeezed to a square); "
+        "auto: 64, or the longest side of all images when that is smaller",
+        json_schema_extra={"expected": "auto, or a number of pixels from 1 to 1024"},
+    )
+    channels: Literal["auto", "rgb", "gray"] = Field(
+        "auto", description="auto: gray when every image is grayscale, else rgb"
+    )
+    normalization: Literal["dataset", "imagenet", "none"] = Field(
+        "dataset",
+        description="subtract a mean and divide by a standard deviation per channel: those of the "
+        "training images, those of ImageNet, or none (pixels in 0..1)",
+    )
+    epochs: int = Field(20, ge=1, description="passes over the training images")
+    batch_size: int = Field(32, ge=1, description="images a training step")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="update rule")
+    momentum: Fraction = Field(0.9, description="momentum of sgd; adam and adamw ignore it")
+    lr: float = Field(
+        1e-3, gt=0.0, le=1e3, allow_inf_nan=False, description="learning rate (peak of a schedule)"
+    )
+    weight_decay: float = Field(
+        0.0,
+        ge=0.0,
+        le=1e3,
+        allow_inf_nan=False,
+        description="L2 penalty on all parameters (adam, sgd), or decoupled decay (adamw)",
+    )
+    schedule: Literal["none", "cosine", "onecycle"] = Field(
+        "none", description="course of the learning rate over all steps"
+    )
+    label_smoothing: Fraction = Field(
+        0.0, description="share of the target spread evenly over all classes"
+    )
+    hidden: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=65536)], ...],
+        Field(min_length=1),
+        BeforeValidator(_split_integers),
+    ] = Field(
+        (512, 256),
+        description="widths of the hidden layers, separated by commas",
+        json_schema_extra={"expected": "one or more widths from 1 to 65536, such as 512,256"},
+    )
+    activation: Literal["relu", "tanh", "sigmoid", "gelu", "leaky_relu"] = Field(
+        "relu", description="nonlinearity after each hidden layer"
+    )
+    dropout: Fraction = Field(
+        0.0, description="probability of zeroing a hidden activation while training"
+    )
+    batch_norm: bool = Field(
+        False, description="batch normalization between each hidden layer and its activation"
+    )
+    init: Literal["he", "xavier", "uniform", "normal", "constant", "default"] = Field(
+        "he", description="initialization of the weights; default: what torch.nn.Linear does"
+    )
+    hflip: Probability = Field(0.0, description="probability of flipping left to right")
+    vflip: Probability = Field(0.0, description="probability of flipping top to bottom")
+    brightness_contrast: Probability = Field(
+        0.0, description="probability of changing brightness and contrast by up to 20%"
+    )
+    shift_scale_rotate: Probability = Field(
+        0.0,
+        description="probability of an affine change: shift up to 6.25%, scale up to 10%, "
+        "turn up to 45 degrees",
+    )
+    early_stopping_patience: int = Field(
+        0,
+        ge=0,
+        description="stop after this many epochs without a better monitored metric and keep the "
+        "best weights; 0: train all epochs and keep the last weights",
+    )
+    monitor: Monitor = Field("val/loss", description="metric that early stopping watches")
+    seed: int = Field(
+        0,
+        ge=0,
+        le=MAX_SEED,
+        description="origin of all randomness: split, order, augmentation, initialization, dropout",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="where to train; auto: cuda when there is one"
+    )
+    threads: int = Field(
+        0, ge=0, le=1024, description="CPU threads of a training step; 0: one a physical core"
+    )
+
+    @model_validator(mode="after")
+    def _batch_norm_needs_batches(self) -> Self:
+        if self.batch_norm and self.batch_size == 1:
+            raise ValueError(
+                "batch_norm needs a batch_size of at least 2: one image has no variance"
+            )
+        return self
+
+
+# What stays the same for all arms of a study: an arm that changed one of these would not be paired.
+STUDY_WIDE = ("data", "val_fraction", "seed", "device", "threads")
+
+
+def _split_seeds(value: object) -> object:
+    if isinstance(value, str) and "," in value:
+        return _split_integers(value)
+    return value
+
+
+class StudyConfig(Settings):
+    """What a study adds to its base configuration."""
+
+    seeds: Annotated[
+        Annotated[int, Field(ge=1, le=1000)]
+        | tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
+        BeforeValidator(_split_seeds),
+    ] = Field(
+        3,
+        description="how many seeds, counted up from seed; or a list of them: 0,1,2 (5, for one)",
+        json_schema_extra={"expected": "a count from 1 to 1000, or a list of seeds such as 0,1,2"},
+    )
+    arms_at_once: int = Field(
+        0,
+        ge=0,
+        description="arms trained side by side; 0: as many as fit in half of the free memory",
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if isinstance(self.seeds, tuple) and len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(f"seeds: each may be named once, but {field_text(self.seeds)} "
+                             "names one twice")
+        if self.seeds == ():
+            raise ValueError("seeds: give a count or a list such as 0,1,2")
+        return self
+
+    def seed_list(self, first: int) -> tuple[int, ...]:
+        """The seeds of the study; a count starts at `first`, the seed of the base configuration."""
+        if isinstance(self.seeds, tuple):
+            return self.seeds
+        return tuple((first + k) % (MAX_SEED + 1) for k in range(self.seeds))
+
+
+class TrackingConfig(Settings):
+    """Where runs are recorded and whether recorded ones are used again."""
+
+    experiment_name: str = Field(
+        "mlp",
+        min_length=1,
+        description="MLflow experiment; under `mlflow run`, its --experiment-name decides",
+    )
+    runs_dir: str = Field(
+        "runs", min_length=1, description="folder of the TensorBoard events written while training"
+    )
+    retrain: bool = Field(
+        False, description="train again even what is already recorded as finished"
+    )

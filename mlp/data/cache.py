@@ -1,0 +1,56 @@
+"""The folder in which what was read once is kept."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+from mlp.data.index import DataError
+
+
+def cache_folder() -> Path:
+    """The folder named by the environment variable MLP_CACHE, else where the platform keeps caches.
+
+    Made if it does not exist. Raises DataError where that is impossible.
+    """
+    folder = Path(os.environ.get("MLP_CACHE") or platformdirs.user_cache_dir("mlp", False))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"cannot make the cache folder {folder}: {error.strerror}; "
+            "set MLP_CACHE to a folder that can be written"
+        ) from None
+    return folder.resolve()
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A path to write to, which takes the place of `target` in one step when the block ends well.
+
+    Raises DataError when the disk is full or the folder cannot be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            try:
+                os.replace(temporary, target)
+            except PermissionError:
+                # Windows: another process made the same file and has it open
+                if not target.exists():
+                    raise
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise DataError(
+            f"cannot write {target}: {error.strerror or error}; "
+            "make room, or set MLP_CACHE to a folder that can be written"
+        ) from None

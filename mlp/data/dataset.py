@@ -1,0 +1,139 @@
+"""What a training sees of the data: pixels, labels, and which images are for what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp.config import RunConfig
+from mlp.data.digits import digits
+from mlp.data.folder import folder
+from mlp.data.index import Index, check
+from mlp.data.normalization import Normalization
+from mlp.data.pixels import load_pixels
+from mlp.data.split import Split, is_drawn, split
+
+# torchvision's ImageNet statistics, RGB in 0..1, and their luma for gray
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+_DEFAULT_SIDE = 64
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Decoded images: uint8 pixels (N, H, W, C) and int64 labels (N,), rows as in `ids`."""
+
+    name: str
+    digest: str
+    classes: tuple[str, ...]
+    ids: NDArray[np.str_]
+    labels: NDArray[np.int64]
+    pixels: NDArray[np.uint8]
+    split: Split
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height, width of an image as the network gets it."""
+        _, height, width, channels = self.pixels.shape
+        return channels, height, width
+
+    def normalization(self, kind: str) -> Normalization:
+        """Mean and standard deviation by channel: dataset (of the training images), imagenet, none.
+
+        A channel that never varies is divided by 1.
+        """
+        channels = self.shape[0]
+        if kind == "imagenet" and channels == 3:
+            return Normalization(_IMAGENET_MEAN, _IMAGENET_STD)
+        if kind == "imagenet":
+            return Normalization(
+                (float(np.mean(_IMAGENET_MEAN)),), (float(np.mean(_IMAGENET_STD)),)
+            )
+        if kind == "none":
+            return Normalization((0.0,) * channels, (1.0,) * channels)
+        # Counting the 256 values makes the sums exact whatever the number of images.
+        counts = np.zeros((channels, 256), np.int64)
+        for start in range(0, len(self.split.train), 4096):
+            block = self.pixels[self.split.train[start : start + 4096]]
+            for channel in range(channels):
+                counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
+        values = np.arange(256) / 255
+        weights = counts / counts.sum(axis=1, keepdims=True)
+        mean = weights @ values
+        std = np.sqrt((weights * (values - mean[:, None]) ** 2).sum(axis=1))
+        return Normalization(
+            tuple(map(float, mean)), tuple(float(s) if s > 1e-6 else 1.0 for s in std)
+        )
+
+
+def open_index(data: str) -> Index:
+    """The index of a data source named by RunConfig.data. Raises DataError."""
+    index = digits() if data == "digits" else folder(data)
+    check(index)
+    return index
+
+
+def resolve(config: RunConfig, index: Index) -> RunConfig:
+    """The configuration with image size and channels as this data decides them."""
+    rows = index.usable
+    longest = int(rows[["width", "height"]].max(axis=None))
+    size = min(_DEFAULT_SIDE, longest) if config.image_size == "auto" else config.image_size
+    channels = config.channels
+    if channels == "auto":
+        channels = "gray" if bool(rows["gray"].all()) else "rgb"
+    return config.changed({"image_size": size, "channels": channels})
+
+
+def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
+    """Decode (or find decoded) the images as a resolved configuration wants them, and split them.
+
+    Also returns the index with the images refused that could not be decoded. Raises DataError.
+    """
+    assert isinstance(config.image_size, int) and config.channels != "auto"
+    index, pixels = load_pixels(index, config.image_size, config.channels == "gray")
+    check(index)
+    rows = index.usable
+    number = {name: label for label, name in enumerate(index.classes)}
+    return index, Dataset(
+        name=index.name,
+        digest=index.digest,
+        classes=index.classes,
+        ids=rows["path"].to_numpy(dtype=np.str_),
+        labels=rows["class"].map(number).to_numpy(np.int64),
+        pixels=pixels,
+        split=split(index, config.val_fraction, config.seed),
+    )
+
+
+def remarks(index: Index, config: RunConfig) -> list[str]:
+    """What a person should know about the data before believing numbers made from it."""
+    refused = index.table[index.table["reason"] != ""]
+    lines = [f"{index.name}: {note}" for note in index.notes]
+    if len(refused):
+        shown = ", ".join(f"{r.path} ({r.reason})" for r in refused.head(10).itertuples())
+        more = f", and {len(refused) - 10} more" if len(refused) > 10 else ""
+        lines.append(f"{index.name}: {len(refused)} of {len(index.table)} images left out: "
+                     f"{shown}{more}")
+    if is_drawn(index):
+        lines.append(
+            f"{index.name}: no validation images of its own, so each seed draws "
+            f"{config.val_fraction:.0%} of the training images of each class"
+        )
+    else:
+        rows = index.usable
+        validation = rows[rows["split"] == "val"]
+        copies = validation["sha256"].isin(rows.loc[rows["split"] == "train", "sha256"]).sum()
+        if copies:
+            lines.append(
+                f"{index.name}: {copies} of {len(validation)} validation images are copies of "
+                "training images, byte for byte: accuracies on this split flatter"
+            )
+        absent = sorted(
+            set(rows.loc[rows["split"] == "train", "class"])
+            - set(rows.loc[rows["split"] == "val", "class"])
+        )
+        if absent:
+            lines.append(f"{index.name}: no validation images of {', '.join(absent)}")
+    return lines

@@ -1,0 +1,94 @@
+"""The index: one row an image, and nothing of its pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+SPLITS = ("train", "val", "test")
+
+# path: relative to the source, with /, the name of the image from here on
+# class: its label; split: one of SPLITS, or "" where the source does not say
+# sha256: of the encoded bytes; width, height: pixels; gray: has no colour
+# reason: "" for an image that can be used, else why not
+COLUMNS = ("path", "class", "split", "sha256", "width", "height", "gray", "reason")
+
+
+class DataError(ValueError):
+    """Something about the data that only its owner can put right."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """The images of a source: a table with COLUMNS, sorted by path, and the means to read one."""
+
+    name: str
+    table: pd.DataFrame
+    read: Callable[[str], bytes] = field(repr=False, compare=False)
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        assert tuple(self.table.columns) == COLUMNS
+
+    @property
+    def usable(self) -> pd.DataFrame:
+        """The rows that were not refused."""
+        return self.table[self.table["reason"] == ""]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes in the order of their labels 0, 1, ..."""
+        return tuple(sorted(self.usable["class"].unique()))
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digest of the usable images, their classes and their given splits."""
+        hasher = hashlib.sha256()
+        for row in self.usable[["path", "class", "split", "sha256"]].itertuples(index=False):
+            hasher.update("\0".join(row).encode() + b"\n")
+        return hasher.hexdigest()[:32]
+
+
+def refuse(index: Index, reasons: dict[str, str]) -> Index:
+    """The index with further images refused: path to reason."""
+    table = index.table.copy()
+    table["reason"] = [
+        reasons.get(path, reason)
+        for path, reason in zip(table["path"], table["reason"], strict=True)
+    ]
+    return Index(index.name, table, index.read, index.notes)
+
+
+def check(index: Index) -> None:
+    """Raise DataError where no classifier could be trained on these images."""
+    table, usable = index.table, index.usable
+    refused = table[table["reason"] != ""]
+    listed = "".join(f"\n  {r.path}: {r.reason}" for r in refused.head(10).itertuples())
+    if len(refused) > 10:
+        listed += f"\n  and {len(refused) - 10} more"
+    if usable.empty:
+        raise DataError(f"{index.name}: none of its {len(table)} images can be read{listed}")
+    if len(refused) > 0.1 * len(table):
+        raise DataError(
+            f"{index.name}: {len(refused)} of {len(table)} images cannot be used, more than a "
+            f"tenth; repair or remove them{listed}"
+        )
+    given = set(usable["split"])
+    if len(index.classes) < 2:
+        raise DataError(
+            f"{index.name}: all {len(usable)} images are of one class ({index.classes[0]!r}); "
+            "a classifier needs a folder for each of at least two classes"
+        )
+    training = set(usable.loc[usable["split"].isin(["train", ""]), "class"])
+    if not training:
+        raise DataError(f"{index.name}: no training images; put them in train/<class>/")
+    for split in sorted(given - {"train", ""}):
+        unknown = sorted(set(usable.loc[usable["split"] == split, "class"]) - training)
+        if unknown:
+            raise DataError(
+                f"{index.name}: {split}/ has classes that train/ lacks: {', '.join(unknown)}; "
+                "nothing could learn them"
+            )

@@ -1,0 +1,30 @@
+"""From uint8 pixels to what a network takes: one formula for training and serving."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """`(pixel / 255 - mean) / std` for each channel; pixels are 0..255."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+def normalize(pixels: NDArray[np.uint8], normalization: Normalization) -> torch.Tensor:
+    """uint8 pixels (B, H, W, C) as the network wants them: float32 (B, C, H, W)."""
+    mean = torch.tensor(normalization.mean, dtype=torch.float64)
+    std = torch.tensor(normalization.std, dtype=torch.float64)
+    scale, shift = (1 / (255 * std)).float(), (-mean / std).float()
+    images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    # A tensor of torch's own starts at a multiple of 64 bytes, one made from NumPy's memory need
+    # not: the last bits of matrix products may depend on that.
+    out = torch.empty(images.shape, dtype=torch.float32)
+    out.copy_(images)
+    return out.mul_(scale.view(1, -1, 1, 1)).add_(shift.view(1, -1, 1, 1))

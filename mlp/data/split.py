@@ -1,0 +1,70 @@
+"""Which images train, which validate, and which are kept for the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.model_selection import train_test_split
+
+from mlp import seeds
+from mlp.data.index import DataError, Index
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row numbers of the usable images of an index, int64, sorted."""
+
+    train: NDArray[np.int64]
+    val: NDArray[np.int64]
+    test: NDArray[np.int64]
+
+
+def is_drawn(index: Index) -> bool:
+    """Whether validation images have to be drawn, because the source does not name any."""
+    return "val" not in set(index.usable["split"])
+
+
+def split(index: Index, val_fraction: float, seed: int) -> Split:
+    """The split that the source gives; where it names no validation images, one drawn by the seed.
+
+    The draw takes `val_fraction` of the training images of each class. Copies of an image (equal
+    bytes) stay on one side. Raises DataError when a class has too few images to be drawn from.
+    """
+    rows = index.usable.reset_index(drop=True)
+    given = rows["split"].to_numpy()
+    test = np.flatnonzero(given == "test")
+    if not is_drawn(index):
+        return Split(np.flatnonzero(given == "train"), np.flatnonzero(given == "val"), test)
+    pool = rows[given != "test"]
+    distinct = pool.drop_duplicates("sha256")
+    counts = distinct["class"].value_counts()
+    if counts.min() < 2:
+        raise DataError(
+            f"{index.name}: class {counts.idxmin()!r} has {counts.min()} distinct image; at least "
+            "2 are needed to draw validation images, or give a val/ folder"
+        )
+    drawn = _draw(index.name, distinct, val_fraction, seed)
+    validates = pool["sha256"].isin(drawn).to_numpy()
+    where = pool.index.to_numpy(np.int64)
+    return Split(where[~validates], where[validates], test)
+
+
+def _draw(name: str, distinct: pd.DataFrame, val_fraction: float, seed: int) -> pd.Series:
+    classes = distinct["class"].nunique()
+    wanted = round(val_fraction * len(distinct))
+    # scikit-learn needs room for every class on either side
+    if not classes <= wanted <= len(distinct) - classes:
+        raise DataError(
+            f"{name}: val_fraction {val_fraction:g} of {len(distinct)} distinct images leaves no "
+            f"image of each of the {classes} classes on either side; choose another val_fraction"
+        )
+    _, val = train_test_split(
+        distinct,
+        test_size=wanted,
+        random_state=seeds.integer(seed, "split"),
+        stratify=distinct["class"],
+    )
+    return val["sha256"]

@@ -1,0 +1,173 @@
+"""The batches of an epoch. Albumentations runs here and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mlp import seeds
+from mlp.config import RunConfig
+from mlp.data.dataset import Dataset
+from mlp.data.normalization import Normalization, normalize
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+# The fields that decide what batches look like: arms that agree in them share a stream.
+STREAM_FIELDS = (
+    "data",
+    "val_fraction",
+    "image_size",
+    "channels",
+    "normalization",
+    "batch_size",
+    "hflip",
+    "vflip",
+    "brightness_contrast",
+    "shift_scale_rotate",
+    "seed",
+)
+_AUGMENTATIONS = ("hflip", "vflip", "brightness_contrast", "shift_scale_rotate")
+_EVALUATION_BATCH = 512
+# Above this an epoch stays uint8, augmented ones in a temporary file, and is normalised batch by
+# batch. A guess: small beside any machine's memory, large beside its caches.
+_IN_MEMORY_BYTES = 512 * 2**20
+
+
+class Batches:
+    """A fixed sequence of batches: float32 images (B, C, H, W) and int64 labels (B,)."""
+
+    def __init__(
+        self,
+        pixels: NDArray[np.uint8],
+        rows: NDArray[np.int64],
+        labels: NDArray[np.int64],
+        batch_size: int,
+        normalization: Normalization,
+    ) -> None:
+        """`rows` of `pixels` in order; `labels` stand in that order already."""
+        self.images = len(rows)
+        self.labels = labels
+        self._pixels, self._rows, self._normalization = pixels, rows, normalization
+        starts = list(range(0, len(rows), batch_size))
+        # A last batch of a single image would have no variance for batch norm: it joins the one
+        # before, for every arm alike.
+        if len(starts) > 1 and len(rows) - starts[-1] == 1:
+            starts.pop()
+        self._bounds = list(zip(starts, [*starts[1:], len(rows)], strict=True))
+        self._made: list[Batch] | None = None
+        if len(rows) * pixels[0].size * 4 <= _IN_MEMORY_BYTES:
+            self._made = [self._batch(*bound) for bound in self._bounds]
+
+    def __len__(self) -> int:
+        return len(self._bounds)
+
+    def __iter__(self) -> Iterator[Batch]:
+        if self._made is not None:
+            yield from self._made
+        else:
+            for bound in self._bounds:
+                yield self._batch(*bound)
+
+    def _batch(self, start: int, end: int) -> Batch:
+        images = normalize(self._pixels[self._rows[start:end]], self._normalization)
+        return images, torch.tensor(self.labels[start:end])
+
+
+class Stream:
+    """The epochs of a data set under one seed: a function of (seed, epoch) alone."""
+
+    def __init__(self, dataset: Dataset, config: RunConfig) -> None:
+        """`config` gives batch size, normalization, augmentation and seed."""
+        self.dataset = dataset
+        self.normalization = dataset.normalization(config.normalization)
+        self._batch_size, self._seed = config.batch_size, config.seed
+        self._policy = {name: float(getattr(config, name)) for name in _AUGMENTATIONS}
+        self.validation = self._in_order(dataset.split.val)
+        self.steps_per_epoch = len(
+            range(0, len(dataset.split.train), config.batch_size)
+        ) - self._joins_last()
+        self._latest: tuple[int, Batches] | None = None
+
+    def _joins_last(self) -> bool:
+        images = len(self.dataset.split.train)
+        return images > self._batch_size and images % self._batch_size == 1
+
+    def epoch(self, number: int) -> Batches:
+        """The shuffled, augmented training batches of an epoch, counted from 0.
+
+        The latest epoch is kept: asking for it again costs nothing.
+        """
+        if self._latest is None or self._latest[0] != number:
+            self._latest = None  # give its memory back before making the next
+            self._latest = (number, self._make(number))
+        return self._latest[1]
+
+    def training_images(self) -> Batches:
+        """The training images in file order, not augmented, in large batches."""
+        return self._in_order(self.dataset.split.train)
+
+    def _in_order(self, rows: NDArray[np.int64]) -> Batches:
+        data = self.dataset
+        return Batches(data.pixels, rows, data.labels[rows], _EVALUATION_BATCH, self.normalization)
+
+    def _make(self, number: int) -> Batches:
+        data = self.dataset
+        order = seeds.generator(self._seed, "order", number).permutation(data.split.train)
+        labels = data.labels[order]
+        if not any(self._policy.values()):
+            return Batches(data.pixels, order, labels, self._batch_size, self.normalization)
+        augmented = self._augment(order, seeds.integer(self._seed, "augmentation", number))
+        rows = np.arange(len(order))
+        return Batches(augmented, rows, labels, self._batch_size, self.normalization)
+
+    def _augment(self, order: NDArray[np.int64], seed: int) -> NDArray[np.uint8]:
+        data = self.dataset
+        shape = (len(order), *data.pixels.shape[1:])
+        out: NDArray[np.uint8]
+        if np.prod(shape, dtype=np.int64) * 4 <= _IN_MEMORY_BYTES:
+            out = np.empty(shape, np.uint8)
+        else:
+            # An open file without a name: it vanishes with the array, whatever ends the process
+            with tempfile.TemporaryFile(prefix="mlp-epoch-") as file:
+                out = np.memmap(file, np.uint8, "w+", shape=shape)
+        transform = augmentation(self._policy, seed)
+        for position, row in enumerate(order):
+            out[position] = transform(image=data.pixels[row])["image"]
+        return out
+
+
+def augmentation(policy: dict[str, float], seed: int):  # type: ignore[no-untyped-def]
+    """The Albumentations pipeline of a policy (probability by name), uint8 (H, W, C) to the same.
+
+    Ranges are those of the transforms that the exercise names, with ShiftScaleRotate's defaults
+    for its successor Affine; what leaves the frame is mirrored in, so that no black corner tells
+    an augmented image.
+    """
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network at import
+    import albumentations as A  # noqa: N812 - its documentation's name; slow to import
+    import cv2
+
+    with warnings.catch_warnings():
+        # A misspelt argument only warns, and is ignored
+        warnings.simplefilter("error", UserWarning)
+        transforms = [
+            A.HorizontalFlip(p=policy["hflip"]),
+            A.VerticalFlip(p=policy["vflip"]),
+            A.RandomBrightnessContrast(
+                brightness_limit=0.2, contrast_limit=0.2, p=policy["brightness_contrast"]
+            ),
+            A.Affine(
+                translate_percent=(-0.0625, 0.0625),
+                scale=(0.9, 1.1),
+                rotate=(-45, 45),
+                border_mode=cv2.BORDER_REFLECT_101,
+                p=policy["shift_scale_rotate"],
+            ),
+        ]
+        return A.Compose([t for t in transforms if t.p > 0], seed=seed)

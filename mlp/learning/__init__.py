@@ -1,0 +1,1 @@
+"""Networks, their initialization, the training step, and scores. Knows no file and no tracker."""

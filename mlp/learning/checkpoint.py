@@ -1,0 +1,69 @@
+"""A trained network with all that is needed to use it, as two files and no pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from mlp.data.image import decode
+from mlp.data.normalization import Normalization, normalize
+from mlp.learning.network import MLP
+from mlp.learning.scores import probabilities
+
+WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network, the names of its classes, and how images become its input."""
+
+    network: MLP
+    classes: tuple[str, ...]
+    image_size: int
+    gray: bool
+    normalization: Normalization
+
+    def save(self, folder: Path) -> dict[str, Path]:
+        """Write both files into a folder; their paths by name."""
+        files = {"weights": folder / WEIGHTS, "settings": folder / SETTINGS}
+        state = {name: t.detach().cpu() for name, t in self.network.state_dict().items()}
+        save_file(state, files["weights"])
+        settings = {
+            "network": self.network.arguments,
+            "classes": self.classes,
+            "image_size": self.image_size,
+            "gray": self.gray,
+            "normalization": dataclasses.asdict(self.normalization),
+        }
+        files["settings"].write_text(json.dumps(settings, indent=1), encoding="utf-8")
+        return files
+
+    @classmethod
+    def load(cls, weights: Path, settings: Path) -> Checkpoint:
+        """Read both files; the network is on the CPU and in evaluation mode."""
+        read = json.loads(settings.read_text(encoding="utf-8"))
+        network = MLP(**read["network"])
+        network.load_state_dict(load_file(weights))
+        network.eval()
+        mean, std = read["normalization"]["mean"], read["normalization"]["std"]
+        return cls(
+            network,
+            tuple(read["classes"]),
+            read["image_size"],
+            read["gray"],
+            Normalization(tuple(mean), tuple(std)),
+        )
+
+    def predict(self, images: list[bytes]) -> NDArray[np.float64]:
+        """Probabilities (N, K) for encoded images. Raises UnreadableImage."""
+        pixels = np.stack([decode(image, self.image_size, self.gray) for image in images])
+        with torch.inference_mode():
+            logits = self.network(normalize(pixels, self.normalization))
+        return probabilities(logits.numpy())

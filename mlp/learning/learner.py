@@ -1,0 +1,263 @@
+"""One network in training: takes batches, gives one record an epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional as F
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
+
+from mlp import seeds
+from mlp.config import RunConfig, SettingsError
+from mlp.learning.initialization import initialize
+from mlp.learning.network import MLP
+from mlp.learning.scores import epoch_scores
+
+# The gradient norm of an epoch is the mean over this many evenly spaced steps: a norm reads every
+# gradient once more, which at each step would cost a tenth of it.
+_NORM_STEPS = 4
+_SAMPLE = 4096  # values of a tensor that stand for it in a histogram
+
+
+class Batches(Protocol):
+    """An epoch's batches: float32 images (B, C, H, W) and int64 labels (B,)."""
+
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: ...
+
+
+class Epochs(Protocol):
+    """What `records` trains on."""
+
+    validation: Batches
+
+    def epoch(self, number: int) -> Batches: ...
+
+
+class NonFiniteLoss(ArithmeticError):
+    """The loss became infinite or not a number: training has failed."""
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch gave. `epoch` counts from 1; `metrics` has the names that trackers use.
+
+    train/* are means over the images of the epoch as they were trained on: augmented, with
+    dropout, and with weights that changed from batch to batch. train/loss is cross-entropy
+    without label smoothing, so that it compares with val/loss; gap/accuracy is
+    train/accuracy - val/accuracy. optim/lr is the rate of the last step, optim/gradient_norm the
+    L2 norm over all parameters, mean of four steps.
+    """
+
+    epoch: int
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def resolve_device(config: RunConfig) -> RunConfig:
+    """The configuration with device and threads as this machine decides them.
+
+    Raises SettingsError where cuda is asked for and there is none.
+    """
+    device = config.device
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError("device: cuda was given, but torch finds no CUDA device; use cpu or auto")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return config.changed({"device": device, "threads": config.threads or torch.get_num_threads()})
+
+
+class Learner:
+    """A network, its optimizer and its generators; no other randomness enters."""
+
+    def __init__(
+        self, config: RunConfig, shape: tuple[int, int, int], classes: int, steps_per_epoch: int
+    ) -> None:
+        """`shape` is (C, H, W) of an image; `config` is resolved (device cpu or cuda)."""
+        self.config = config
+        self.device = torch.device(config.device)
+        self.network = build_network(config, shape, classes)
+        generator = torch.Generator().manual_seed(seeds.integer(config.seed, "initialization"))
+        initialize(self.network, config.init, generator)
+        self.network.to(self.device)
+        masks = torch.Generator(self.device).manual_seed(seeds.integer(config.seed, "dropout"))
+        self.network.use_generator(masks)
+        self.optimizer = _optimizer(config, self.network)
+        self.schedule = _schedule(config, self.optimizer, config.epochs * steps_per_epoch)
+        self._last_lr = config.lr
+        self.epochs_done = 0
+        self.best_epoch = 0
+        self._best_value = math.inf
+        self._best_weights: dict[str, torch.Tensor] | None = None
+
+    @property
+    def parameter_count(self) -> int:
+        """Trained numbers in the network."""
+        return sum(p.numel() for p in self.network.parameters())
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or early stopping has lost its patience."""
+        patience = self.config.early_stopping_patience
+        waited = self.epochs_done - self.best_epoch
+        return self.epochs_done >= self.config.epochs or 0 < patience <= waited
+
+    def records(self, stream: Epochs) -> Iterator[EpochRecord]:
+        """Train to the end, giving each epoch's record as it is made."""
+        while not self.finished:
+            yield self.epoch(stream.epoch(self.epochs_done), stream.validation)
+
+    def epoch(self, train: Batches, validation: Batches) -> EpochRecord:
+        """Train on the batches once, then evaluate. Raises NonFiniteLoss naming the step."""
+        start = time.perf_counter()
+        metrics = self._train(train)
+        metrics["optim/lr"] = self._last_lr
+        logits = self.logits(validation)
+        if not np.isfinite(logits).all():
+            raise NonFiniteLoss(
+                f"validation after epoch {self.epochs_done + 1}: the network's output is not finite"
+            )
+        for name, value in epoch_scores(validation.labels, logits).items():
+            metrics[f"val/{name}"] = value
+        metrics["gap/accuracy"] = metrics["train/accuracy"] - metrics["val/accuracy"]
+        metrics["time/epoch_seconds"] = time.perf_counter() - start
+        self.epochs_done += 1
+        self._remember_best(metrics[self.config.monitor])
+        return EpochRecord(self.epochs_done, metrics)
+
+    def _train(self, batches: Batches) -> dict[str, float]:
+        self.network.train()
+        steps = len(batches)
+        losses = torch.empty(steps, device=self.device)
+        counts = torch.empty(steps)
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        norms: list[torch.Tensor] = []
+        normed = {round((k + 1) * steps / _NORM_STEPS) - 1 for k in range(_NORM_STEPS)}
+        smoothing = self.config.label_smoothing
+        for step, (images, labels) in enumerate(batches):
+            images, labels = images.to(self.device), labels.to(self.device)
+            self.optimizer.zero_grad()
+            logits = self.network(images)
+            loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
+            loss.backward()
+            if step in normed:
+                norms.append(
+                    nn.utils.get_total_norm(p.grad for p in self.network.parameters()
+                                            if p.grad is not None)
+                )
+            self._last_lr = float(self.optimizer.param_groups[0]["lr"])
+            self.optimizer.step()
+            if self.schedule is not None:
+                self.schedule.step()
+            with torch.no_grad():
+                # Read at the end of the epoch: asking a GPU for a number at each step would stall
+                losses[step] = F.cross_entropy(logits, labels) if smoothing else loss.detach()
+                correct += (logits.argmax(1) == labels).sum()
+            counts[step] = len(labels)
+        all_losses = losses.cpu()
+        bad = (~torch.isfinite(all_losses)).nonzero()
+        if len(bad):
+            step = int(bad[0])
+            raise NonFiniteLoss(
+                f"the loss became {all_losses[step].item()} at step "
+                f"{self.epochs_done * steps + step + 1} "
+                f"(epoch {self.epochs_done + 1}, batch {step + 1} of {steps})"
+            )
+        seen = counts.double().sum()
+        return {
+            "train/loss": float((all_losses.double() * counts).sum() / seen),
+            "train/accuracy": float(correct.item() / seen),
+            "optim/gradient_norm": float(torch.stack(norms).double().mean()),
+        }
+
+    def logits(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> NDArray[np.float32]:
+        """The outputs (N, K) for all images, in evaluation mode."""
+        self.network.eval()
+        with torch.inference_mode():
+            parts = [self.network(images.to(self.device)).cpu() for images, _ in batches]
+        return np.asarray(torch.cat(parts).numpy(), np.float32)
+
+    def _remember_best(self, value: float) -> None:
+        value = value if self.config.monitor == "val/loss" else -value
+        if self.config.early_stopping_patience == 0 or value < self._best_value:
+            self.best_epoch, self._best_value = self.epochs_done, value
+            if self.config.early_stopping_patience:
+                self._best_weights = {
+                    name: tensor.detach().clone()
+                    for name, tensor in self.network.state_dict().items()
+                }
+
+    def restore_best(self) -> None:
+        """Put back the weights of the best epoch, when early stopping watched for one."""
+        if self._best_weights is not None:
+            self.network.load_state_dict(self._best_weights)
+
+    def histogram_samples(self) -> dict[str, NDArray[np.float32]]:
+        """Up to 4096 evenly spaced values of each weight and its latest gradient, by name.
+
+        Names are `weights/<layer>` and `gradients/<layer>`.
+        """
+        samples: dict[str, NDArray[np.float32]] = {}
+        for name, parameter in self.network.named_parameters():
+            layer = name.removeprefix("net.")
+            for kind, tensor in (("weights", parameter.detach()), ("gradients", parameter.grad)):
+                if tensor is not None:
+                    flat = tensor.flatten()
+                    sample = flat[:: math.ceil(len(flat) / _SAMPLE)]
+                    samples[f"{kind}/{layer}"] = sample.cpu().numpy()
+        return samples
+
+
+def build_network(config: RunConfig, shape: tuple[int, int, int], classes: int) -> MLP:
+    """The network of a configuration, not initialized."""
+    return MLP(
+        in_features=math.prod(shape),
+        hidden=config.hidden,
+        classes=classes,
+        activation=config.activation,
+        dropout=config.dropout,
+        batch_norm=config.batch_norm,
+    )
+
+
+def memory_bytes(config: RunConfig, shape: tuple[int, int, int], classes: int) -> int:
+    """About how much memory a learner holds: parameters, gradients, optimizer state, best copy."""
+    with torch.device("meta"):
+        parameters = sum(p.numel() for p in build_network(config, shape, classes).parameters())
+    copies = 2 + (1 if config.optimizer == "sgd" else 2) + (config.early_stopping_patience > 0)
+    return 4 * parameters * copies
+
+
+def _optimizer(config: RunConfig, network: nn.Module) -> torch.optim.Optimizer:
+    parameters = network.parameters()
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(
+            parameters,
+            lr=config.lr,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+    return kind(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+
+
+def _schedule(
+    config: RunConfig, optimizer: torch.optim.Optimizer, steps: int
+) -> LRScheduler | None:
+    if config.schedule == "cosine":
+        return CosineAnnealingLR(optimizer, T_max=steps)
+    if config.schedule == "onecycle":
+        # cycle_momentum would change Adam's beta1 and so a second thing at once
+        return OneCycleLR(optimizer, max_lr=config.lr, total_steps=steps, cycle_momentum=False)
+    return None

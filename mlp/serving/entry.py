@@ -1,0 +1,7 @@
+"""What MLflow runs to load a packaged model ("models from code")."""
+
+from mlflow.models import set_model
+
+from mlp.serving.classifier import Classifier
+
+set_model(Classifier())

@@ -1,0 +1,35 @@
+"""The identity of a run: what its numbers depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from mlp.config import RunConfig
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@cache
+def source_digest() -> str:
+    """Hexadecimal digest of the package's source and of torch's version."""
+    hasher = hashlib.sha256(torch.__version__.encode())
+    for path in sorted(_PACKAGE.rglob("*.py")):
+        # Line ends differ between checkouts of one commit
+        text = path.read_bytes().replace(b"\r\n", b"\n")
+        hasher.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + text)
+    return hasher.hexdigest()
+
+
+def identity(config: RunConfig, data_digest: str) -> str:
+    """Hexadecimal digest of a resolved configuration, its data and the package's source.
+
+    Where the data lies does not matter, so `config.data` is left out: its digest stands for it.
+    """
+    fields = config.model_dump(mode="json", exclude={"data"})
+    text = json.dumps([fields, data_digest, source_digest()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,62 @@
+"""What a person sees while a study trains."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+from mlp.learning.learner import EpochRecord
+from mlp.tracking.interface import Outcome, RunSpec
+
+
+class Progress:
+    """A bar for the study and one for the runs in training; without a terminal, a line a run."""
+
+    def __init__(self, runs: int, reused: int) -> None:
+        if reused:
+            tqdm.write(f"{reused} of {runs} runs are recorded already and will not be trained again")
+        self._terminal = sys.stderr.isatty()
+        self._study: tqdm[Any] = tqdm(
+            total=runs, initial=reused, desc="study", unit="run", disable=None, position=0
+        )
+        self._epochs: tqdm[Any] | None = None
+
+    def group(self, specs: list[RunSpec]) -> None:
+        """These runs start, side by side."""
+        seed = specs[0].config.seed
+        label = specs[0].name if len(specs) == 1 else f"seed {seed}, {len(specs)} arms"
+        total = sum(spec.config.epochs for spec in specs)
+        self._epochs = tqdm(
+            total=total, desc=label, unit="epoch", disable=None, position=1, leave=False
+        )
+
+    def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
+        """A run has finished an epoch."""
+        assert self._epochs is not None
+        self._epochs.set_postfix_str(
+            f"{spec.arm}: val accuracy {record.metrics['val/accuracy']:.3f}", refresh=False
+        )
+        self._epochs.update()
+
+    def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
+        """A run has ended, after this many epochs."""
+        assert self._epochs is not None
+        self._epochs.update(spec.config.epochs - epochs)
+        self._study.update()
+        if outcome.status == "FAILED":
+            tqdm.write(f"{spec.name} failed: {outcome.reason}")
+        elif not self._terminal:
+            tqdm.write(f"{spec.name}: val accuracy {outcome.scores['final/accuracy']:.4f}, "
+                       f"{epochs} epochs")
+
+    def group_ended(self) -> None:
+        """All runs of the group have ended."""
+        if self._epochs is not None:
+            self._epochs.close()
+
+    def close(self) -> None:
+        """Leave the terminal in order."""
+        self.group_ended()
+        self._study.close()

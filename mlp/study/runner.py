@@ -1,0 +1,245 @@
+"""The loop: every arm of a study, side by side on the same batches."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import cv2
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+
+from mlp.config import RunConfig
+from mlp.data.dataset import Dataset, load, resolve
+from mlp.data.index import Index
+from mlp.data.stream import STREAM_FIELDS, Batches, Stream
+from mlp.learning.checkpoint import Checkpoint
+from mlp.learning.learner import (
+    EpochRecord,
+    Learner,
+    NonFiniteLoss,
+    build_network,
+    memory_bytes,
+    resolve_device,
+)
+from mlp.learning.scores import Evaluation, final_scores, probabilities
+from mlp.study.identity import identity
+from mlp.study.progress import Progress
+from mlp.study.suites import Suite, arm_config
+from mlp.tracking.interface import Outcome, RunLog, RunResult, RunSpec, Tracker
+
+
+@dataclass(frozen=True)
+class Study:
+    """Base configuration x arms x seeds, resolved, with the index of its data."""
+
+    suite: Suite
+    base: RunConfig
+    seeds: tuple[int, ...]
+    source: Index  # as read from disk
+    index: Index  # with the images refused that could not be decoded
+    specs: tuple[RunSpec, ...]  # by seed, then in the order of the arms
+
+    @property
+    def label(self) -> str:
+        """A name for folders: equal for equal studies."""
+        runs = hashlib.sha256(" ".join(s.identity + s.arm for s in self.specs).encode())
+        return f"{self.suite.name}-{self.index.name}-{runs.hexdigest()[:8]}"
+
+
+class _Datasets:
+    """The data sets of a study, by the settings they depend on: most arms share one."""
+
+    def __init__(self, source: Index) -> None:
+        self.source, self.index = source, source
+        self._made: dict[object, Dataset] = {}
+
+    def get(self, config: RunConfig) -> Dataset:
+        key = (config.image_size, config.channels, config.val_fraction, config.seed)
+        if key not in self._made:
+            self.index, self._made[key] = load(self.source, config)
+        return self._made[key]
+
+
+def plan(suite: Suite, base: RunConfig, seeds: Sequence[int], index: Index) -> Study:
+    """Decide all runs of a study before the first one starts.
+
+    Decodes the images, so that damaged ones are known and listed. Raises DataError, and SettingsError
+    for an arm that is not valid or a device that is not there.
+    """
+    base = resolve_device(base)
+    configs = {
+        seed: [resolve(arm_config(arm, base.changed({"seed": seed})), index) for arm in suite.arms]
+        for seed in seeds
+    }
+    datasets = _Datasets(index)
+    for row in configs.values():
+        for config in row:
+            datasets.get(config)
+    source, index = index, datasets.index
+    specs = [
+        RunSpec(arm.name, config, identity(config, index.digest), index.name, index.digest,
+                index.classes)
+        for row in configs.values()
+        for arm, config in zip(suite.arms, row, strict=True)
+    ]
+    return Study(suite, resolve(base, source), tuple(seeds), source, index, tuple(specs))
+
+
+def run(
+    study: Study, tracker: Tracker, arms_at_once: int = 0, retrain: bool = False
+) -> list[Outcome]:
+    """Train what is not recorded yet; how each run of the study ended, in the order of its specs.
+
+    `arms_at_once` limits how many arms train side by side, 0: as many as fit in half of the free
+    memory. It changes no number. When this is interrupted, or fails, the runs in training are
+    ended in the tracker before the exception goes on.
+    """
+    ended = {} if retrain else tracker.recorded(study.specs)
+    todo = list({s.identity: s for s in study.specs if s.identity not in ended}.values())
+    progress = Progress(len({s.identity for s in study.specs}), len(ended))
+    datasets = _Datasets(study.source)
+    try:
+        for _, of_seed in groupby(todo, key=lambda spec: spec.config.seed):
+            for group in _groups(list(of_seed), datasets, arms_at_once):
+                ended |= _run_side_by_side(group, datasets, tracker, progress)
+    finally:
+        progress.close()
+    return [
+        dataclasses.replace(ended[spec.identity], arm=spec.arm, seed=spec.config.seed)
+        for spec in study.specs
+    ]
+
+
+def _groups(
+    specs: list[RunSpec], datasets: _Datasets, arms_at_once: int
+) -> Iterator[list[RunSpec]]:
+    """Cut the runs of a seed into groups that fit in memory."""
+    free = psutil.virtual_memory().available // 2
+    group: list[RunSpec] = []
+    taken = 0
+    for spec in specs:
+        shape = datasets.get(spec.config).shape
+        needed = memory_bytes(spec.config, shape, len(spec.classes))
+        full = len(group) == arms_at_once if arms_at_once else taken + needed > free
+        if group and full:
+            yield group
+            group, taken = [], 0
+        group.append(spec)
+        taken += needed
+    if group:
+        yield group
+
+
+@dataclass
+class _Run:
+    spec: RunSpec
+    learner: Learner
+    log: RunLog
+    records: list[EpochRecord]
+
+
+def _run_side_by_side(
+    specs: list[RunSpec], datasets: _Datasets, tracker: Tracker, progress: Progress
+) -> dict[str, Outcome]:
+    """Train a group of runs of one seed: each epoch is made once, and each run trains on it."""
+    torch.set_num_threads(specs[0].config.threads)
+    streams: dict[tuple[object, ...], Stream] = {}
+    live: dict[Stream, list[_Run]] = {}
+    ended: dict[str, Outcome] = {}
+    progress.group(specs)
+    try:
+        for spec in specs:
+            key = tuple(getattr(spec.config, field) for field in STREAM_FIELDS)
+            if key not in streams:
+                streams[key] = Stream(datasets.get(spec.config), spec.config)
+            live.setdefault(streams[key], []).append(_start(spec, streams[key], tracker))
+        epoch = 0
+        while live:
+            for stream, runs in list(live.items()):
+                batches = stream.epoch(epoch)
+                for run in list(runs):
+                    outcome = _epoch(run, stream, batches, progress)
+                    if outcome is not None:
+                        runs.remove(run)
+                        ended[run.spec.identity] = outcome
+                        progress.ended(run.spec, outcome, len(run.records))
+                if not runs:
+                    del live[stream]
+            epoch += 1
+    except BaseException as error:
+        _abandon([run for runs in live.values() for run in runs], error)
+        raise
+    progress.group_ended()
+    return ended
+
+
+def _start(spec: RunSpec, stream: Stream, tracker: Tracker) -> _Run:
+    shape, classes = stream.dataset.shape, len(spec.classes)
+    learner = Learner(spec.config, shape, classes, stream.steps_per_epoch)
+    return _Run(spec, learner, tracker.start(spec, learner.parameter_count), [])
+
+
+def _epoch(
+    run: _Run, stream: Stream, batches: Batches, progress: Progress
+) -> Outcome | None:
+    """Train a run for one epoch; how it ended, if it did."""
+    try:
+        record = run.learner.epoch(batches, stream.validation)
+    except NonFiniteLoss as error:
+        return run.log.fail(str(error), diverged=True)
+    run.records.append(record)
+    run.log.epoch(record, run.learner)
+    progress.epoch(run.spec, record)
+    if not run.learner.finished:
+        return None
+    return run.log.finish(_result(run, stream))
+
+
+def _result(run: _Run, stream: Stream) -> RunResult:
+    """Evaluate the weights that are kept: the last ones, or early stopping's best."""
+    learner, data, config = run.learner, stream.dataset, run.spec.config
+    learner.restore_best()
+    evaluation = Evaluation(
+        data.ids[data.split.val],
+        stream.validation.labels,
+        probabilities(learner.logits(stream.validation)),
+        data.classes,
+    )
+    training = stream.training_images()
+    trained = probabilities(learner.logits(training)).argmax(axis=1)
+    scores = final_scores(evaluation)
+    scores["train_accuracy"] = float((trained == training.labels).mean())
+    scores["gap_accuracy"] = scores["train_accuracy"] - scores["accuracy"]
+    scores["epochs"] = float(learner.epochs_done)
+    scores["kept_epoch"] = float(learner.best_epoch)
+    images = data.pixels[data.split.val]
+    network = build_network(config, data.shape, len(data.classes))
+    network.load_state_dict(learner.network.state_dict())
+    return RunResult(
+        scores={f"final/{name}": value for name, value in scores.items()},
+        records=run.records,
+        evaluation=evaluation,
+        images=images,
+        checkpoint=Checkpoint(
+            network, data.classes, data.shape[1], data.shape[0] == 1, stream.normalization
+        ),
+        example=_encode(images[0]),
+    )
+
+
+def _encode(image: NDArray[np.uint8]) -> bytes:
+    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
+
+
+def _abandon(runs: list[_Run], error: BaseException) -> None:
+    for run in runs:
+        if isinstance(error, Exception):
+            run.log.fail(f"{type(error).__name__}: {error}", diverged=False)
+        else:
+            run.log.kill()

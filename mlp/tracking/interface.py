@@ -1,0 +1,89 @@
+"""What whoever drives trainings may ask of a tracker.
+
+`MlflowTracker` records for people, `Recorder` for tests; both follow these protocols.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp.config import RunConfig
+from mlp.learning.checkpoint import Checkpoint
+from mlp.learning.learner import EpochRecord, Learner
+from mlp.learning.scores import Evaluation
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """A run before it starts: one arm under one seed. `config` is resolved."""
+
+    arm: str
+    config: RunConfig
+    identity: str
+    data_name: str
+    data_digest: str
+    classes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """Readable and unique within a study."""
+        return f"{self.arm}-seed{self.config.seed}"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a finished training leaves behind. `scores` are named `final/...`."""
+
+    scores: Mapping[str, float]
+    records: Sequence[EpochRecord]
+    evaluation: Evaluation
+    images: NDArray[np.uint8]  # the validation images as decoded (N, H, W, C)
+    checkpoint: Checkpoint
+    example: bytes  # an encoded image, for the model's page
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended. `scores` are empty unless it is FINISHED; `reason` is set when FAILED."""
+
+    arm: str
+    seed: int
+    identity: str
+    status: Status
+    run_id: str
+    scores: Mapping[str, float]
+    reason: str = ""
+    reused: bool = False
+
+
+class RunLog(Protocol):
+    """The record of one run while it trains."""
+
+    def epoch(self, record: EpochRecord, learner: Learner) -> None:
+        """Record an epoch; the learner is asked for weights now and then."""
+
+    def finish(self, result: RunResult) -> Outcome:
+        """Record everything that a finished run leaves, and end it as FINISHED."""
+
+    def fail(self, reason: str, diverged: bool) -> Outcome:
+        """End the run as FAILED. `diverged`: the same would happen again, so it is not repeated."""
+
+    def kill(self) -> None:
+        """End the run as KILLED."""
+
+
+class Tracker(Protocol):
+    """Where the runs of one study are recorded."""
+
+    def recorded(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
+        """Runs that ended for good, by identity: FINISHED ones, and those that diverged."""
+
+    def start(self, spec: RunSpec, parameter_count: int) -> RunLog:
+        """Open the record of a run that is about to train."""

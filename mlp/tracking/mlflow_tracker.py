@@ -1,0 +1,240 @@
+"""The tracker that people see: MLflow runs and their TensorBoard events, always the same numbers."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
+
+from mlp.learning.learner import EpochRecord, Learner
+from mlp.learning.scores import classification_report
+from mlp.tracking import pictures
+from mlp.tracking.interface import Outcome, RunResult, RunSpec, Status
+from mlp.tracking.packaging import log_model
+from mlp.tracking.store import (
+    ARM,
+    DATA,
+    DIVERGED,
+    IDENTITY,
+    KIND,
+    NOTE,
+    PARENT,
+    SEED,
+    STUDY,
+    Store,
+)
+from mlp.tracking.tensorboard import Events
+
+_FLUSH_SECONDS = 3.0
+_HISTOGRAMS_A_RUN = 10
+
+
+class MlflowTracker:
+    """Records the runs of one study: as children of its parent run, or as that run itself."""
+
+    def __init__(self, store: Store, study: str, runs_dir: Path, *, name: str, single: bool) -> None:
+        """`study` names the TensorBoard folder under `runs_dir`, `name` the run of the command.
+
+        `single`: the one run of this study is the run of the command and has no parent.
+        """
+        self.store, self.single = store, single
+        self.study = study
+        self.folder = runs_dir / study
+        kind = "run" if single else "study"
+        self.run_id = store.top_run(name, {KIND: kind, STUDY: study})
+
+    def recorded(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
+        wanted = {spec.identity: spec for spec in specs}
+        digests = {spec.data_digest for spec in wanted.values()}
+        found: dict[str, Outcome] = {}
+        for digest in digests:
+            ended = f"tags.`{DATA}` = '{digest}' and tags.`{KIND}` = 'run'"
+            for run in self.store.search(ended, everywhere=True):
+                tags = run.data.tags
+                spec = wanted.get(tags.get(IDENTITY, ""))
+                diverged = run.info.status == "FAILED" and DIVERGED in tags
+                if spec is None or not (run.info.status == "FINISHED" or diverged):
+                    continue
+                scores = {k: v for k, v in run.data.metrics.items() if k.startswith("final/")}
+                found[spec.identity] = Outcome(
+                    spec.arm,
+                    spec.config.seed,
+                    spec.identity,
+                    "FAILED" if diverged else "FINISHED",
+                    run.info.run_id,
+                    {} if diverged else scores,
+                    tags.get(DIVERGED, ""),
+                    reused=True,
+                )
+                self._take_over(run.info.run_id, tags.get(PARENT))
+        return found
+
+    def _take_over(self, run_id: str, parent: str | None) -> None:
+        """A study that died will not end: its finished runs become children of this one."""
+        if self.single or parent in (None, self.run_id):
+            return
+        former = self.store.client.get_run(parent)
+        if former.info.status in ("KILLED", "FAILED"):
+            self.store.client.set_tag(run_id, PARENT, self.run_id)
+
+    def start(self, spec: RunSpec, parameter_count: int) -> MlflowRun:
+        client = self.store.client
+        tags = {
+            KIND: "run",
+            STUDY: self.study,
+            IDENTITY: spec.identity,
+            ARM: spec.arm,
+            SEED: str(spec.config.seed),
+            DATA: spec.data_digest,
+        }
+        if self.single:
+            run_id = self.run_id
+            client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+        else:
+            run_id = self.store.new_run(spec.name, {**tags, PARENT: self.run_id})
+        params = spec.config.as_text() | {
+            "arm": spec.arm,
+            "data_name": spec.data_name,
+            "data_digest": spec.data_digest,
+            "class_count": str(len(spec.classes)),
+            "parameter_count": str(parameter_count),
+        }
+        self.store.log_params(run_id, params)
+        dataset = Dataset(
+            name=spec.data_name,
+            digest=spec.data_digest[:32],
+            source_type="local",
+            source=json.dumps({"uri": spec.config.data}),
+            profile=json.dumps({"classes": len(spec.classes)}),
+        )
+        context = InputTag("mlflow.data.context", "training and validation")
+        client.log_inputs(run_id, [DatasetInput(dataset, [context])])
+        return MlflowRun(self, run_id, spec, Events(self.folder / spec.name, spec.config))
+
+    def describe(self, markdown: str, table: Mapping[str, list[object]], study: object) -> None:
+        """Record what the study found: its description, its table, and which runs it is made of."""
+        client = self.store.client
+        client.set_tag(self.run_id, NOTE, markdown)
+        client.log_text(self.run_id, markdown, "summary.md")
+        client.log_dict(self.run_id, study, "study.json")
+        client.log_table(self.run_id, pd.DataFrame(table), "summary.json")
+
+    def refer_to(self, outcome: Outcome) -> None:
+        """Say in the run of a single training that another run has these numbers already."""
+        note = (
+            f"Nothing was trained: [this run]({self.store.page(outcome.run_id)}) has the same "
+            "configuration, seed, data and code."
+        )
+        self.store.client.set_tag(self.run_id, NOTE, note)
+        # Not a run with numbers of its own
+        self.store.client.set_tag(self.run_id, KIND, "reference")
+
+    def end(self, status: Status) -> None:
+        """End the run of the command, and as KILLED whatever of this process still runs."""
+        for run_id in self.store.own_running_runs():
+            if run_id != self.run_id:
+                self.store.client.set_terminated(run_id, "KILLED")
+        self.store.client.set_terminated(self.run_id, status)
+
+
+class MlflowRun:
+    """The record of one run: metrics go to MLflow every few seconds, to TensorBoard at once."""
+
+    def __init__(
+        self, tracker: MlflowTracker, run_id: str, spec: RunSpec, events: Events
+    ) -> None:
+        self.run_id = run_id
+        self._tracker, self._client = tracker, tracker.store.client
+        self._spec, self._events = spec, events
+        self._pending: list[Metric] = []
+        self._flushed = time.monotonic()
+        self._every = max(1, spec.config.epochs // _HISTOGRAMS_A_RUN)
+
+    def epoch(self, record: EpochRecord, learner: Learner) -> None:
+        self._add(record.metrics, record.epoch)
+        if record.epoch % self._every == 0 or record.epoch == 1:
+            self._events.histograms(learner.histogram_samples(), record.epoch)
+        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
+            self._flush()
+
+    def finish(self, result: RunResult) -> Outcome:
+        step = result.records[-1].epoch
+        self._add(result.scores, step)
+        self._flush()
+        with tempfile.TemporaryDirectory(prefix="mlp-run-") as name:
+            folder = Path(name)
+            self._write_pictures(result, folder, step)
+            _write_scores(result, folder)
+            self._events.precision_recall(result.evaluation, step)
+            self._events.close(result.scores)
+            shutil.copytree(self._events.folder, folder / "tensorboard")
+            self._client.log_artifacts(self.run_id, str(folder))
+        log_model(self.run_id, result.checkpoint, result.example, step)
+        return self._end("FINISHED", result.scores)
+
+    def fail(self, reason: str, diverged: bool) -> Outcome:
+        if diverged:
+            self._client.set_tag(self.run_id, DIVERGED, reason)
+        self._client.set_tag(self.run_id, NOTE, f"Failed: {reason}")
+        self._flush()
+        self._events.close({})
+        return self._end("FAILED", {}, reason)
+
+    def kill(self) -> None:
+        self._flush()
+        self._events.close({})
+        self._end("KILLED", {})
+
+    def _end(self, status: Status, scores: Mapping[str, float], reason: str = "") -> Outcome:
+        if not self._tracker.single:
+            self._client.set_terminated(self.run_id, status)
+        spec = self._spec
+        return Outcome(
+            spec.arm, spec.config.seed, spec.identity, status, self.run_id, scores, reason
+        )
+
+    def _add(self, metrics: Mapping[str, float], step: int) -> None:
+        now = int(time.time() * 1000)
+        self._pending += [Metric(name, value, now, step) for name, value in metrics.items()]
+        self._events.scalars(metrics, step)
+
+    def _flush(self) -> None:
+        # A request to an MLflow server holds at most 1000 metrics
+        while self._pending:
+            self._client.log_batch(self.run_id, metrics=self._pending[:1000])
+            del self._pending[:1000]
+        self._flushed = time.monotonic()
+
+    def _write_pictures(self, result: RunResult, folder: Path, step: int) -> None:
+        made = {
+            "confusion_matrix": pictures.confusion_matrix(result.evaluation),
+            "mistakes": pictures.mistakes(result.evaluation, result.images),
+            "curves": pictures.curves(result.records),
+            "predictions": pictures.predictions(result.evaluation, result.images),
+        }
+        for name, png in made.items():
+            (folder / f"{name}.png").write_bytes(png)
+            if name != "curves":
+                self._events.picture(f"validation/{name}", png, step)
+
+
+def _write_scores(result: RunResult, folder: Path) -> None:
+    evaluation = result.evaluation
+    (folder / "classification_report.txt").write_text(
+        classification_report(evaluation), encoding="utf-8"
+    )
+    (folder / "scores.json").write_text(json.dumps(dict(result.scores), indent=1))
+    pd.DataFrame(
+        {
+            "id": evaluation.ids,
+            "label": np.asarray(evaluation.classes)[evaluation.labels],
+            "probabilities": list(evaluation.probabilities),
+        }
+    ).to_parquet(folder / "predictions.parquet", index=False)

@@ -1,0 +1,142 @@
+"""The MLflow store: where it is, the experiment, and runs that a dead process left behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+import psutil
+from mlflow import MlflowClient
+from mlflow.entities import Param, Run, ViewType
+from mlflow.tracking.context.registry import resolve_tags
+
+KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
+STUDY, DATA, PROCESS, DIVERGED = "mlp.study", "mlp.data", "mlp.process", "mlp.diverged"
+PARENT = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open tracking store and the experiment to record in."""
+
+    client: MlflowClient
+    experiment_id: str
+    uri: str
+    adopted_run: str | None  # the run that `mlflow run` made for this process
+
+    def top_run(self, name: str, tags: dict[str, str]) -> str:
+        """The run of this command: the one `mlflow run` made, else a new one. Its id."""
+        if self.adopted_run is None:
+            return self.new_run(name, tags)
+        self.client.set_tag(self.adopted_run, "mlflow.runName", name)
+        for key, value in {**tags, PROCESS: this_process()}.items():
+            self.client.set_tag(self.adopted_run, key, value)
+        return self.adopted_run
+
+    def new_run(self, name: str, tags: dict[str, str]) -> str:
+        """A RUNNING run of this process. Its id."""
+        every = {**resolve_tags(), **tags, PROCESS: this_process()}
+        run = self.client.create_run(self.experiment_id, tags=every, run_name=name)
+        run_id: str = run.info.run_id
+        return run_id
+
+    def log_params(self, run_id: str, values: dict[str, str]) -> None:
+        """Log parameters; one that `mlflow run` has logged otherwise goes to `resolved/<name>`."""
+        present = self.client.get_run(run_id).data.params
+        params = []
+        for name, value in values.items():
+            if name not in present:
+                params.append(Param(name, value))
+            # mlflow run logs what was typed, quoted for a shell
+            elif present[name].strip("'\"") != value and f"resolved/{name}" not in present:
+                params.append(Param(f"resolved/{name}", value))
+        self.client.log_batch(run_id, params=params)
+
+    def search(self, filter_string: str, everywhere: bool = False) -> list[Run]:
+        """All runs that match, of this experiment or of the whole store, newest first."""
+        experiments = [self.experiment_id]
+        if everywhere:
+            experiments = [e.experiment_id for e in self.client.search_experiments()]
+        runs: list[Run] = []
+        token = None
+        while True:
+            page = self.client.search_runs(
+                experiments,
+                filter_string,
+                run_view_type=ViewType.ACTIVE_ONLY,
+                max_results=1000,
+                page_token=token,
+            )
+            runs.extend(page)
+            token = page.token
+            if not token:
+                return runs
+
+    def end_stale_runs(self) -> int:
+        """End as KILLED the RUNNING runs of processes of this machine that are gone; how many."""
+        ended = 0
+        for run in self.search(f"attributes.status = 'RUNNING' and tags.`{PROCESS}` LIKE '%'"):
+            if _is_gone(run.data.tags[PROCESS]):
+                self.client.set_terminated(run.info.run_id, "KILLED")
+                ended += 1
+        return ended
+
+    def own_running_runs(self) -> list[str]:
+        """Ids of the RUNNING runs of this process."""
+        own = f"attributes.status = 'RUNNING' and tags.`{PROCESS}` = '{this_process()}'"
+        return [run.info.run_id for run in self.search(own)]
+
+    def page(self, run_id: str) -> str:
+        """The address of a run within the MLflow UI."""
+        return f"#/experiments/{self.experiment_id}/runs/{run_id}"
+
+    def how_to_open(self) -> str:
+        """What to type, or where to go, to see the store."""
+        if self.uri.startswith(("http://", "https://")):
+            return f"MLflow: {self.uri}"
+        return f"MLflow:      mlflow ui --backend-store-uri {self.uri}"
+
+
+def open_store(experiment_name: str) -> Store:
+    """Open the store that MLflow is set to use, made on first use: mlflow.db in this folder.
+
+    Under `mlflow run` the experiment and the run it chose are taken. Raises MlflowException.
+    """
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    uri = mlflow.get_tracking_uri()
+    if uri.startswith("sqlite:///"):
+        # A relative path would mean another file to a process started elsewhere
+        path = Path(uri.removeprefix("sqlite:///"))
+        uri = f"sqlite:///{path.resolve().as_posix()}"
+    mlflow.set_tracking_uri(uri)
+    client = MlflowClient(uri)
+    # Taken out, or whatever this process starts would log into the same run
+    adopted = os.environ.pop("MLFLOW_RUN_ID", None)
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
+    if experiment is None:
+        found = client.get_experiment_by_name(experiment_name)
+        if found is not None and found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        experiment = found.experiment_id if found else client.create_experiment(experiment_name)
+    return Store(client, experiment, uri, adopted)
+
+
+def this_process() -> str:
+    """Machine, process id and the process's start, which together name one process for good."""
+    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"
+
+
+def _is_gone(process: str) -> bool:
+    machine, pid, started = process.rsplit(" ", 2)
+    if machine != socket.gethostname():
+        return False
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 2
+    except psutil.NoSuchProcess:
+        return True

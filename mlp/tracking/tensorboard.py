@@ -1,0 +1,95 @@
+"""A run's TensorBoard events: the numbers that MLflow gets, under the same names and steps."""
+
+from __future__ import annotations
+
+import io
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch.utils.tensorboard import SummaryWriter
+
+from mlp.config import RunConfig
+from mlp.learning.scores import Evaluation
+
+_BINS = 64
+_LAYOUT = {
+    "training and validation": {
+        "loss": ["Multiline", ["train/loss", "val/loss"]],
+        "accuracy": ["Multiline", ["train/accuracy", "val/accuracy"]],
+    }
+}
+_MAX_PR_CLASSES = 20
+
+
+class Events:
+    """Writes the event files of one run into a folder of its own."""
+
+    def __init__(self, folder: Path, config: RunConfig) -> None:
+        """Empties the folder first: what an interrupted run left there would be drawn twice."""
+        shutil.rmtree(folder, ignore_errors=True)
+        self.folder = folder
+        # The events of an epoch are seen at once; the default is two minutes.
+        self._writer = SummaryWriter(str(folder), flush_secs=5)
+        self._config = config
+        self._writer.add_custom_scalars(_LAYOUT)
+        rows = "\n".join(f"| {name} | {value} |" for name, value in config.as_text().items())
+        self._writer.add_text("config", f"| setting | value |\n| --- | --- |\n{rows}")
+
+    def scalars(self, metrics: Mapping[str, float], step: int) -> None:
+        """Numbers by name."""
+        for name, value in metrics.items():
+            self._writer.add_scalar(name, value, step)
+
+    def histograms(self, samples: Mapping[str, NDArray[np.float32]], step: int) -> None:
+        """Distributions by name."""
+        for name, values in samples.items():
+            finite = values[np.isfinite(values)].astype(np.float64)
+            if not len(finite):
+                continue
+            counts, edges = np.histogram(finite, _BINS)
+            self._writer.add_histogram_raw(
+                name,
+                min=float(finite.min()),
+                max=float(finite.max()),
+                num=len(finite),
+                sum=float(finite.sum()),
+                sum_squares=float(finite @ finite),
+                bucket_limits=edges[1:].tolist(),
+                bucket_counts=counts.tolist(),
+                global_step=step,
+            )
+
+    def picture(self, name: str, png: bytes, step: int) -> None:
+        """A PNG picture."""
+        pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+        self._writer.add_image(name, pixels, step, dataformats="HWC")
+
+    def precision_recall(self, result: Evaluation, step: int) -> None:
+        """A precision-recall curve for each of up to 20 classes."""
+        for label, name in enumerate(result.classes[:_MAX_PR_CLASSES]):
+            self._writer.add_pr_curve(
+                f"pr/{name}",
+                torch.from_numpy(result.labels == label),
+                torch.from_numpy(result.probabilities[:, label]),
+                step,
+            )
+
+    def close(self, scores: Mapping[str, float]) -> None:
+        """Add the row of the HParams table, if there are scores, and end the files."""
+        if scores:
+            settings = {
+                name: value if isinstance(value, bool | int | float | str) else ",".join(
+                    map(str, value)
+                )
+                for name, value in self._config.model_dump().items()
+            }
+            finite = {name: value for name, value in scores.items() if math.isfinite(value)}
+            # run_name "." keeps the row in this folder; else it would be a run of its own
+            self._writer.add_hparams(settings, finite, run_name=".")
+        self._writer.close()

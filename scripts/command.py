@@ -1,0 +1,83 @@
+"""How the commands take their options from the settings classes and answer wrong ones.
+
+Every option, its help and its default come from `mlp.config`; values are checked there alone.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+
+import click
+
+from mlp.config import ConfigError, Settings, SettingsError, field_choices, field_text
+
+
+def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], click.Command]:
+    """Make a click command of a function that takes one object of each class of settings."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        def callback(**given: str | None) -> None:
+            values = {name: text for name, text in given.items() if text is not None}
+            # A terminal that cannot show a letter of a class name gets a ? in its place
+            for stream in (sys.stdout, sys.stderr):
+                if isinstance(stream, io.TextIOWrapper):
+                    stream.reconfigure(errors="replace")
+            try:
+                function(*(_parse(group, values) for group in groups))
+            except Exception as error:
+                _explain(error)
+
+        options = [_option(group, name) for group in groups for name in group.model_fields]
+        return click.Command(
+            name=function.__name__,
+            callback=callback,
+            params=[*options],
+            help=function.__doc__,
+            context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
+        )
+
+    return decorate
+
+
+def _option(group: type[Settings], name: str) -> click.Option:
+    field = group.model_fields[name]
+    choices = field_choices(group, name)
+    metavar = "[" + "|".join(choices) + "]" if choices else None
+    if metavar is None:
+        kinds = {bool: "[true|false]", int: "INTEGER", float: "NUMBER"}
+        metavar = kinds.get(type(field.default), "TEXT")
+    return click.Option(
+        [f"--{name.replace('_', '-')}", name],
+        type=str,
+        metavar=metavar,
+        help=f"{field.description}  [default: {field_text(field.default)}]",
+    )
+
+
+def _parse(group: type[Settings], values: dict[str, str]) -> Settings:
+    own = {name: text for name, text in values.items() if name in group.model_fields}
+    try:
+        return group.parse(own)
+    except ConfigError as error:
+        raise click.UsageError("\n".join(_problem(*problem) for problem in error.problems)) from None
+
+
+def _problem(name: str, text: str) -> str:
+    return f"--{name.replace('_', '-')}: {text}" if name else text
+
+
+def _explain(error: Exception) -> None:
+    """Answer with one message what a user or the surroundings got wrong; a bug keeps its trace."""
+    from mlflow.exceptions import MlflowException
+
+    from mlp.data.index import DataError
+
+    if isinstance(error, SettingsError):
+        raise click.UsageError(str(error)) from None
+    if isinstance(error, DataError):
+        raise click.ClickException(str(error)) from None
+    if isinstance(error, MlflowException):
+        raise click.ClickException(f"MLflow: {error.message}") from None
+    raise error

@@ -1,0 +1,75 @@
+"""Run a suite and show what it found: the body of `train`, `ablation` and `init`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from mlp.config import RunConfig, TrackingConfig
+
+
+def launch(
+    suite_name: str,
+    base: RunConfig,
+    tracking: TrackingConfig,
+    seeds: tuple[int, ...],
+    arms_at_once: int = 0,
+) -> None:
+    """Train what is not recorded yet, record and print the summary, say where to look."""
+    # Here, so that --help does not wait for torch and mlflow
+    from mlp.data.dataset import open_index, remarks
+    from mlp.study import report
+    from mlp.study.interruption import Interrupted, interruptible
+    from mlp.study.runner import plan, run
+    from mlp.study.suites import SUITES
+    from mlp.tracking.mlflow_tracker import MlflowTracker
+    from mlp.tracking.store import open_store
+
+    suite = SUITES[suite_name]
+    single = len(suite.arms) == len(seeds) == 1
+    study = plan(suite, base, seeds, open_index(base.data))
+    notes = remarks(study.index, base)
+    for line in notes:
+        click.echo(f"Note: {line}", err=True)
+    tracker = None
+    try:
+        with interruptible():
+            store = open_store(tracking.experiment_name)
+            stale = store.end_stale_runs()
+            if stale:
+                click.echo(f"Note: {stale} runs of a process that died were ended as KILLED",
+                           err=True)
+            folder = Path(tracking.runs_dir)
+            name = f"{suite.name} on {study.index.name}"
+            tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
+            outcomes = run(study, tracker, arms_at_once, tracking.retrain)
+            table = report.rows(suite, outcomes)
+            if single and outcomes[0].reused:
+                tracker.refer_to(outcomes[0])
+            else:
+                tracker.describe(
+                    report.markdown(suite, table, notes, store.page),
+                    report.data(table),
+                    report.contents(suite, outcomes, study.base.as_text(), notes),
+                )
+            failed = single and outcomes[0].status != "FINISHED"
+            tracker.end("FAILED" if failed else "FINISHED")
+    except Interrupted as interruption:
+        if tracker is not None:
+            tracker.end("KILLED")
+        click.echo(f"Interrupted by {interruption}. Finished runs are kept: repeat the command "
+                   "to go on.", err=True)
+        sys.exit(interruption.exit_code)
+    except Exception:
+        if tracker is not None:
+            tracker.end("FAILED")
+        raise
+    click.echo(f"\n{report.terminal(suite, table)}\n")
+    click.echo(store.how_to_open())
+    click.echo(f"TensorBoard: tensorboard --logdir {folder}")
+    click.echo(f"Written:     {tracker.folder.resolve()}")
+    click.echo(f"             run {tracker.run_id} of experiment {store.experiment_id}")
+    if failed:
+        sys.exit(1)
