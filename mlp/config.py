@@ -235,8 +235,7 @@ class StudyConfig(Settings):
     """What a study adds to its base configuration."""
 
     seeds: Annotated[
-        Annotated[int, Field(ge=1, le=1000)]
-        | tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
+        Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
         BeforeValidator(_split_seeds),
     ] = Field(
         3,
@@ -252,8 +251,9 @@ class StudyConfig(Settings):
     @model_validator(mode="after")
     def _distinct(self) -> Self:
         if isinstance(self.seeds, tuple) and len(set(self.seeds)) != len(self.seeds):
-            raise ValueError(f"seeds: each may be named once, but {field_text(self.seeds)} "
-                             "names one twice")
+            raise ValueError(
+                f"seeds: each may be named once, but {field_text(self.seeds)} names one twice"
+            )
         if self.seeds == ():
             raise ValueError("seeds: give a count or a list such as 0,1,2")
         return self

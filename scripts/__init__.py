@@ -1,0 +1,1 @@
+"""The commands: each module is one entry point of MLproject."""

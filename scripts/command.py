@@ -14,10 +14,16 @@ import click
 from mlp.config import ConfigError, Settings, SettingsError, field_choices, field_text
 
 
-def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], click.Command]:
+class SettingsCommand(click.Command):
+    """A command whose options are the fields of some classes of settings."""
+
+    groups: tuple[type[Settings], ...] = ()
+
+
+def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], SettingsCommand]:
     """Make a click command of a function that takes one object of each class of settings."""
 
-    def decorate(function: Callable[..., None]) -> click.Command:
+    def decorate(function: Callable[..., None]) -> SettingsCommand:
         def callback(**given: str | None) -> None:
             values = {name: text for name, text in given.items() if text is not None}
             # A terminal that cannot show a letter of a class name gets a ? in its place
@@ -30,13 +36,15 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], click.Co
                 _explain(error)
 
         options = [_option(group, name) for group in groups for name in group.model_fields]
-        return click.Command(
+        made = SettingsCommand(
             name=function.__name__,
             callback=callback,
             params=[*options],
             help=function.__doc__,
             context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
         )
+        made.groups = groups
+        return made
 
     return decorate
 
@@ -61,7 +69,8 @@ def _parse(group: type[Settings], values: dict[str, str]) -> Settings:
     try:
         return group.parse(own)
     except ConfigError as error:
-        raise click.UsageError("\n".join(_problem(*problem) for problem in error.problems)) from None
+        text = "\n".join(_problem(*problem) for problem in error.problems)
+        raise click.UsageError(text) from None
 
 
 def _problem(name: str, text: str) -> str:

@@ -39,8 +39,9 @@ def launch(
             store = open_store(tracking.experiment_name)
             stale = store.end_stale_runs()
             if stale:
-                click.echo(f"Note: {stale} runs of a process that died were ended as KILLED",
-                           err=True)
+                click.echo(
+                    f"Note: {stale} runs of a process that died were ended as KILLED", err=True
+                )
             folder = Path(tracking.runs_dir)
             name = f"{suite.name} on {study.index.name}"
             tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
@@ -59,8 +60,10 @@ def launch(
     except Interrupted as interruption:
         if tracker is not None:
             tracker.end("KILLED")
-        click.echo(f"Interrupted by {interruption}. Finished runs are kept: repeat the command "
-                   "to go on.", err=True)
+        click.echo(
+            f"Interrupted by {interruption}. Finished runs are kept: repeat the command to go on.",
+            err=True,
+        )
         sys.exit(interruption.exit_code)
     except Exception:
         if tracker is not None:

@@ -42,7 +42,7 @@ def replacing(target: Path) -> Iterator[Path]:
         try:
             yield temporary
             try:
-                os.replace(temporary, target)
+                temporary.replace(target)
             except PermissionError:
                 # Windows: another process made the same file and has it open
                 if not target.exists():

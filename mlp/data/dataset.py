@@ -114,8 +114,9 @@ def remarks(index: Index, config: RunConfig) -> list[str]:
     if len(refused):
         shown = ", ".join(f"{r.path} ({r.reason})" for r in refused.head(10).itertuples())
         more = f", and {len(refused) - 10} more" if len(refused) > 10 else ""
-        lines.append(f"{index.name}: {len(refused)} of {len(index.table)} images left out: "
-                     f"{shown}{more}")
+        lines.append(
+            f"{index.name}: {len(refused)} of {len(index.table)} images left out: {shown}{more}"
+        )
     if is_drawn(index):
         lines.append(
             f"{index.name}: no validation images of its own, so each seed draws "

@@ -1,4 +1,4 @@
-"""A folder of images as an index: train/ val/ [test/] with a folder a class, or a folder a class."""
+"""A folder of images as an index: train/ val/ [test/] or nothing, then a folder a class."""
 
 from __future__ import annotations
 
@@ -78,13 +78,17 @@ def _files(root: Path, notes: list[str]) -> Iterator[tuple[str, str, str]]:
     if splits:
         ignored = sorted(set(folders) - set(splits))
         if ignored:
-            notes.append(f"folders beside {'/, '.join(splits)}/ were passed over: "
-                         f"{', '.join(ignored)}")
-        parts = [(f"{name}/{cls}", cls, split) for name, split in splits.items()
-                 for cls in _subfolders(root / name)]
+            notes.append(
+                f"folders beside {'/, '.join(splits)}/ were passed over: {', '.join(ignored)}"
+            )
+        parts = [
+            (f"{name}/{cls}", cls, split)
+            for name, split in splits.items()
+            for cls in _subfolders(root / name)
+        ]
     else:
         parts = [(cls, cls, "") for cls in folders]
-    found = []
+    found: list[tuple[str, str, str]] = []
     for part, cls, split in parts:
         before = len(found)
         for directory, names, files in os.walk(root / part):
@@ -95,8 +99,10 @@ def _files(root: Path, notes: list[str]) -> Iterator[tuple[str, str, str]]:
             notes.append(f"the folder {part}/ is empty")
     unnameable = [file for file in found if not _utf8(file[0])]
     if unnameable:
-        notes.append(f"{len(unnameable)} files whose names are not UTF-8 were passed over: rename "
-                     f"{unnameable[0][0].encode('utf-8', 'backslashreplace').decode()}")
+        notes.append(
+            f"{len(unnameable)} files whose names are not UTF-8 were passed over: rename "
+            f"{unnameable[0][0].encode('utf-8', 'backslashreplace').decode()}"
+        )
     yield from sorted(file for file in found if _utf8(file[0]))
 
 
@@ -147,7 +153,7 @@ def _read(root: Path, files: list[tuple[str, str, str]]) -> pd.DataFrame:
 def _row(root: Path, path: str, known: tuple[object, ...] | None) -> tuple[object, ...]:
     """One row with the columns _REMEMBERED: `known` itself where the file has not changed."""
     try:
-        status = os.stat(root / path)
+        status = (root / path).stat()
         if known is not None and known[1:3] == (status.st_size, status.st_mtime_ns):
             return known
         data = (root / path).read_bytes()
@@ -158,8 +164,16 @@ def _row(root: Path, path: str, known: tuple[object, ...] | None) -> tuple[objec
         header, reason = read_header(data), ""
     except UnreadableImage as error:
         header, reason = Header(0, 0, False), str(error)
-    return (path, status.st_size, status.st_mtime_ns, digest,
-            header.width, header.height, header.gray, reason)
+    return (
+        path,
+        status.st_size,
+        status.st_mtime_ns,
+        digest,
+        header.width,
+        header.height,
+        header.gray,
+        reason,
+    )
 
 
 assert set(_SPLIT_NAMES.values()) == set(SPLITS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -55,31 +56,32 @@ def _decode_all(index: Index, size: int, gray: bool, file: Path) -> dict[str, st
 
     refused: dict[str, str] = {}
     shape = (size, size, 1 if gray else 3)
-    with replacing(file) as target, quiet_decoder(), ThreadPoolExecutor() as pool:
-        with target.open("wb") as out:
-            # The number of images is known only at the end; version 1.0 pads its header to 64
-            # bytes, so that it can be written again in place.
-            header = _header(len(paths), shape)
-            out.write(header)
-            images = pool.map(attempt, paths)
-            bar = tqdm(images, "decoding", len(paths), unit=" images", disable=None, delay=1,
-                       leave=False)
-            for row, image in enumerate(bar):
-                if isinstance(image, str):
-                    refused[str(row)] = image
-                else:
-                    out.write(image.tobytes())
-            out.seek(0)
-            corrected = _header(len(paths) - len(refused), shape)
-            assert len(corrected) == len(header)
-            out.write(corrected)
+    with (
+        replacing(file) as target,
+        target.open("wb") as out,
+        quiet_decoder(),
+        ThreadPoolExecutor() as pool,
+    ):
+        # How many images there are is known only at the end; the header is written again then
+        header = _header(len(paths), shape)
+        out.write(header)
+        images = pool.map(attempt, paths)
+        for row, image in enumerate(
+            tqdm(images, "decoding", len(paths), unit="", disable=None, delay=1, leave=False)
+        ):
+            if isinstance(image, str):
+                refused[str(row)] = image
+            else:
+                out.write(image.tobytes())
+        out.seek(0)
+        corrected = _header(len(paths) - len(refused), shape)
+        assert len(corrected) == len(header), "NumPy pads headers to whole multiples of 64 bytes"
+        out.write(corrected)
     return refused
 
 
 def _header(count: int, shape: tuple[int, int, int]) -> bytes:
-    from io import BytesIO
-
-    buffer = BytesIO()
+    buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         buffer, {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
     )

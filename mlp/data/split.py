@@ -52,7 +52,8 @@ def split(index: Index, val_fraction: float, seed: int) -> Split:
     return Split(where[~validates], where[validates], test)
 
 
-def _draw(name: str, distinct: pd.DataFrame, val_fraction: float, seed: int) -> pd.Series:
+def _draw(name: str, distinct: pd.DataFrame, val_fraction: float, seed: int) -> set[str]:
+    """The sha256 of the images drawn for validation."""
     classes = distinct["class"].nunique()
     wanted = round(val_fraction * len(distinct))
     # scikit-learn needs room for every class on either side
@@ -67,4 +68,4 @@ def _draw(name: str, distinct: pd.DataFrame, val_fraction: float, seed: int) -> 
         random_state=seeds.integer(seed, "split"),
         stratify=distinct["class"],
     )
-    return val["sha256"]
+    return set(val["sha256"])

@@ -89,9 +89,9 @@ class Stream:
         self._batch_size, self._seed = config.batch_size, config.seed
         self._policy = {name: float(getattr(config, name)) for name in _AUGMENTATIONS}
         self.validation = self._in_order(dataset.split.val)
-        self.steps_per_epoch = len(
-            range(0, len(dataset.split.train), config.batch_size)
-        ) - self._joins_last()
+        self.steps_per_epoch = (
+            len(range(0, len(dataset.split.train), config.batch_size)) - self._joins_last()
+        )
         self._latest: tuple[int, Batches] | None = None
 
     def _joins_last(self) -> bool:
@@ -150,7 +150,7 @@ def augmentation(policy: dict[str, float], seed: int):  # type: ignore[no-untype
     an augmented image.
     """
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network at import
-    import albumentations as A  # noqa: N812 - its documentation's name; slow to import
+    import albumentations as A
     import cv2
 
     with warnings.catch_warnings():

@@ -71,7 +71,7 @@ def resolve_device(config: RunConfig) -> RunConfig:
     """
     device = config.device
     if device == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("device: cuda was given, but torch finds no CUDA device; use cpu or auto")
+        raise SettingsError("device cuda: torch finds no CUDA device here; use cpu or auto")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return config.changed({"device": device, "threads": config.threads or torch.get_num_threads()})
@@ -149,11 +149,12 @@ class Learner:
             self.optimizer.zero_grad()
             logits = self.network(images)
             loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             if step in normed:
                 norms.append(
-                    nn.utils.get_total_norm(p.grad for p in self.network.parameters()
-                                            if p.grad is not None)
+                    nn.utils.get_total_norm(
+                        p.grad for p in self.network.parameters() if p.grad is not None
+                    )
                 )
             self._last_lr = float(self.optimizer.param_groups[0]["lr"])
             self.optimizer.step()
@@ -248,7 +249,7 @@ def _optimizer(config: RunConfig, network: nn.Module) -> torch.optim.Optimizer:
             weight_decay=config.weight_decay,
             fused=True,
         )
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
     return kind(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
 
 

@@ -67,14 +67,14 @@ class MLP(nn.Module):
         layers: list[nn.Module] = [nn.Flatten()]
         width = in_features
         for next_width in hidden:
-            layers.append(nn.utils.skip_init(nn.Linear, width, next_width))
+            layers.append(_linear(width, next_width))
             if batch_norm:
                 layers.append(nn.BatchNorm1d(next_width))
             layers.append(ACTIVATIONS[activation]())
             if dropout > 0.0:
                 layers.append(Dropout(dropout))
             width = next_width
-        layers.append(nn.utils.skip_init(nn.Linear, width, classes))
+        layers.append(_linear(width, classes))
         self.net = nn.Sequential(*layers)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -86,3 +86,11 @@ class MLP(nn.Module):
         for module in self.modules():
             if isinstance(module, Dropout):
                 module.generator = generator
+
+
+def _linear(in_features: int, out_features: int) -> nn.Linear:
+    """A layer with undefined weights: filling them would draw from torch's global generator."""
+    layer: nn.Linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]
+        nn.Linear, in_features, out_features
+    )
+    return layer

@@ -30,7 +30,7 @@ class Evaluation:
 
 def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     """The softmax of logits (N, K), in double precision."""
-    return np.exp(log_softmax(logits.astype(np.float64), axis=1))
+    return np.asarray(np.exp(log_softmax(logits.astype(np.float64), axis=1)), np.float64)
 
 
 def epoch_scores(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> dict[str, float]:
@@ -88,9 +88,7 @@ def final_scores(result: Evaluation) -> dict[str, float]:
     return scores
 
 
-def calibration_error(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float64]
-) -> float:
+def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
     """Expected calibration error: |accuracy - confidence| in each bin, weighted by its images."""
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels

@@ -25,9 +25,7 @@ class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     def load_context(self, context: Any) -> None:
         """Called by MLflow once, with the paths of the packaged files."""
         artifacts = context.artifacts
-        self.checkpoint = Checkpoint.load(
-            Path(artifacts["weights"]), Path(artifacts["settings"])
-        )
+        self.checkpoint = Checkpoint.load(Path(artifacts["weights"]), Path(artifacts["settings"]))
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None

@@ -16,7 +16,7 @@ class Progress:
 
     def __init__(self, runs: int, reused: int) -> None:
         if reused:
-            tqdm.write(f"{reused} of {runs} runs are recorded already and will not be trained again")
+            tqdm.write(f"{reused} of {runs} runs are recorded already: not trained again")
         self._terminal = sys.stderr.isatty()
         self._study: tqdm[Any] = tqdm(
             total=runs, initial=reused, desc="study", unit="run", disable=None, position=0
@@ -48,8 +48,9 @@ class Progress:
         if outcome.status == "FAILED":
             tqdm.write(f"{spec.name} failed: {outcome.reason}")
         elif not self._terminal:
-            tqdm.write(f"{spec.name}: val accuracy {outcome.scores['final/accuracy']:.4f}, "
-                       f"{epochs} epochs")
+            tqdm.write(
+                f"{spec.name}: val accuracy {outcome.scores['final/accuracy']:.4f}, {epochs} epochs"
+            )
 
     def group_ended(self) -> None:
         """All runs of the group have ended."""

@@ -27,12 +27,17 @@ class Row:
         return [outcome.scores[f"final/{score}"] for outcome in self.finished]
 
 
+def _percent(values: list[float]) -> str:
+    text = f"{100 * mean(values):.1f}"
+    return f"{text} ± {100 * stdev(values):.1f}" if len(values) > 1 else text
+
+
 # score, heading, how mean and standard deviation are written
 _COLUMNS: tuple[tuple[str, str, Callable[[list[float]], str]], ...] = (
-    ("accuracy", "val accuracy", lambda v: _percent(v)),
-    ("macro_f1", "val macro F1", lambda v: _percent(v)),
+    ("accuracy", "val accuracy", _percent),
+    ("macro_f1", "val macro F1", _percent),
     ("epochs", "epochs", lambda v: f"{mean(v):.1f}".removesuffix(".0")),
-    ("gap_accuracy", "gap (train - val)", lambda v: _percent(v)),
+    ("gap_accuracy", "gap (train - val)", _percent),
 )
 HEADINGS = ("arm", "n", *(heading for _, heading, _ in _COLUMNS))
 _LEGEND = (
@@ -45,9 +50,7 @@ _LEGEND = (
 
 def rows(suite: Suite, outcomes: Sequence[Outcome]) -> list[Row]:
     """The outcomes by arm, in the order of the suite."""
-    return [
-        Row(arm.name, tuple(o for o in outcomes if o.arm == arm.name)) for arm in suite.arms
-    ]
+    return [Row(arm.name, tuple(o for o in outcomes if o.arm == arm.name)) for arm in suite.arms]
 
 
 def cells(row: Row) -> list[str]:
@@ -139,11 +142,6 @@ def contents(
         ],
         "remarks": list(remarks),
     }
-
-
-def _percent(values: list[float]) -> str:
-    text = f"{100 * mean(values):.1f}"
-    return f"{text} ± {100 * stdev(values):.1f}" if len(values) > 1 else text
 
 
 def _escape(text: str) -> str:

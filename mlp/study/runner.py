@@ -69,7 +69,7 @@ class _Datasets:
 def plan(suite: Suite, base: RunConfig, seeds: Sequence[int], index: Index) -> Study:
     """Decide all runs of a study before the first one starts.
 
-    Decodes the images, so that damaged ones are known and listed. Raises DataError, and SettingsError
+    Decodes the images, so that damaged ones are known and listed. Raises DataError; SettingsError
     for an arm that is not valid or a device that is not there.
     """
     base = resolve_device(base)
@@ -83,8 +83,14 @@ def plan(suite: Suite, base: RunConfig, seeds: Sequence[int], index: Index) -> S
             datasets.get(config)
     source, index = index, datasets.index
     specs = [
-        RunSpec(arm.name, config, identity(config, index.digest), index.name, index.digest,
-                index.classes)
+        RunSpec(
+            arm.name,
+            config,
+            identity(config, index.digest),
+            index.name,
+            index.digest,
+            index.classes,
+        )
         for row in configs.values()
         for arm, config in zip(suite.arms, row, strict=True)
     ]
@@ -185,9 +191,7 @@ def _start(spec: RunSpec, stream: Stream, tracker: Tracker) -> _Run:
     return _Run(spec, learner, tracker.start(spec, learner.parameter_count), [])
 
 
-def _epoch(
-    run: _Run, stream: Stream, batches: Batches, progress: Progress
-) -> Outcome | None:
+def _epoch(run: _Run, stream: Stream, batches: Batches, progress: Progress) -> Outcome | None:
     """Train a run for one epoch; how it ended, if it did."""
     try:
         record = run.learner.epoch(batches, stream.validation)

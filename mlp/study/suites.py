@@ -85,7 +85,7 @@ SUITES = {
 
 
 def arm_config(arm: Arm, base: RunConfig) -> RunConfig:
-    """The configuration of an arm. Raises SettingsError, naming the arm, where that is not valid."""
+    """The configuration of an arm. Raises SettingsError, naming the arm, if it is not valid."""
     forbidden = sorted(set(arm.changes) & set(STUDY_WIDE))
     if forbidden:
         raise SettingsError(

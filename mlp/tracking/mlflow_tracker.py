@@ -1,4 +1,4 @@
-"""The tracker that people see: MLflow runs and their TensorBoard events, always the same numbers."""
+"""The tracker that people see: MLflow runs and TensorBoard events, always the same numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mlp.learning.learner import EpochRecord, Learner
 from mlp.learning.scores import classification_report
 from mlp.tracking import pictures
 from mlp.tracking.interface import Outcome, RunResult, RunSpec, Status
-from mlp.tracking.packaging import log_model
+from mlp.tracking.packaging import Packager
 from mlp.tracking.store import (
     ARM,
     DATA,
@@ -32,19 +32,22 @@ from mlp.tracking.store import (
 )
 from mlp.tracking.tensorboard import Events
 
-_FLUSH_SECONDS = 3.0
+_FLUSH_SECONDS = 10.0
 _HISTOGRAMS_A_RUN = 10
 
 
 class MlflowTracker:
     """Records the runs of one study: as children of its parent run, or as that run itself."""
 
-    def __init__(self, store: Store, study: str, runs_dir: Path, *, name: str, single: bool) -> None:
+    def __init__(
+        self, store: Store, study: str, runs_dir: Path, *, name: str, single: bool
+    ) -> None:
         """`study` names the TensorBoard folder under `runs_dir`, `name` the run of the command.
 
         `single`: the one run of this study is the run of the command and has no parent.
         """
         self.store, self.single = store, single
+        self.packager = Packager(store.client)
         self.study = study
         self.folder = runs_dir / study
         kind = "run" if single else "study"
@@ -147,9 +150,7 @@ class MlflowTracker:
 class MlflowRun:
     """The record of one run: metrics go to MLflow every few seconds, to TensorBoard at once."""
 
-    def __init__(
-        self, tracker: MlflowTracker, run_id: str, spec: RunSpec, events: Events
-    ) -> None:
+    def __init__(self, tracker: MlflowTracker, run_id: str, spec: RunSpec, events: Events) -> None:
         self.run_id = run_id
         self._tracker, self._client = tracker, tracker.store.client
         self._spec, self._events = spec, events
@@ -166,8 +167,8 @@ class MlflowRun:
 
     def finish(self, result: RunResult) -> Outcome:
         step = result.records[-1].epoch
-        self._add(result.scores, step)
         self._flush()
+        self._events.scalars(result.scores, step)
         with tempfile.TemporaryDirectory(prefix="mlp-run-") as name:
             folder = Path(name)
             self._write_pictures(result, folder, step)
@@ -176,7 +177,10 @@ class MlflowRun:
             self._events.close(result.scores)
             shutil.copytree(self._events.folder, folder / "tensorboard")
             self._client.log_artifacts(self.run_id, str(folder))
-        log_model(self.run_id, result.checkpoint, result.example, step)
+        now = int(time.time() * 1000)
+        metrics = [Metric(name, value, now, step) for name, value in result.scores.items()]
+        run = self._client.get_run(self.run_id)
+        self._tracker.packager.log_model(run, result.checkpoint, result.example, metrics)
         return self._end("FINISHED", result.scores)
 
     def fail(self, reason: str, diverged: bool) -> Outcome:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from mlp.config import RunConfig
@@ -66,9 +67,13 @@ class Events:
             )
 
     def picture(self, name: str, png: bytes, step: int) -> None:
-        """A PNG picture."""
-        pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
-        self._writer.add_image(name, pixels, step, dataformats="HWC")
+        """A PNG picture, as it is: `add_image` would take pixels and encode them again."""
+        width, height = Image.open(io.BytesIO(png)).size
+        image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
+        assert self._writer.file_writer is not None
+        self._writer.file_writer.add_summary(
+            Summary(value=[Summary.Value(tag=name, image=image)]), step
+        )
 
     def precision_recall(self, result: Evaluation, step: int) -> None:
         """A precision-recall curve for each of up to 20 classes."""
@@ -84,9 +89,9 @@ class Events:
         """Add the row of the HParams table, if there are scores, and end the files."""
         if scores:
             settings = {
-                name: value if isinstance(value, bool | int | float | str) else ",".join(
-                    map(str, value)
-                )
+                name: value
+                if isinstance(value, bool | int | float | str)
+                else ",".join(map(str, value))
                 for name, value in self._config.model_dump().items()
             }
             finite = {name: value for name, value in scores.items() if math.isfinite(value)}

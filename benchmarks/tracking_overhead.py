@@ -1,0 +1,64 @@
+"""What share of a study's time goes to MLflow and TensorBoard?
+
+    python -m benchmarks.tracking_overhead --data ../shared/data/skin-smol --epochs 20
+
+Runs the regularization suite under one seed in turn with the real tracker, on a fresh store, and
+with one that only keeps records in memory, several times; prints the median of both and the ratio.
+Making the database, which happens once a store, is timed apart.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import click
+import mlflow
+
+from mlp.config import RunConfig
+from mlp.data.dataset import open_index
+from mlp.study.runner import Study, plan, run
+from mlp.study.suites import SUITES
+from mlp.tracking.interface import Tracker
+from mlp.tracking.mlflow_tracker import MlflowTracker
+from mlp.tracking.recorder import Recorder
+from mlp.tracking.store import open_store
+
+
+def seconds(study: Study, tracker: Tracker) -> float:
+    """Time to train all arms."""
+    start = time.perf_counter()
+    run(study, tracker, retrain=True)
+    return time.perf_counter() - start
+
+
+@click.command(help=__doc__)
+@click.option("--data", default="digits", show_default=True)
+@click.option("--epochs", default=20, show_default=True)
+@click.option("--repeats", default=3, show_default=True)
+def main(data: str, epochs: int, repeats: int) -> None:
+    base = RunConfig(data=data, epochs=epochs)
+    study = plan(SUITES["regularization"], base, (0,), open_index(data))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        mlflow.set_tracking_uri(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+        start = time.perf_counter()
+        store = open_store("benchmark")
+        database = time.perf_counter() - start
+        run(study, Recorder())  # warm caches
+        with_tracking, without = [], []
+        for _ in range(repeats):
+            without.append(seconds(study, Recorder()))
+            tracker = MlflowTracker(store, study.label, folder, name="benchmark", single=False)
+            with_tracking.append(seconds(study, tracker))
+        click.echo(f"{data}, {epochs} epochs, {len(study.specs)} runs, median of {repeats}:")
+        took, bare = median(with_tracking), median(without)
+        click.echo(f"  with tracking {took:.2f} s, without {bare:.2f} s")
+        click.echo(f"  tracking takes {1 - bare / took:.1%} of the study")
+        click.echo(f"  making the database, once a store: {database:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

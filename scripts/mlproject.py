@@ -1,0 +1,76 @@
+"""Write MLproject from the commands: `python -m scripts.mlproject` after changing a setting.
+
+Names, defaults and help texts come from `mlp.config`; a test holds MLproject to what is made here.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from pathlib import Path
+
+from mlp.config import RunConfig, Settings, StudyConfig, TrackingConfig, field_text
+from scripts.ablation import ablation
+from scripts.command import SettingsCommand
+from scripts.init import init
+from scripts.train import train
+
+PATH = Path(__file__).resolve().parents[1] / "MLproject"
+
+# `mlflow run` has an option of its own for it, and makes the run before the project starts
+_LEFT_OUT = {"experiment_name"}
+
+
+def mlproject() -> str:
+    """The text of MLproject."""
+    lines = [
+        "# Written by `python -m scripts.mlproject` from mlp/config.py: change it there.",
+        "name: mlp",
+        "conda_env: conda.yaml",
+        "",
+        "entry_points:",
+        "  main: &train",
+        "    parameters: &training",
+        *_parameters(RunConfig, TrackingConfig),
+        *_command("scripts.train", train),
+        "  train: *train",
+        "  ablation:",
+        "    parameters: &study",
+        "      <<: *training",
+        *_parameters(StudyConfig),
+        *_command("scripts.ablation", ablation),
+        "  init:",
+        "    parameters: *study",
+        *_command("scripts.init", init),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _parameters(*groups: type[Settings]) -> list[str]:
+    lines = []
+    for group in groups:
+        for name, field in group.model_fields.items():
+            if name in _LEFT_OUT:
+                continue
+            number = isinstance(field.default, int | float) and not isinstance(field.default, bool)
+            kind = "float" if number else "string"
+            default = json.dumps(field_text(field.default))
+            lines += textwrap.wrap(
+                field.description or "",
+                100,
+                initial_indent=" " * 6 + "# ",
+                subsequent_indent=" " * 6 + "# ",
+            )
+            lines.append(f"      {name}: {{type: {kind}, default: {default}}}")
+    return lines
+
+
+def _command(module: str, command: SettingsCommand) -> list[str]:
+    names = [n for group in command.groups for n in group.model_fields if n not in _LEFT_OUT]
+    options = " ".join(f"--{name.replace('_', '-')} {{{name}}}" for name in names)
+    wrapped = textwrap.wrap(f"python -m {module} {options}", 94, break_on_hyphens=False)
+    return ["    command: >-", *(f"      {line}" for line in wrapped)]
+
+
+if __name__ == "__main__":
+    PATH.write_text(mlproject(), encoding="utf-8", newline="\n")
