@@ -52,8 +52,7 @@ def _parameters(*groups: type[Settings]) -> list[str]:
         for name, field in group.model_fields.items():
             if name in _LEFT_OUT:
                 continue
-            number = isinstance(field.default, int | float) and not isinstance(field.default, bool)
-            kind = "float" if number else "string"
+            kind = "float" if field.annotation in (int, float) else "string"
             default = json.dumps(field_text(field.default))
             lines += textwrap.wrap(
                 field.description or "",

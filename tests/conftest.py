@@ -1,0 +1,53 @@
+"""What the tests share: a small tree of images, and a place of their own for everything written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import mlflow
+import numpy as np
+import pytest
+
+CLASSES = ("blue", "green", "red")
+
+
+def write_image(path: Path, pixels: np.ndarray) -> None:
+    """Write RGB or gray pixels; any letters in the path, on any platform."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bgr = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    path.write_bytes(cv2.imencode(path.suffix, bgr)[1].tobytes())
+
+
+def colored_image(label: int, rng: np.random.Generator, side: int = 20) -> np.ndarray:
+    """Noise with one channel raised: a class that a network can learn in an epoch or two."""
+    pixels = rng.integers(0, 120, (side, side, 3))
+    pixels[..., 2 - label] += 100
+    return pixels.astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Cache, tracking store and working directory of each test are its own."""
+    monkeypatch.setenv("MLP_CACHE", str(tmp_path / "cache"))
+    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    mlflow.set_tracking_uri(f"sqlite:///{(work / 'mlflow.db').as_posix()}")
+    yield
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture
+def image_tree(tmp_path: Path) -> Path:
+    """train/ with 12 and val/ with 6 PNG images in each of three classes, 20x20 RGB."""
+    root = tmp_path / "colors"
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 12), ("val", 6)):
+        for label, name in enumerate(CLASSES):
+            for number in range(count):
+                write_image(root / split / name / f"{number}.png", colored_image(label, rng))
+    return root
