@@ -28,7 +28,12 @@ MAX_SEED = 2**32 - 1
 
 
 def _split_integers(value: object) -> object:
-    """Let a comma-separated text stand for a tuple of integers: `"512,256"` is `(512, 256)`."""
+    """Let a comma-separated text stand for a tuple of integers: `"512,256"` is `(512, 256)`.
+
+    A single integer stands for a tuple of itself, as it does when it is typed.
+    """
+    if isinstance(value, int):
+        return (value,)
     if not isinstance(value, str):
         return value
     parts = [part.strip() for part in value.strip("()[] ").split(",")]
@@ -257,6 +262,12 @@ class StudyConfig(Settings):
         if self.seeds == ():
             raise ValueError("seeds: give a count or a list such as 0,1,2")
         return self
+
+    def as_text(self) -> dict[str, str]:
+        """Every field as the text that would be typed on a command line."""
+        # A list of one seed keeps its comma: without it, it would be a count
+        one = isinstance(self.seeds, tuple) and len(self.seeds) == 1
+        return super().as_text() | ({"seeds": f"{field_text(self.seeds)},"} if one else {})
 
     def seed_list(self, first: int) -> tuple[int, ...]:
         """The seeds of the study; a count starts at `first`, the seed of the base configuration."""

@@ -15,7 +15,7 @@ from mlp.data.normalization import Normalization
 from mlp.data.pixels import load_pixels
 from mlp.data.split import Split, is_drawn, split
 
-# torchvision's ImageNet statistics, RGB in 0..1, and their luma for gray
+# torchvision's ImageNet statistics, RGB in 0..1; gray takes their averages
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _DEFAULT_SIDE = 64

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from mlp.data.cache import cache_folder, replacing
 from mlp.data.image import DECODER_VERSION, UnreadableImage, decode, quiet_decoder
-from mlp.data.index import Index, refuse
+from mlp.data.index import DataError, Index, refuse
 
 
 def load_pixels(index: Index, size: int, gray: bool) -> tuple[Index, NDArray[np.uint8]]:
@@ -23,6 +23,7 @@ def load_pixels(index: Index, size: int, gray: bool) -> tuple[Index, NDArray[np.
     The array is memory-mapped from the cache folder, in the order of the returned index: the given
     one, with the images refused that turned out to be damaged when they were decoded. The file is
     keyed by the content of the images, the size, the channels and the version of the decoder.
+    Raises DataError when a file that was indexed cannot be read any more.
     """
     key = hashlib.sha256(
         f"{DECODER_VERSION} {size} {gray} {' '.join(index.usable['sha256'])}".encode()
@@ -31,7 +32,7 @@ def load_pixels(index: Index, size: int, gray: bool) -> tuple[Index, NDArray[np.
     try:
         refused = json.loads(about.read_text())["refused"]
         pixels = np.load(data, mmap_mode="r")
-    except (OSError, ValueError, KeyError):
+    except (OSError, EOFError, ValueError, KeyError, TypeError):
         refused = _decode_all(index, size, gray, data)
         with replacing(about) as target:
             target.write_text(json.dumps({"refused": refused}))
@@ -52,7 +53,8 @@ def _decode_all(index: Index, size: int, gray: bool, file: Path) -> dict[str, st
         except UnreadableImage as error:
             return str(error)
         except OSError as error:
-            return f"cannot be read: {error.strerror}"
+            # Not a refusal: those are remembered with the content, and this may pass
+            raise DataError(f"{index.name}: {path} cannot be read: {error.strerror}") from None
 
     refused: dict[str, str] = {}
     shape = (size, size, 1 if gray else 3)

@@ -31,7 +31,8 @@ def split(index: Index, val_fraction: float, seed: int) -> Split:
     """The split that the source gives; where it names no validation images, one drawn by the seed.
 
     The draw takes `val_fraction` of the training images of each class. Copies of an image (equal
-    bytes) stay on one side. Raises DataError when a class has too few images to be drawn from.
+    bytes) stay on one side. Raises DataError when a class has too few images to be drawn from, or
+    would have none left to train on.
     """
     rows = index.usable.reset_index(drop=True)
     given = rows["split"].to_numpy()
@@ -48,6 +49,13 @@ def split(index: Index, val_fraction: float, seed: int) -> Split:
         )
     drawn = _draw(index.name, distinct, val_fraction, seed)
     validates = pool["sha256"].isin(drawn).to_numpy()
+    # Rounding may leave nothing of a small class when val_fraction is large
+    absent = sorted(set(pool["class"]) - set(pool.loc[~validates, "class"]))
+    if absent:
+        raise DataError(
+            f"{index.name}: val_fraction {val_fraction:g} leaves no training image of "
+            f"{', '.join(absent)}; choose a smaller one, or give a val/ folder"
+        )
     where = pool.index.to_numpy(np.int64)
     return Split(where[~validates], where[validates], test)
 

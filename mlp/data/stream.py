@@ -56,8 +56,8 @@ class Batches:
         self._pixels, self._rows, self._normalization = pixels, rows, normalization
         starts = list(range(0, len(rows), batch_size))
         # A last batch of a single image would have no variance for batch norm: it joins the one
-        # before, for every arm alike.
-        if len(starts) > 1 and len(rows) - starts[-1] == 1:
+        # before, for every arm alike. (Batches that are all of one image stay so.)
+        if batch_size > 1 and len(starts) > 1 and len(rows) - starts[-1] == 1:
             starts.pop()
         self._bounds = list(zip(starts, [*starts[1:], len(rows)], strict=True))
         self._made: list[Batch] | None = None

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from mlp.data.image import decode
+from mlp.data.image import UnreadableImage, decode
 from mlp.data.normalization import Normalization, normalize
 from mlp.learning.network import MLP
 from mlp.learning.scores import probabilities
@@ -62,8 +62,14 @@ class Checkpoint:
         )
 
     def predict(self, images: list[bytes]) -> NDArray[np.float64]:
-        """Probabilities (N, K) for encoded images. Raises UnreadableImage."""
-        pixels = np.stack([decode(image, self.image_size, self.gray) for image in images])
+        """Probabilities (N, K) for encoded images. Raises UnreadableImage naming the image."""
+        pixels = []
+        for number, image in enumerate(images):
+            try:
+                pixels.append(decode(image, self.image_size, self.gray))
+            except UnreadableImage as error:
+                raise UnreadableImage(f"image {number}: {error}") from None
+        self.network.eval()
         with torch.inference_mode():
-            logits = self.network(normalize(pixels, self.normalization))
+            logits = self.network(normalize(np.stack(pixels), self.normalization))
         return probabilities(logits.numpy())

@@ -174,7 +174,7 @@ class Learner:
                 f"{self.epochs_done * steps + step + 1} "
                 f"(epoch {self.epochs_done + 1}, batch {step + 1} of {steps})"
             )
-        seen = counts.double().sum()
+        seen = counts.double().sum().item()
         return {
             "train/loss": float((all_losses.double() * counts).sum() / seen),
             "train/accuracy": float(correct.item() / seen),
@@ -215,7 +215,8 @@ class Learner:
                 if tensor is not None:
                     flat = tensor.flatten()
                     sample = flat[:: math.ceil(len(flat) / _SAMPLE)]
-                    samples[f"{kind}/{layer}"] = sample.cpu().numpy()
+                    # A copy: on the CPU, NumPy would share memory that training goes on to change
+                    samples[f"{kind}/{layer}"] = sample.clone().cpu().numpy()
         return samples
 
 

@@ -90,7 +90,9 @@ class MLP(nn.Module):
 
 def _linear(in_features: int, out_features: int) -> nn.Linear:
     """A layer with undefined weights: filling them would draw from torch's global generator."""
+    # By itself skip_init allocates on the CPU, under torch.device("meta") too
+    device = torch.get_default_device()
     layer: nn.Linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]
-        nn.Linear, in_features, out_features
+        nn.Linear, in_features, out_features, device=device
     )
     return layer

@@ -57,7 +57,8 @@ def final_scores(result: Evaluation) -> dict[str, float]:
 
     log_loss is in nats; calibration_error is the expected calibration error of the top
     probability in 15 equal bins; roc_auc is one-vs-rest, the mean over the classes that have both
-    positives and negatives, and left out where no class has.
+    positives and negatives, and left out where no class has; so is specificity where no class has
+    negatives.
     """
     labels, predicted = result.labels, result.predicted
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
@@ -71,13 +72,15 @@ def final_scores(result: Evaluation) -> dict[str, float]:
         "balanced_accuracy": float(recall[support > 0].mean()),
         "precision": float(precision.mean()),
         "recall": float(recall.mean()),
-        "specificity": float((true_negative[negatives > 0] / negatives[negatives > 0]).mean()),
         "macro_f1": float(f1.mean()),
         "log_loss": float(
             metrics.log_loss(labels, result.probabilities, labels=range(len(result.classes)))
         ),
         "calibration_error": calibration_error(labels, result.probabilities),
     }
+    if negatives.any():
+        specificity = true_negative[negatives > 0] / negatives[negatives > 0]
+        scores["specificity"] = float(specificity.mean())
     areas = [
         metrics.roc_auc_score(labels == k, result.probabilities[:, k])
         for k in range(len(result.classes))

@@ -47,7 +47,7 @@ class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         try:
             probabilities = self.checkpoint.predict(images)
         except UnreadableImage as error:
-            raise MlflowException.invalid_parameter_value(f"unreadable image: {error}") from None
+            raise MlflowException.invalid_parameter_value(f"unreadable {error}") from None
         classes = self.checkpoint.classes
         return pd.DataFrame(
             {

@@ -97,7 +97,7 @@ def markdown(
     lines.append(f"| --- |{' ---: |' * (len(HEADINGS) - 1)} --- | --- |")
     for row in table:
         links = " ".join(f"[{o.seed}]({page(o.run_id)})" for o in row.outcomes)
-        lines.append(f"| {' | '.join(cells(row))} | {links} | {about[row.arm]} |")
+        lines.append(f"| {' | '.join(cells(row))} | {links} | {_escape(about[row.arm])} |")
     lines += ["", _LEGEND, ""]
     lines += [f"- failed: {_escape(line)}" for line in failures(table)]
     return "\n".join(lines)

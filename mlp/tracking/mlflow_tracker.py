@@ -141,6 +141,7 @@ class MlflowTracker:
 
     def end(self, status: Status) -> None:
         """End the run of the command, and as KILLED whatever of this process still runs."""
+        self.packager.close()
         for run_id in self.store.own_running_runs():
             if run_id != self.run_id:
                 self.store.client.set_terminated(run_id, "KILLED")

@@ -86,6 +86,10 @@ class Packager:
         ]
         client.log_batch(run_id, metrics=shared)
 
+    def close(self) -> None:
+        """Remove the copy of what models have in common."""
+        self._folder.cleanup()
+
     def _write_common(self, checkpoint: Checkpoint, example: bytes) -> Path:
         folder = Path(self._folder.name)
         files = checkpoint.save(folder)

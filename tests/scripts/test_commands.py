@@ -1,0 +1,221 @@
+"""The commands as a user types them: what they answer, and how they end."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import mlflow
+import pytest
+from click.testing import CliRunner, Result
+from mlflow import MlflowClient
+
+from mlp.config import RunConfig, StudyConfig, TrackingConfig
+from scripts.ablation import ablation
+from scripts.command import SettingsCommand
+from scripts.init import init
+from scripts.train import train
+from tests.conftest import write_image
+
+ROOT = Path(__file__).parents[2]
+QUICK = ["--image-size", "8", "--hidden", "8", "--epochs", "2", "--threads", "1"]
+
+
+def call(command: SettingsCommand, *arguments: str) -> Result:
+    return CliRunner().invoke(command, list(arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--learning-rate", "1"], "No such option '--learning-rate'"),
+        (["--lr", "-1"], "--lr: should be greater than 0; '-1' was given"),
+        (["--lr", "fast"], "--lr: should be a valid number"),
+        (["--dropout", "1.5"], "--dropout: should be less than 1; '1.5' was given"),
+        (["--hidden", "0"], "--hidden: should be one or more widths"),
+        (["--epochs", "0"], "--epochs: should be greater than or equal to 1; '0' was given"),
+        (["--optimizer", "rmsprop"], "--optimizer: should be one of adam, adamw, sgd"),
+        (["--batch-norm", "True", "--batch-size", "1"], "batch_norm needs a batch_size"),
+        (["--device", "tpu"], "--device: should be one of auto, cpu, cuda"),
+        (["extra"], "unexpected extra argument"),
+    ],
+)
+def test_a_wrong_option_ends_with_2_and_one_clear_line(arguments: list[str], told: str) -> None:
+    result = call(train, *arguments)
+    assert result.exit_code == 2
+    assert told in result.output and "Traceback" not in result.output
+    assert result.output.strip().splitlines()[-1].startswith("Error: ")
+    assert not list(Path().iterdir()), "nothing is written for a wrong command"
+
+
+def test_an_arm_that_the_base_makes_invalid_is_named() -> None:
+    result = call(ablation, "--batch-size", "1")
+    assert result.exit_code == 2
+    assert "arm 'batch-norm': batch_norm needs a batch_size of at least 2" in result.output
+
+
+def test_seeds_are_checked() -> None:
+    for wrong in ("0", "x", "1,1"):
+        result = call(init, "--seeds", wrong)
+        assert result.exit_code == 2 and "seeds" in result.output
+
+
+def _missing(root: Path) -> str:
+    return "does not exist"
+
+
+def _empty(root: Path) -> str:
+    root.mkdir()
+    return "no images found"
+
+
+def _no_image(root: Path) -> str:
+    (root / "train" / "a").mkdir(parents=True)
+    (root / "train" / "a" / "notes.txt").write_text("nothing")
+    return "no images found"
+
+
+def _one_class(root: Path) -> str:
+    _images(root / "train" / "only", 4)
+    return "of one class ('only')"
+
+
+def _class_without_training(root: Path) -> str:
+    for name in ("a", "b"):
+        _images(root / "train" / name, 4)
+    _images(root / "val" / "c", 4)
+    return "classes that train/ lacks: c"
+
+
+def _too_many_damaged(root: Path) -> str:
+    for name in ("a", "b"):
+        _images(root / "train" / name, 4)
+        _images(root / "val" / name, 4)
+    for number in range(2):
+        whole = (root / "train" / "a" / f"{number}.png").read_bytes()
+        (root / "train" / "a" / f"{number}.png").write_bytes(whole[: len(whole) // 2])
+    return "2 of 16 images cannot be used, more than a tenth"
+
+
+def _images(folder: Path, count: int) -> None:
+    import numpy as np
+
+    rng = np.random.default_rng(len(str(folder)))
+    for number in range(count):
+        write_image(folder / f"{number}.png", rng.integers(0, 256, (9, 9, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_missing, _empty, _no_image, _one_class, _class_without_training, _too_many_damaged],
+)
+def test_unusable_data_end_with_1_and_a_message_that_names_them(
+    make: object, tmp_path: Path
+) -> None:
+    root = tmp_path / "pictures"
+    told = make(root)  # type: ignore[operator]
+    result = call(train, "--data", str(root))
+    assert result.exit_code == 1
+    assert told in result.output and "pictures" in result.output
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "work" / "mlflow.db").exists()
+
+
+def test_a_few_bad_files_are_listed_and_left_out(image_tree: Path, fresh_database: None) -> None:
+    (image_tree / "train" / "red" / "text.jpg").write_text("not a picture")
+    whole = (image_tree / "val" / "red" / "0.png").read_bytes()
+    (image_tree / "val" / "red" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    result = call(train, "--data", str(image_tree), *QUICK)
+    assert result.exit_code == 0, result.output
+    note = next(line for line in result.output.splitlines() if "left out" in line)
+    assert "2 of 56 images" in note
+    assert "train/red/text.jpg (not an image" in note and "val/red/cut.png (damaged" in note
+
+
+def test_train_records_one_run_and_repeating_it_trains_nothing(
+    image_tree: Path, fresh_database: None
+) -> None:
+    arguments = ["--data", str(image_tree), *QUICK]
+    first = call(train, *arguments)
+    assert first.exit_code == 0, first.output
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("mlp")
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED" and run.info.run_id in first.output
+    assert "mlflow.parentRunId" not in run.data.tags
+    assert "mlflow ui" in first.output and "tensorboard --logdir runs" in first.output
+
+    again = call(train, *arguments)
+    assert again.exit_code == 0 and "1 of 1 runs are recorded already" in again.output
+    assert _table(again) == _table(first)
+    runs = client.search_runs([experiment.experiment_id])
+    assert len(runs) == 2 and run.info.run_id in runs[0].data.tags["mlflow.note.content"]
+
+    afresh = call(train, *arguments, "--retrain", "true")
+    assert afresh.exit_code == 0 and _table(afresh) == _table(first)
+    newest = client.search_runs([experiment.experiment_id])[0]
+    assert newest.data.metrics["final/accuracy"] == run.data.metrics["final/accuracy"]
+
+
+def _table(result: Result) -> list[str]:
+    lines = result.output.splitlines()
+    start = next(k for k, line in enumerate(lines) if line.startswith("---"))
+    return lines[start : lines.index("", start)]
+
+
+def test_a_study_shows_its_table_and_a_training_that_was_part_of_it_is_known(
+    image_tree: Path, fresh_database: None
+) -> None:
+    arguments = ["--data", str(image_tree), *QUICK]
+    study = call(init, *arguments, "--seeds", "2,5")
+    assert study.exit_code == 0, study.output
+    assert [line.split()[:2] for line in _table(study)[1:]] == [
+        [name, "2"] for name in ("he", "xavier", "default", "normal", "uniform", "constant")
+    ]
+    alone = call(train, *arguments, "--seed", "5", "--init", "xavier")
+    assert "1 of 1 runs are recorded already" in alone.output
+    folders = [p.name for p in Path("runs").iterdir() if p.name.startswith("initialization")]
+    assert len(folders) == 1
+    assert {p.name for p in (Path("runs") / folders[0]).iterdir()} == {
+        f"{name}-seed{seed}"
+        for name in ("he", "xavier", "default", "normal", "uniform", "constant")
+        for seed in (2, 5)
+    }
+    parent = MlflowClient().search_runs(
+        [MlflowClient().get_experiment_by_name("mlp").experiment_id],
+        "tags.`mlp.kind` = 'study'",
+    )[0]
+    contents = json.loads(mlflow.artifacts.load_text(parent.info.artifact_uri + "/study.json"))
+    assert len(contents["runs"]) == 12
+
+
+def test_a_store_that_mlflow_refuses_is_named(
+    image_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow.set_tracking_uri(Path("old").resolve().as_uri())
+    result = call(train, "--data", str(image_tree), *QUICK)
+    assert result.exit_code == 1
+    assert result.output.strip().splitlines()[-1].startswith("Error: MLflow: ")
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("command", ["train", "ablation", "init"])
+def test_help_shows_every_setting_and_imports_nothing_slow(command: str) -> None:
+    program = (
+        "import sys, runpy\n"
+        f"sys.argv = ['{command}', '--help']\n"
+        "try:\n"
+        f"    runpy.run_module('scripts.{command}', run_name='__main__')\n"
+        "except SystemExit as end:\n"
+        "    print('slow:', sorted({'torch', 'mlflow', 'sklearn', 'cv2'} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.rstrip().endswith("slow: []")
+    groups = [RunConfig, TrackingConfig] + ([StudyConfig] if command != "train" else [])
+    for group in groups:
+        for name in group.model_fields:
+            assert f"--{name.replace('_', '-')} " in done.stdout

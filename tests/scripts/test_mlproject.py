@@ -1,0 +1,56 @@
+"""MLproject, the click options and the settings classes say the same."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+from mlflow.projects._project_spec import load_project
+
+from mlp.config import RunConfig, StudyConfig, TrackingConfig, field_text
+from scripts.ablation import ablation
+from scripts.command import SettingsCommand
+from scripts.init import init
+from scripts.mlproject import PATH, mlproject
+from scripts.train import train
+
+COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init}
+
+
+def test_mlproject_is_what_the_settings_make() -> None:
+    assert PATH.read_text(encoding="utf-8") == mlproject(), "run: python -m scripts.mlproject"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_mlflow_reads_every_setting_and_passes_it_on(name: str) -> None:
+    command = COMMANDS[name]
+    entry = load_project(str(PATH.parent)).get_entry_point(name)
+    expected = {}
+    for group in command.groups:
+        expected |= group().as_text()
+    # mlflow run has an --experiment-name of its own
+    del expected["experiment_name"]
+    assert {k: str(p.default) for k, p in entry.parameters.items()} == expected
+    typed = shlex.split(entry.compute_command({"hidden": "3,4", "seed": "0"}, None))
+    assert typed[:3] == ["python", "-m", f"scripts.{'train' if name == 'main' else name}"]
+    options = dict(zip(typed[3::2], typed[4::2], strict=True))
+    given = {k: options.pop(f"--{k.replace('_', '-')}") for k in expected}
+    assert given == expected | {"hidden": "3,4", "seed": "0"} and not options
+
+
+@pytest.mark.parametrize("command", COMMANDS.values())
+def test_options_are_the_fields_with_their_defaults_and_help(command: SettingsCommand) -> None:
+    fields = {n: f for group in command.groups for n, f in group.model_fields.items()}
+    assert [parameter.name for parameter in command.params] == list(fields)
+    for parameter in command.params:
+        field = fields[parameter.name or ""]
+        text = getattr(parameter, "help", "")
+        assert field.description and text.startswith(field.description)
+        default = re.fullmatch(r".*\[default: (.*)\]", text, re.DOTALL)
+        assert default and default[1] == field_text(field.default)
+
+
+def test_the_groups_share_no_field() -> None:
+    names = [n for g in (RunConfig, StudyConfig, TrackingConfig) for n in g.model_fields]
+    assert len(names) == len(set(names))

@@ -1,0 +1,49 @@
+"""The identity of a run changes with everything that its numbers depend on, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from mlp.config import RunConfig
+from mlp.study import identity as module
+from mlp.study.identity import identity, source_digest
+
+
+def test_every_field_but_the_place_of_the_data_counts() -> None:
+    base = RunConfig()
+    other = {
+        "val_fraction": 0.3, "image_size": 8, "channels": "gray", "normalization": "none",
+        "epochs": 3, "batch_size": 4, "optimizer": "sgd", "momentum": 0.5, "lr": 0.1,
+        "weight_decay": 0.1, "schedule": "cosine", "label_smoothing": 0.1, "hidden": (3,),
+        "activation": "tanh", "dropout": 0.1, "batch_norm": True, "init": "xavier", "hflip": 0.1,
+        "vflip": 0.1, "brightness_contrast": 0.1, "shift_scale_rotate": 0.1,
+        "early_stopping_patience": 1, "monitor": "val/accuracy", "seed": 1, "device": "cuda",
+        "threads": 3,
+    }  # fmt: skip
+    assert set(other) == set(RunConfig.model_fields) - {"data"}
+    digests = {identity(base.changed({name: value}), "d") for name, value in other.items()}
+    digests |= {identity(base, "d"), identity(base, "e")}
+    assert len(digests) == len(other) + 2
+    assert identity(base.changed({"data": "elsewhere"}), "d") == identity(base, "d")
+
+
+def test_the_source_counts_but_not_its_line_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = source_digest()
+    copy = tmp_path / "mlp"
+    shutil.copytree(module._PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "_PACKAGE", copy)
+    source_digest.cache_clear()
+    assert source_digest() == original
+    config = copy / "config.py"
+    config.write_bytes(config.read_bytes().replace(b"\n", b"\r\n"))
+    source_digest.cache_clear()
+    assert source_digest() == original
+    config.write_bytes(config.read_bytes() + b"# changed\n")
+    source_digest.cache_clear()
+    assert source_digest() != original
+    source_digest.cache_clear()

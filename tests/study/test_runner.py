@@ -1,0 +1,194 @@
+"""The lockstep loop: an arm's numbers depend on nothing but its configuration, data and seed."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mlp.data.stream import Batches, Stream
+from mlp.learning.learner import EpochRecord, Learner
+from mlp.study.runner import Study, run
+from mlp.study.suites import SUITES, Arm
+from mlp.tracking.interface import RunSpec
+from mlp.tracking.recorder import RecordedRun, Recorder
+from tests.study.conftest import MakeStudy
+
+Numbers = tuple[bytes, list[dict[str, float]], dict[str, float]]
+
+
+def numbers(recorded: RecordedRun) -> Numbers:
+    """Everything a run computed, except how long it took."""
+    assert recorded.result is not None
+    records = [
+        {k: v for k, v in record.metrics.items() if not k.startswith("time/")}
+        for record in recorded.epochs
+    ]
+    return recorded.result.evaluation.probabilities.tobytes(), records, dict(recorded.result.scores)
+
+
+def train(study: Study, **options: int) -> dict[str, Numbers]:
+    recorder = Recorder()
+    outcomes = run(study, recorder, **options)
+    assert {outcome.status for outcome in outcomes} == {"FINISHED"}
+    return {recorded.spec.name: numbers(recorded) for recorded in recorder.runs}
+
+
+def test_an_arm_is_bitwise_the_same_alone_beside_others_in_any_order_and_group(
+    make_study: MakeStudy,
+) -> None:
+    arms = SUITES["regularization"].arms
+    together = train(make_study(seeds=(0, 3)))
+    assert len(together) == 2 * len(arms)
+    assert len({probabilities for probabilities, _, _ in together.values()}) > len(arms)
+    alone: dict[str, Numbers] = {}
+    for arm in arms:
+        alone |= train(make_study(arm, seeds=(0, 3)))
+    assert alone == together
+    assert train(make_study(*reversed(arms), seeds=(3, 0))) == together
+    assert train(make_study(seeds=(0, 3)), arms_at_once=3) == together
+
+
+def test_another_process_gives_the_same_bits(make_study: MakeStudy, image_tree: Path) -> None:
+    here = train(make_study(Arm("both", {"dropout": 0.3, "hflip": 0.5, "batch_norm": True}, "")))
+    program = f"""
+from mlp.config import RunConfig
+from mlp.data.dataset import open_index
+from mlp.study.runner import plan, run
+from mlp.study.suites import Arm, Suite
+from mlp.tracking.recorder import Recorder
+import hashlib
+base = RunConfig.parse(dict(data={str(image_tree)!r}, image_size=8, hidden=(16, 8), epochs=3,
+                            batch_size=8, threads=1))
+arms = (Arm("other", {{"dropout": 0.5}}, ""),
+        Arm("both", {{"dropout": 0.3, "hflip": 0.5, "batch_norm": True}}, ""))
+recorder = Recorder()
+run(plan(Suite("s", "", arms), base, (0,), open_index(base.data)), recorder)
+result = next(r.result for r in recorder.runs if r.spec.arm == "both")
+print("digest", hashlib.sha256(result.evaluation.probabilities.tobytes()).hexdigest())
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split()[-1] == hashlib.sha256(here["both-seed0"][0]).hexdigest()
+
+
+def test_each_epoch_is_made_once_for_all_arms_that_share_it(
+    make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    make = Stream._make
+
+    def counting(self: Stream, number: int) -> Batches:
+        made.append(number)
+        return make(self, number)
+
+    monkeypatch.setattr(Stream, "_make", counting)
+    run(make_study(), Recorder())
+    # eight arms, but two policies: with and without augmentation
+    assert sorted(made) == [0, 0, 1, 1, 2, 2]
+
+
+def test_what_is_recorded_is_not_trained_again(make_study: MakeStudy) -> None:
+    recorder = Recorder()
+    first = run(make_study(seeds=(0, 1)), recorder)
+    started = len(recorder.runs)
+    again = run(make_study(seeds=(0, 1)), recorder)
+    assert len(recorder.runs) == started == 16
+    assert [o.scores for o in again] == [o.scores for o in first]
+    run(make_study(seeds=(0, 1, 2)), recorder)
+    assert len(recorder.runs) == 24
+    run(make_study(), recorder, retrain=True)
+    assert len(recorder.runs) == 32
+
+
+def test_arms_with_one_configuration_are_trained_once(make_study: MakeStudy) -> None:
+    recorder = Recorder()
+    study = make_study(Arm("a", {}, ""), Arm("b", {"dropout": 0.0}, ""))
+    outcomes = run(study, recorder)
+    assert [o.arm for o in outcomes] == ["a", "b"]
+    assert outcomes[0].scores == outcomes[1].scores
+    assert len(recorder.runs) == 1
+
+
+def test_a_run_that_diverges_fails_alone_and_is_not_repeated(make_study: MakeStudy) -> None:
+    wild = Arm("wild", {"optimizer": "sgd", "lr": 1000.0, "weight_decay": 1000.0}, "")
+    recorder = Recorder()
+    study = make_study(Arm("tame", {}, ""), wild, epochs=20)
+    outcomes = run(study, recorder)
+    assert [o.status for o in outcomes] == ["FINISHED", "FAILED"]
+    assert "epoch" in outcomes[1].reason and "finite" not in outcomes[1].scores
+    assert [o.reason for o in run(study, recorder)] == [o.reason for o in outcomes]
+    assert len(recorder.runs) == 2
+
+
+class Interrupting(Recorder):
+    """Raises after some epochs, as a signal would."""
+
+    def __init__(self, error: BaseException, after: int) -> None:
+        super().__init__()
+        self.error, self.left = error, after
+
+    def start(self, spec: RunSpec, parameter_count: int) -> RecordedRun:
+        recorded = super().start(spec, parameter_count)
+        record = recorded.epoch
+
+        def epoch(made: EpochRecord, learner: Learner) -> None:
+            record(made, learner)
+            self.left -= 1
+            if self.left == 0:
+                raise self.error
+
+        recorded.epoch = epoch  # type: ignore[method-assign]
+        return recorded
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(KeyboardInterrupt(), "KILLED"), (OSError("disk full"), "FAILED")]
+)
+def test_an_interruption_ends_open_runs_and_a_repetition_finishes(
+    make_study: MakeStudy, error: BaseException, status: str
+) -> None:
+    whole = Recorder()
+    expected = run(make_study(seeds=(0, 1)), whole)
+    recorder = Interrupting(error, after=30)  # in the second seed
+    with pytest.raises(type(error)):
+        run(make_study(seeds=(0, 1)), recorder)
+    statuses = [r.status for r in recorder.runs]
+    assert set(statuses) == {"FINISHED", status} and statuses.count("FINISHED") >= 8
+    recorder.left = -1
+    finished = run(make_study(seeds=(0, 1)), recorder)
+    assert [replace(o, run_id="") for o in finished] == [replace(o, run_id="") for o in expected]
+
+
+def test_the_kept_epoch_is_the_best_one_under_early_stopping(make_study: MakeStudy) -> None:
+    recorder = Recorder()
+    arm = Arm("stop", {"early_stopping_patience": 2, "monitor": "val/loss", "lr": 0.03}, "")
+    run(make_study(arm, epochs=30), recorder)
+    recorded = recorder.runs[0]
+    assert recorded.result is not None
+    losses = [record.metrics["val/loss"] for record in recorded.epochs]
+    scores = recorded.result.scores
+    assert scores["final/epochs"] == len(losses) < 30
+    assert scores["final/kept_epoch"] == np.argmin(losses) + 1 == len(losses) - 2
+    assert scores["final/log_loss"] == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_final_scores_are_those_of_the_last_epoch_without_early_stopping(
+    make_study: MakeStudy,
+) -> None:
+    recorder = Recorder()
+    run(make_study(Arm("plain", {}, "")), recorder)
+    recorded = recorder.runs[0]
+    assert recorded.result is not None
+    last, scores = recorded.epochs[-1].metrics, recorded.result.scores
+    assert scores["final/accuracy"] == last["val/accuracy"]
+    assert scores["final/macro_f1"] == pytest.approx(last["val/macro_f1"], abs=1e-12)
+    gap = scores["final/train_accuracy"] - scores["final/accuracy"]
+    assert scores["final/gap_accuracy"] == gap

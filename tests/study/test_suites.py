@@ -1,0 +1,38 @@
+"""Suites are data: every arm must be a valid configuration, and change only what it names."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlp.config import RunConfig, SettingsError
+from mlp.study.suites import BASELINE, SUITES, Arm, arm_config
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_every_arm_is_valid_and_distinct(name: str) -> None:
+    suite = SUITES[name]
+    configs = [arm_config(arm, RunConfig()) for arm in suite.arms]
+    assert len(set(configs)) == len({arm.name for arm in suite.arms}) == len(suite.arms)
+    for arm, config in zip(suite.arms, configs, strict=True):
+        changed = {k for k, v in config.model_dump().items() if v != getattr(RunConfig(), k)}
+        assert changed <= set(arm.changes)
+        assert arm.about and suite.question
+
+
+def test_regularization_has_the_arms_that_the_design_names() -> None:
+    arms = {arm.name: arm_config(arm, RunConfig()) for arm in SUITES["regularization"].arms}
+    assert next(iter(arms)) == BASELINE and arms[BASELINE] == RunConfig()
+    assert arms["batch-norm-dropout"].batch_norm and arms["batch-norm-dropout"].dropout == 0.5
+    assert arms["weight-decay"].weight_decay == 1e-4
+    assert arms["early-stopping"].early_stopping_patience > 0
+    assert arms["augmentation"].hflip > 0 and arms["augmentation"].shift_scale_rotate > 0
+    everything = {k for arm in SUITES["regularization"].arms for k in arm.changes}
+    assert everything == set(SUITES["regularization"].arms[-1].changes)
+    inits = {arm_config(arm, RunConfig()).init for arm in SUITES["initialization"].arms}
+    assert inits == {"he", "xavier", "uniform", "normal", "constant", "default"}
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"data": "x"}, {"lr": -1.0}, {"drop": 0.5}])
+def test_an_invalid_arm_is_named(changes: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match="'bad'"):
+        arm_config(Arm("bad", changes, ""), RunConfig())

@@ -1,0 +1,106 @@
+"""The plan of the house: imports point one way, one place for each dependency, names for rooms."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+# A module imports only what stands before it here, or what shares its place
+ORDER = ("mlp.config", "mlp.seeds", "mlp.data", "mlp.learning", "mlp.tracking", "mlp.study",
+         "mlp.serving", "scripts", "benchmarks", "tests")  # fmt: skip
+MODULES = sorted(p for top in ("mlp", "scripts", "benchmarks") for p in (ROOT / top).rglob("*.py"))
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def place(name: str) -> int | None:
+    found = [k for k, top in enumerate(ORDER) if name == top or name.startswith(f"{top}.")]
+    return found[0] if found else None
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_point_one_way(path: Path) -> None:
+    own = place(module_name(path))
+    for name in imported(path):
+        other = place(name)
+        if other is not None:
+            assert own is not None and other <= own, f"{module_name(path)} imports {name}"
+
+
+@pytest.mark.parametrize(
+    ("library", "allowed"),
+    [
+        ("mlflow", {"mlp.tracking", "mlp.serving", "scripts", "benchmarks"}),
+        ("torch.utils.tensorboard", {"mlp.tracking"}),
+        ("albumentations", {"mlp.data.stream"}),
+        ("click", {"scripts", "benchmarks"}),
+    ],
+)
+def test_a_library_is_imported_in_its_own_room_only(library: str, allowed: set[str]) -> None:
+    for path in MODULES:
+        if any(name == library or name.startswith(f"{library}.") for name in imported(path)):
+            name = module_name(path)
+            assert any(name == room or name.startswith(f"{room}.") for room in allowed), name
+
+
+def test_rooms_have_names_and_files_hold_one_concept() -> None:
+    for path in MODULES:
+        assert path.stem not in {"utils", "common", "helpers", "misc"}
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 350, path
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+def pins(file: str) -> dict[str, str]:
+    lines = (ROOT / file).read_text().splitlines()
+    found = [re.fullmatch(r"([\w.-]+)==(\S+)", line) for line in lines]
+    return {m[1].lower().replace("_", "-"): m[2] for m in found if m}
+
+
+def test_dependencies_are_listed_once_and_pinned() -> None:
+    own, tools, every = (
+        pins("requirements.txt"),
+        pins("requirements-dev.txt"),
+        pins("constraints.txt"),
+    )
+    assert not own.keys() & tools.keys()
+    for name, version in (own | tools).items():
+        assert every[name] == version, name
+    unpinned = [
+        line
+        for file in ("requirements.txt", "requirements-dev.txt")
+        for line in (ROOT / file).read_text().splitlines()
+        if line and not line.startswith(("#", "-")) and "==" not in line
+    ]
+    assert not unpinned
+    conda = yaml.safe_load((ROOT / "conda.yaml").read_text())
+    assert conda["dependencies"][-1] == {"pip": ["-r requirements.txt"]}
+
+
+def test_every_import_is_a_listed_dependency() -> None:
+    package = {"cv2": "opencv-python-headless", "PIL": "pillow", "sklearn": "scikit-learn"}
+    listed = set(pins("requirements.txt"))
+    for path in MODULES:
+        for name in imported(path):
+            top = name.split(".")[0]
+            if top in sys.stdlib_module_names or top in {"mlp", "scripts", "benchmarks"}:
+                continue
+            assert package.get(top, top) in listed, f"{path} imports {top}"

@@ -1,0 +1,281 @@
+"""What a study records, read back through MLflow's and TensorBoard's own readers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pickletools
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from mlp.config import RunConfig
+from mlp.data.dataset import open_index
+from mlp.study import report
+from mlp.study.runner import Study, plan, run
+from mlp.study.suites import Arm, Suite
+from mlp.tracking.interface import Outcome
+from mlp.tracking.mlflow_tracker import MlflowTracker
+from mlp.tracking.recorder import Recorder
+from mlp.tracking.store import PROCESS, Store, open_store
+
+SUITE = Suite(
+    "test",
+    "Which?",
+    (
+        Arm("baseline", {}, "plain"),
+        Arm("drop", {"dropout": 0.3, "early_stopping_patience": 1}, "with dropout"),
+        Arm("wild", {"optimizer": "sgd", "lr": 1000.0, "weight_decay": 1000.0}, "diverges"),
+    ),
+)
+EPOCH_METRICS = {
+    "train/loss",
+    "train/accuracy",
+    "val/loss",
+    "val/accuracy",
+    "val/macro_f1",
+    "val/balanced_accuracy",
+    "gap/accuracy",
+    "optim/lr",
+    "optim/gradient_norm",
+    "time/epoch_seconds",
+}
+FINAL_METRICS = {
+    f"final/{name}"
+    for name in (
+        "accuracy",
+        "balanced_accuracy",
+        "precision",
+        "recall",
+        "specificity",
+        "macro_f1",
+        "roc_auc",
+        "log_loss",
+        "calibration_error",
+        "train_accuracy",
+        "gap_accuracy",
+        "epochs",
+        "kept_epoch",
+    )
+}
+ARTIFACTS = {
+    "confusion_matrix.png",
+    "classification_report.txt",
+    "scores.json",
+    "predictions.parquet",
+    "curves.png",
+    "mistakes.png",
+    "predictions.png",
+    "tensorboard",
+}
+
+
+@pytest.fixture
+def study(image_tree: Path) -> Study:
+    quick = {"image_size": 8, "hidden": (16, 8), "epochs": 4, "batch_size": 8, "threads": 1}
+    base = RunConfig.parse({"data": str(image_tree), **quick})
+    return plan(SUITE, base, (0, 1), open_index(base.data))
+
+
+@pytest.fixture
+def store(fresh_database: None) -> Iterator[Store]:
+    yield open_store("tests")
+
+
+def train(study: Study, store: Store) -> tuple[MlflowTracker, list[Outcome]]:
+    tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
+    outcomes = run(study, tracker)
+    table = report.rows(study.suite, outcomes)
+    tracker.describe(
+        report.markdown(study.suite, table, ["a remark"], store.page),
+        report.data(table),
+        report.contents(study.suite, outcomes, study.base.as_text(), ["a remark"]),
+    )
+    tracker.end("FINISHED")
+    return tracker, outcomes
+
+
+def children(client: MlflowClient, parent: str, experiment_id: str) -> dict[str, Run]:
+    found = client.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'")
+    return {run.info.run_name: run for run in found}
+
+
+def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -> None:
+    tracker, outcomes = train(study, store)
+    memory = Recorder()
+    run(study, memory)
+    in_memory = {recorded.spec.name: recorded for recorded in memory.runs}
+    client = store.client
+    runs = children(client, tracker.run_id, store.experiment_id)
+    assert (
+        set(runs)
+        == set(in_memory)
+        == {f"{arm}-seed{seed}" for arm in ("baseline", "drop", "wild") for seed in (0, 1)}
+    )
+    for name, recorded in in_memory.items():
+        run_ = runs[name]
+        if recorded.spec.arm == "wild":
+            assert run_.info.status == "FAILED"
+            assert (
+                "finite" in run_.data.tags["mlp.diverged"]
+                or "loss" in run_.data.tags["mlp.diverged"]
+            )
+            continue
+        assert run_.info.status == "FINISHED"
+        params = run_.data.params
+        assert {k: params[k] for k in RunConfig.model_fields} == recorded.spec.config.as_text()
+        assert params["class_count"] == "3" and params["data_name"] == "colors"
+        weights = (192 + 1) * 16 + (16 + 1) * 8 + (8 + 1) * 3
+        assert params["parameter_count"] == str(weights)
+        assert run_.inputs.dataset_inputs[0].dataset.digest == params["data_digest"]
+        assert set(run_.data.metrics) == EPOCH_METRICS | FINAL_METRICS
+
+        events = _events(Path("runs") / study.label / name)
+        archived = client.download_artifacts(run_.info.run_id, "tensorboard")
+        assert sorted(p.name for p in Path(archived).iterdir()) == sorted(
+            p.name for p in (Path("runs") / study.label / name).iterdir()
+        )
+        for metric in EPOCH_METRICS:
+            history = client.get_metric_history(run_.info.run_id, metric)
+            values = {m.step: m.value for m in history}
+            expected = {r.epoch: r.metrics[metric] for r in recorded.epochs}
+            if not metric.startswith("time/"):
+                assert values == expected
+            shown = {e.step: e.value for e in events.Scalars(metric)}
+            assert shown == pytest.approx(values, rel=1e-6)
+        tags = events.Tags()
+        assert {"weights/1.weight", "gradients/1.weight"} <= set(tags["histograms"])
+        assert {f"validation/{n}" for n in ("mistakes", "predictions", "confusion_matrix")} <= set(
+            tags["images"]
+        )
+        assert {"config/text_summary", "pr/red", "_hparams_/session_start_info"} <= set(
+            tags["tensors"]
+        ) | set(events.summary_metadata)
+        assert "custom_scalars__config__" in tags["tensors"]
+
+        files = {f.path for f in client.list_artifacts(run_.info.run_id)}
+        assert files == ARTIFACTS
+        assert recorded.result is not None
+        scores = json.loads(mlflow.artifacts.load_text(run_.info.artifact_uri + "/scores.json"))
+        assert scores == recorded.result.scores
+        table = pd.read_parquet(client.download_artifacts(run_.info.run_id, "predictions.parquet"))
+        assert list(table["id"]) == list(recorded.result.evaluation.ids)
+        assert (
+            table["probabilities"].map(list).tolist()
+            == recorded.result.evaluation.probabilities.tolist()
+        )
+    parent = client.get_run(tracker.run_id)
+    assert parent.info.status == "FINISHED"
+    note = parent.data.tags["mlflow.note.content"]
+    for outcome in outcomes:
+        assert store.page(outcome.run_id) in note
+    contents = json.loads(mlflow.artifacts.load_text(parent.info.artifact_uri + "/study.json"))
+    assert [r["run_id"] for r in contents["runs"]] == [o.run_id for o in outcomes]
+
+
+def _events(folder: Path) -> EventAccumulator:
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "tensors": 0})
+    events.Reload()
+    return events
+
+
+def test_a_recorded_model_answers_as_the_run_did_and_holds_no_pickle(
+    study: Study, store: Store, image_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, outcomes = train(study, store)
+    run_id = outcomes[0].run_id
+    logged = store.client.get_run(run_id).outputs.model_outputs
+    assert len(logged) == 1
+    info = store.client.get_logged_model(logged[0].model_id)
+    assert str(info.status) == "READY"
+    shown = {metric.key: metric.value for metric in info.metrics}
+    assert shown == dict(outcomes[0].scores)
+
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{info.model_id}"))
+    names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    assert {"artifacts/weights.safetensors", "artifacts/settings.json", "MLmodel"} <= names
+    assert not [name for name in names if name.endswith((".pkl", ".pickle", ".pt", ".pth"))]
+    for name in names:
+        assert not _is_pickle((folder / name).read_bytes()), name
+
+    monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+    model = mlflow.pyfunc.load_model(f"models:/{info.model_id}")
+    assert model.metadata.signature.inputs.input_names() == ["image"]
+    table = pd.read_parquet(store.client.download_artifacts(run_id, "predictions.parquet"))
+    encoded = [base64.b64encode((image_tree / p).read_bytes()).decode() for p in table["id"]]
+    answers = model.predict(pd.DataFrame({"image": encoded}))
+    for answer, recorded in zip(answers["probabilities"], table["probabilities"], strict=True):
+        assert answer == pytest.approx(list(recorded), abs=1e-6)
+    example = model.input_example
+    assert set(model.predict(example)["label"]) <= {"red", "green", "blue"}
+
+
+def _is_pickle(data: bytes) -> bool:
+    if not data.startswith(b"\x80"):
+        return False
+    try:
+        return any(opcode.name == "STOP" for opcode, _, _ in pickletools.genops(data))
+    except ValueError:
+        return False
+
+
+def test_recorded_runs_come_back_with_the_same_bits(study: Study, store: Store) -> None:
+    _, outcomes = train(study, store)
+    tracker, again = train(study, store)
+    assert all(outcome.reused for outcome in again)
+    for old, new in zip(outcomes, again, strict=True):
+        assert (old.status, old.run_id, old.reason) == (new.status, new.run_id, new.reason)
+        assert dict(old.scores) == dict(new.scores)
+    assert not children(store.client, tracker.run_id, store.experiment_id)
+
+
+def test_a_repetition_takes_over_the_runs_of_a_study_that_died(study: Study, store: Store) -> None:
+    tracker, _ = train(study, store)
+    store.client.set_terminated(tracker.run_id, "KILLED")
+    successor, _ = train(study, store)
+    assert len(children(store.client, successor.run_id, store.experiment_id)) == 6
+
+
+def test_runs_of_dead_processes_are_ended_and_those_of_living_ones_are_not(store: Store) -> None:
+    dead, alive, elsewhere = (store.new_run(name, {}) for name in ("dead", "alive", "elsewhere"))
+    store.client.set_tag(dead, PROCESS, f"{socket.gethostname()} {2**22 + 1} 1700000000")
+    store.client.set_tag(elsewhere, PROCESS, "another-machine 1 1700000000")
+    recycled = store.new_run("recycled", {PROCESS: "to be replaced"})
+    store.client.set_tag(recycled, PROCESS, f"{socket.gethostname()} {os.getpid()} 1500000000")
+    assert store.end_stale_runs() == 2
+    status = {r: store.client.get_run(r).info.status for r in (dead, alive, elsewhere, recycled)}
+    assert status == {dead: "KILLED", alive: "RUNNING", elsewhere: "RUNNING", recycled: "KILLED"}
+
+
+def test_the_run_that_mlflow_made_is_adopted_and_its_parameters_kept(
+    fresh_database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = MlflowClient()
+    experiment = client.create_experiment("chosen")
+    run_id = client.create_run(experiment).info.run_id
+    client.log_param(run_id, "lr", "1e-3")
+    client.log_param(run_id, "hidden", "'512,256'")
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+    store = open_store("ignored")
+    assert "MLFLOW_RUN_ID" not in os.environ
+    assert (store.experiment_id, store.adopted_run) == (experiment, run_id)
+    assert store.top_run("name", {"a": "b"}) == run_id
+    values = {"lr": "0.001", "hidden": "512,256", "epochs": "3"}
+    store.log_params(run_id, values)
+    store.log_params(run_id, values)
+    assert client.get_run(run_id).data.params == {
+        "lr": "1e-3",
+        "hidden": "'512,256'",
+        "resolved/lr": "0.001",
+        "epochs": "3",
+    }
+    assert client.get_run(run_id).data.tags["a"] == "b"
