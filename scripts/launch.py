@@ -45,6 +45,8 @@ def launch(
             folder = Path(tracking.runs_dir)
             name = f"{suite.name} on {study.index.name}"
             tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
+            if not single:
+                store.log_params(tracker.run_id, study.base.as_text())
             outcomes = run(study, tracker, arms_at_once, tracking.retrain)
             table = report.rows(suite, outcomes)
             if single and outcomes[0].reused:

@@ -37,8 +37,8 @@ class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         images = []
         for row, text in enumerate(model_input["image"]):
             try:
-                images.append(base64.b64decode(text, validate=True))
-            except (binascii.Error, ValueError, TypeError):
+                images.append(base64.b64decode("".join(text.split()), validate=True))
+            except (binascii.Error, ValueError, TypeError, AttributeError):
                 raise MlflowException.invalid_parameter_value(
                     f"row {row}: column 'image' should hold an image file encoded in base64"
                 ) from None

@@ -169,13 +169,12 @@ class MlflowRun:
     def finish(self, result: RunResult) -> Outcome:
         step = result.records[-1].epoch
         self._flush()
-        self._events.scalars(result.scores, step)
         with tempfile.TemporaryDirectory(prefix="mlp-run-") as name:
             folder = Path(name)
             self._write_pictures(result, folder, step)
             _write_scores(result, folder)
             self._events.precision_recall(result.evaluation, step)
-            self._events.close(result.scores)
+            self._events.close(result.scores, step)
             shutil.copytree(self._events.folder, folder / "tensorboard")
             self._client.log_artifacts(self.run_id, str(folder))
         now = int(time.time() * 1000)

@@ -85,8 +85,8 @@ class Events:
                 step,
             )
 
-    def close(self, scores: Mapping[str, float]) -> None:
-        """Add the row of the HParams table, if there are scores, and end the files."""
+    def close(self, scores: Mapping[str, float], step: int = 0) -> None:
+        """Add the scores, if there are any, with a row of the HParams table, and end the files."""
         if scores:
             settings = {
                 name: value
@@ -96,5 +96,5 @@ class Events:
             }
             finite = {name: value for name, value in scores.items() if math.isfinite(value)}
             # run_name "." keeps the row in this folder; else it would be a run of its own
-            self._writer.add_hparams(settings, finite, run_name=".")
+            self._writer.add_hparams(settings, finite, run_name=".", global_step=step)
         self._writer.close()

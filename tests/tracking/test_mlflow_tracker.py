@@ -151,6 +151,10 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
                 assert values == expected
             shown = {e.step: e.value for e in events.Scalars(metric)}
             assert shown == pytest.approx(values, rel=1e-6)
+        for metric in FINAL_METRICS:
+            (event,) = events.Scalars(metric)
+            (logged,) = client.get_metric_history(run_.info.run_id, metric)
+            assert (event.step, event.value) == (logged.step, pytest.approx(logged.value))
         tags = events.Tags()
         assert {"weights/1.weight", "gradients/1.weight"} <= set(tags["histograms"])
         assert {f"validation/{n}" for n in ("mistakes", "predictions", "confusion_matrix")} <= set(
