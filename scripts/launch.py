@@ -49,7 +49,7 @@ def launch(
                 store.log_params(tracker.run_id, study.base.as_text())
             outcomes = run(study, tracker, arms_at_once, tracking.retrain)
             table = report.rows(suite, outcomes)
-            if single and outcomes[0].reused:
+            if single and outcomes[0].run_id != tracker.run_id:
                 tracker.refer_to(outcomes[0])
             else:
                 tracker.describe(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -67,29 +68,44 @@ def folder(path: str) -> Index:
     return Index(root.name, table, lambda name: (root / name).read_bytes(), tuple(notes))
 
 
-def _files(root: Path, notes: list[str]) -> Iterator[tuple[str, str, str]]:
-    """Relative path, class and split of every file that may be an image, in sorted order."""
+def _class_folders(root: Path, notes: list[str]) -> list[tuple[str, str, str]]:
+    """Relative path, class and split of each folder that holds the images of a class."""
     folders = _subfolders(root)
     splits = {name: _SPLIT_NAMES[name.lower()] for name in folders if name.lower() in _SPLIT_NAMES}
     if "train" not in splits.values():
+        if splits and len(splits) == len(folders):
+            raise DataError(f"{root} has {'/ and '.join(splits)}/ but no train/")
+        if len(folders) == 1 and _subfolders(root / folders[0]):
+            raise DataError(f"{root} holds only {folders[0]}/; try {root / folders[0]}")
         splits = {}
     if len(set(splits.values())) != len(splits):
         raise DataError(f"{root} has two folders for one split: {', '.join(sorted(splits))}")
-    if splits:
-        ignored = sorted(set(folders) - set(splits))
-        if ignored:
-            notes.append(
-                f"folders beside {'/, '.join(splits)}/ were passed over: {', '.join(ignored)}"
-            )
-        parts = [
-            (f"{name}/{cls}", cls, split)
-            for name, split in splits.items()
-            for cls in _subfolders(root / name)
-        ]
-    else:
-        parts = [(cls, cls, "") for cls in folders]
+    if not splits:
+        _note_loose_files(root, root, notes)
+        return [(name, name, "") for name in folders]
+    others = sorted(set(folders) - set(splits))
+    if others:
+        notes.append(f"beside {'/, '.join(splits)}/, these were passed over: {', '.join(others)}")
+    for name in splits:
+        _note_loose_files(root, root / name, notes)
+    return [
+        (f"{name}/{cls}", cls, split)
+        for name, split in splits.items()
+        for cls in _subfolders(root / name)
+    ]
+
+
+def _note_loose_files(root: Path, folder: Path, notes: list[str]) -> None:
+    loose = [e for e in os.scandir(folder) if e.name.lower().endswith(EXTENSIONS)]
+    if loose:
+        place = folder.relative_to(root.parent).as_posix()
+        notes.append(f"{len(loose)} images in {place}/ itself, in no class, were passed over")
+
+
+def _files(root: Path, notes: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Relative path, class and split of every file that may be an image, in sorted order."""
     found: list[tuple[str, str, str]] = []
-    for part, cls, split in parts:
+    for part, cls, split in _class_folders(root, notes):
         before = len(found)
         for directory, names, files in os.walk(root / part):
             names[:] = [n for n in names if not _hidden(n)]
@@ -154,6 +170,8 @@ def _row(root: Path, path: str, known: tuple[object, ...] | None) -> tuple[objec
     """One row with the columns _REMEMBERED: `known` itself where the file has not changed."""
     try:
         status = (root / path).stat()
+        if not stat.S_ISREG(status.st_mode):
+            return (path, -1, -1, "", 0, 0, False, "not a file that could be read to its end")
         if known is not None and known[1:3] == (status.st_size, status.st_mtime_ns):
             return known
         data = (root / path).read_bytes()

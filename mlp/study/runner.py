@@ -106,7 +106,7 @@ def run(
     memory. It changes no number. When this is interrupted, or fails, the runs in training are
     ended in the tracker before the exception goes on.
     """
-    ended = {} if retrain else tracker.recorded(study.specs)
+    ended = {} if retrain else tracker.reuse(study.specs)
     todo = list({s.identity: s for s in study.specs if s.identity not in ended}.values())
     progress = Progress(len({s.identity for s in study.specs}), len(ended))
     datasets = _Datasets(study.source)

@@ -82,8 +82,11 @@ class RunLog(Protocol):
 class Tracker(Protocol):
     """Where the runs of one study are recorded."""
 
-    def recorded(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
-        """Runs that ended for good, by identity: FINISHED ones, and those that diverged."""
+    def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
+        """Make runs that are recorded already part of this study; their outcomes by identity.
+
+        Those are runs that ended for good: FINISHED ones, and those that diverged.
+        """
 
     def start(self, spec: RunSpec, parameter_count: int) -> RunLog:
         """Open the record of a run that is about to train."""

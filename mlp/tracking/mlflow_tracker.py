@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run, RunTag
 
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.learning.scores import classification_report
-from mlp.tracking import pictures
+from mlp.tracking import pictures, reuse
 from mlp.tracking.interface import Outcome, RunResult, RunSpec, Status
 from mlp.tracking.packaging import Packager
 from mlp.tracking.store import (
@@ -53,41 +53,44 @@ class MlflowTracker:
         kind = "run" if single else "study"
         self.run_id = store.top_run(name, {KIND: kind, STUDY: study})
 
-    def recorded(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
-        wanted = {spec.identity: spec for spec in specs}
-        digests = {spec.data_digest for spec in wanted.values()}
-        found: dict[str, Outcome] = {}
-        for digest in digests:
-            ended = f"tags.`{DATA}` = '{digest}' and tags.`{KIND}` = 'run'"
-            for run in self.store.search(ended, everywhere=True):
-                tags = run.data.tags
-                spec = wanted.get(tags.get(IDENTITY, ""))
-                diverged = run.info.status == "FAILED" and DIVERGED in tags
-                if spec is None or not (run.info.status == "FINISHED" or diverged):
-                    continue
-                scores = {k: v for k, v in run.data.metrics.items() if k.startswith("final/")}
-                found[spec.identity] = Outcome(
-                    spec.arm,
-                    spec.config.seed,
-                    spec.identity,
-                    "FAILED" if diverged else "FINISHED",
-                    run.info.run_id,
-                    {} if diverged else scores,
-                    tags.get(DIVERGED, ""),
-                    reused=True,
-                )
-                self._take_over(run.info.run_id, tags.get(PARENT))
-        return found
+    def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
+        specs = list(specs)
+        found = reuse.find(self.store, specs, self.study)
+        outcomes: dict[str, Outcome] = {}
+        for spec in specs:
+            run = found.get(spec.identity)
+            if run is None or spec.identity in outcomes:
+                continue
+            if run.data.tags.get(STUDY) == self.study:
+                run_id = run.info.run_id
+                self._take_over(run)
+            else:
+                run_id = self._copy(run, spec)
+            outcomes[spec.identity] = reuse.outcome(run, spec, run_id)
+        return outcomes
 
-    def _take_over(self, run_id: str, parent: str | None) -> None:
-        """A study that died will not end: its finished runs become children of this one."""
-        if self.single or parent in (None, self.run_id):
-            return
-        former = self.store.client.get_run(parent)
-        if former.info.status in ("KILLED", "FAILED"):
-            self.store.client.set_tag(run_id, PARENT, self.run_id)
+    def _take_over(self, run: Run) -> None:
+        """An earlier attempt at this study that died: its finished runs become children of this."""
+        parent = run.data.tags.get(PARENT)
+        if parent is not None and parent != self.run_id:
+            former = self.store.client.get_run(parent)
+            if former.info.status in ("KILLED", "FAILED"):
+                self.store.client.set_tag(run.info.run_id, PARENT, self.run_id)
+
+    def _copy(self, run: Run, spec: RunSpec) -> str:
+        """A run of this study with what another study recorded: each study has all of its runs."""
+        run_id = self._open(spec, int(run.data.params["parameter_count"]))
+        reuse.copy_contents(self.store, run, run_id, self.folder / spec.name)
+        if not self.single:
+            self.store.client.set_terminated(run_id, run.info.status)
+        return run_id
 
     def start(self, spec: RunSpec, parameter_count: int) -> MlflowRun:
+        run_id = self._open(spec, parameter_count)
+        return MlflowRun(self, run_id, spec, Events(self.folder / spec.name, spec.config))
+
+    def _open(self, spec: RunSpec, parameter_count: int) -> str:
+        """A run with its tags, parameters and data set; its id."""
         client = self.store.client
         tags = {
             KIND: "run",
@@ -119,12 +122,14 @@ class MlflowTracker:
         )
         context = InputTag("mlflow.data.context", "training and validation")
         client.log_inputs(run_id, [DatasetInput(dataset, [context])])
-        return MlflowRun(self, run_id, spec, Events(self.folder / spec.name, spec.config))
+        return run_id
 
     def describe(self, markdown: str, table: Mapping[str, list[object]], study: object) -> None:
         """Record what the study found: its description, its table, and which runs it is made of."""
         client = self.store.client
-        client.set_tag(self.run_id, NOTE, markdown)
+        # A single run that was copied has said so there
+        said = client.get_run(self.run_id).data.tags.get(NOTE)
+        client.set_tag(self.run_id, NOTE, f"{said}\n\n{markdown}" if said else markdown)
         client.log_text(self.run_id, markdown, "summary.md")
         client.log_dict(self.run_id, study, "study.json")
         client.log_table(self.run_id, pd.DataFrame(table), "summary.json")

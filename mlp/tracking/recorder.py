@@ -51,7 +51,7 @@ class Recorder:
         self.runs: list[RecordedRun] = []
         self.ended: dict[str, Outcome] = {}
 
-    def recorded(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
+    def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
         return {s.identity: self.ended[s.identity] for s in specs if s.identity in self.ended}
 
     def start(self, spec: RunSpec, parameter_count: int) -> RecordedRun:

@@ -176,6 +176,19 @@ def test_a_study_shows_its_table_and_a_training_that_was_part_of_it_is_known(
     ]
     alone = call(train, *arguments, "--seed", "5", "--init", "xavier")
     assert "1 of 1 runs are recorded already" in alone.output
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("mlp").experiment_id
+    copy = client.search_runs([experiment])[0]
+    (child,) = client.search_runs(
+        [experiment], "tags.`mlp.arm` = 'xavier' and tags.`mlp.seed` = '5'"
+    )
+    assert copy.info.status == child.info.status == "FINISHED"
+    assert copy.data.metrics == child.data.metrics and len(copy.data.metrics) > 20
+    assert child.info.run_id in copy.data.tags["mlflow.note.content"]
+    assert {f.path for f in client.list_artifacts(copy.info.run_id)} >= {
+        f.path for f in client.list_artifacts(child.info.run_id)
+    }
+    assert copy.outputs.model_outputs[0].model_id == child.outputs.model_outputs[0].model_id
     folders = [p.name for p in Path("runs").iterdir() if p.name.startswith("initialization")]
     assert len(folders) == 1
     assert {p.name for p in (Path("runs") / folders[0]).iterdir()} == {

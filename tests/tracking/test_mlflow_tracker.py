@@ -248,6 +248,40 @@ def test_a_repetition_takes_over_the_runs_of_a_study_that_died(study: Study, sto
     assert len(children(store.client, successor.run_id, store.experiment_id)) == 6
 
 
+def test_a_study_that_shares_runs_with_another_gets_copies(study: Study, store: Store) -> None:
+    tracker, outcomes = train(study, store)
+    smaller = Suite("smaller", "Which?", (SUITE.arms[1], SUITE.arms[2]))
+    other = plan(smaller, study.base, (1, 2), study.source)
+    successor, mixed = train(other, store)
+    of_first = children(store.client, tracker.run_id, store.experiment_id)
+    of_second = children(store.client, successor.run_id, store.experiment_id)
+    assert len(of_first) == 6
+    assert set(of_second) == {"drop-seed1", "drop-seed2", "wild-seed1", "wild-seed2"}
+    assert [o.reused for o in mixed] == [True, True, False, False]
+    assert [o.run_id for o in mixed] == [of_second[s.name].info.run_id for s in other.specs]
+    for name in ("drop-seed1", "wild-seed1"):
+        copy, source = of_second[name], of_first[name]
+        assert copy.info.status == source.info.status
+        assert copy.data.metrics == source.data.metrics
+        for metric in EPOCH_METRICS & set(source.data.metrics):
+            histories = [
+                [(m.step, m.value, m.timestamp) for m in store.client.get_metric_history(r, metric)]
+                for r in (copy.info.run_id, source.info.run_id)
+            ]
+            assert histories[0] == histories[1]
+    assert dict(mixed[0].scores) == next(
+        dict(o.scores) for o in outcomes if (o.arm, o.seed) == ("drop", 1)
+    )
+    # the copy is known as part of its own study: nothing is copied twice
+    again, repeated = train(other, store)
+    assert [o.run_id for o in repeated] == [o.run_id for o in mixed]
+    assert not children(store.client, again.run_id, store.experiment_id)
+    curves = _events(Path("runs") / other.label / "drop-seed1")
+    assert len(curves.Scalars("val/loss")) == len(
+        store.client.get_metric_history(mixed[0].run_id, "val/loss")
+    )
+
+
 def test_runs_of_dead_processes_are_ended_and_those_of_living_ones_are_not(store: Store) -> None:
     dead, alive, elsewhere = (store.new_run(name, {}) for name in ("dead", "alive", "elsewhere"))
     store.client.set_tag(dead, PROCESS, f"{socket.gethostname()} {2**22 + 1} 1700000000")

@@ -1,0 +1,81 @@
+"""Runs that are recorded already: finding them, and giving a study a copy of another study's."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlflow.entities import LoggedModelOutput, Metric, Run
+
+from mlp.tracking.interface import Outcome, RunSpec
+from mlp.tracking.store import DATA, DIVERGED, IDENTITY, KIND, NOTE, STUDY, Store
+
+
+def find(store: Store, specs: Sequence[RunSpec], study: str) -> dict[str, Run]:
+    """The runs of the whole store that ended for good, by identity; those of `study` first."""
+    wanted = {spec.identity for spec in specs}
+    found: dict[str, Run] = {}
+    for digest in {spec.data_digest for spec in specs}:
+        filter_string = f"tags.`{DATA}` = '{digest}' and tags.`{KIND}` = 'run'"
+        for run in store.search(filter_string, everywhere=True):
+            tags = run.data.tags
+            ended = run.info.status == "FINISHED" or is_diverged(run)
+            identity = tags.get(IDENTITY)
+            if ended and identity in wanted:
+                known = found.get(identity)
+                if known is None or known.data.tags.get(STUDY) != study:
+                    found[identity] = run
+    return found
+
+
+def is_diverged(run: Run) -> bool:
+    """Whether a run failed in a way in which it would fail again."""
+    return run.info.status == "FAILED" and DIVERGED in run.data.tags
+
+
+def outcome(run: Run, spec: RunSpec, run_id: str) -> Outcome:
+    """What a recorded run says of a spec; `run_id` is the run to refer to."""
+    diverged = is_diverged(run)
+    scores = {k: v for k, v in run.data.metrics.items() if k.startswith("final/")}
+    return Outcome(
+        spec.arm,
+        spec.config.seed,
+        spec.identity,
+        "FAILED" if diverged else "FINISHED",
+        run_id,
+        {} if diverged else scores,
+        run.data.tags.get(DIVERGED, ""),
+        reused=True,
+    )
+
+
+def copy_contents(store: Store, run: Run, run_id: str, events: Path) -> None:
+    """Give a new run the metrics, files and model of a recorded one; `events` gets its curves."""
+    client = store.client
+    source_id = run.info.run_id
+    metrics = [
+        Metric(m.key, m.value, m.timestamp, m.step)
+        for name in run.data.metrics
+        for m in client.get_metric_history(source_id, name)
+    ]
+    for start in range(0, len(metrics), 1000):
+        client.log_batch(run_id, metrics=metrics[start : start + 1000])
+    with tempfile.TemporaryDirectory(prefix="mlp-copy-") as name:
+        files = Path(client.download_artifacts(source_id, "", name))
+        client.log_artifacts(run_id, str(files))
+        shutil.rmtree(events, ignore_errors=True)
+        if (files / "tensorboard").is_dir():
+            shutil.copytree(files / "tensorboard", events)
+    if run.outputs is not None and run.outputs.model_outputs:
+        models = [LoggedModelOutput(m.model_id, m.step) for m in run.outputs.model_outputs]
+        client.log_outputs(run_id, models)
+    if DIVERGED in run.data.tags:
+        client.set_tag(run_id, DIVERGED, run.data.tags[DIVERGED])
+    page = f"#/experiments/{run.info.experiment_id}/runs/{source_id}"
+    note = (
+        f"Recorded before as [this run]({page}), with the same settings, seed, data and code: "
+        "not trained again."
+    )
+    client.set_tag(run_id, NOTE, note)

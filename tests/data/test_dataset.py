@@ -1,0 +1,135 @@
+"""From a source to a data set: sizes and channels resolved, labels, and remarks."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlp.config import RunConfig
+from mlp.data.dataset import load, open_index, remarks, resolve
+from mlp.data.image import decode
+from mlp.data.index import DataError
+
+
+def put(path: Path, level: int, width: int = 6, height: int = 6, mode: str = "RGB") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (width, height), (level, 0, 255 - level)).convert(mode).save(path)
+
+
+def config(root: Path, **fields: object) -> RunConfig:
+    return RunConfig.parse({"data": str(root), **fields})
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "side"), [(20, 30, 30), (30, 20, 30), (64, 10, 64), (65, 10, 64)]
+)
+def test_auto_size_is_64_or_the_longest_side_if_smaller(
+    tmp_path: Path, width: int, height: int, side: int
+) -> None:
+    put(tmp_path / "data/a/0.png", 0, width, height)
+    put(tmp_path / "data/b/0.png", 9)
+    index = open_index(str(tmp_path / "data"))
+    assert resolve(config(tmp_path), index).image_size == side
+    assert resolve(config(tmp_path, image_size=7), index).image_size == 7
+
+
+def test_auto_channels_are_gray_when_every_image_is(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    for level, name in enumerate("ab"):
+        put(root / name / "0.png", level, mode="L")
+    index = open_index(str(root))
+    assert resolve(config(root), index).channels == "gray"
+    assert resolve(config(root, channels="rgb"), index).channels == "rgb"
+    put(root / "b/1.png", 9)
+    index = open_index(str(root))
+    assert resolve(config(root), index).channels == "rgb"
+    assert resolve(config(root, channels="gray"), index).channels == "gray"
+
+
+def test_resolving_changes_nothing_else(image_tree: Path) -> None:
+    before = config(image_tree, seed=3, hidden="7,5")
+    after = resolve(before, open_index(str(image_tree)))
+    assert after == before.changed({"image_size": 20, "channels": "rgb"})
+    assert resolve(after, open_index(str(image_tree))) == after
+
+
+@pytest.mark.parametrize(("channels", "depth"), [("rgb", 3), ("gray", 1)])
+def test_ids_labels_and_pixels_agree(image_tree: Path, channels: str, depth: int) -> None:
+    index = open_index(str(image_tree))
+    index, data = load(index, resolve(config(image_tree, channels=channels), index))
+    assert data.classes == ("blue", "green", "red")
+    assert data.shape == (depth, 20, 20)
+    assert data.digest == index.digest
+    assert data.labels.dtype == np.int64
+    assert len(data.ids) == 54
+    for name, label, pixels in zip(data.ids, data.labels, data.pixels, strict=True):
+        assert name.split("/")[1] == data.classes[label]
+        file = (image_tree / name).read_bytes()
+        np.testing.assert_array_equal(pixels, decode(file, 20, channels == "gray"))
+    if channels == "rgb":  # the tree raises the channel that a class is named for
+        np.testing.assert_array_equal(data.pixels.mean((1, 2)).argmax(1), 2 - data.labels)
+    for part, rows, count in (("train", data.split.train, 36), ("val", data.split.val, 18)):
+        assert len(rows) == count
+        assert {name.split("/")[0] for name in data.ids[rows]} == {part}
+
+
+def test_an_image_damaged_behind_its_header_is_left_out(image_tree: Path) -> None:
+    damaged = image_tree / "train/green/3.png"
+    damaged.write_bytes(damaged.read_bytes()[:-100])
+    index = open_index(str(image_tree))
+    settings = resolve(config(image_tree), index)
+    assert remarks(index, settings) == []
+    index, data = load(index, settings)
+    assert "train/green/3.png" not in data.ids
+    assert len(data.ids) == len(data.labels) == len(data.pixels) == 53
+    assert (len(data.split.train), len(data.split.val)) == (35, 18)
+    np.testing.assert_array_equal(data.pixels.mean((1, 2)).argmax(1), 2 - data.labels)
+    (line,) = remarks(index, settings)
+    assert line.startswith("colors: 1 of 54 images left out: train/green/3.png (damaged")
+
+
+def test_too_many_damaged_images_are_an_error(image_tree: Path) -> None:
+    for number in range(6):
+        damaged = image_tree / f"train/green/{number}.png"
+        damaged.write_bytes(damaged.read_bytes()[:-100])
+    index = open_index(str(image_tree))
+    with pytest.raises(DataError, match="6 of 54 images cannot be used"):
+        load(index, resolve(config(image_tree), index))
+
+
+def test_digits_need_no_folder() -> None:
+    index = open_index("digits")
+    settings = resolve(RunConfig(), index)
+    assert (settings.image_size, settings.channels) == (8, "gray")
+    _, data = load(index, settings)
+    assert data.pixels.shape == (1797, 8, 8, 1)
+    assert len(data.split.val) == round(0.2 * 1797)
+    (line,) = remarks(index, settings)
+    assert "draws 20% of the training images" in line
+
+
+def test_copies_across_the_splits_are_remarked(image_tree: Path) -> None:
+    settings = config(image_tree)
+    assert remarks(open_index(str(image_tree)), settings) == []
+    for number, target in enumerate(("val/red/copy", "val/red/again", "val/blue/copy")):
+        shutil.copy(image_tree / f"train/red/{number // 2}.png", image_tree / f"{target}.png")
+    (line,) = remarks(open_index(str(image_tree)), settings)
+    assert "3 of 21 validation images are copies of training images" in line
+
+
+def test_what_a_person_should_know_is_remarked(image_tree: Path) -> None:
+    shutil.rmtree(image_tree / "val/green")
+    (image_tree / "models").mkdir()
+    for number in range(2):
+        (image_tree / f"train/red/fake{number}.jpg").write_text("not a picture")
+    lines = "\n".join(remarks(open_index(str(image_tree)), config(image_tree)))
+    assert "colors: beside train/, val/, these were passed over: models" in lines
+    assert "colors: 2 of 50 images left out: train/red/fake0.jpg (not an image" in lines
+    assert "colors: no validation images of green" in lines
+    shutil.rmtree(image_tree / "val")
+    drawn = config(image_tree, val_fraction=0.3)
+    assert "each seed draws 30%" in remarks(open_index(str(image_tree)), drawn)[-1]

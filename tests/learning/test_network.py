@@ -1,0 +1,138 @@
+"""The network: its layers and their order, its size, and dropout against its definition."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import norm
+
+from mlp.config import RunConfig, field_choices
+from mlp.learning.initialization import INITIALIZATIONS, initialize
+from mlp.learning.network import ACTIVATIONS, MLP, Dropout
+
+
+def kinds(network: MLP) -> list[str]:
+    return [type(layer).__name__ for layer in network.net]
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_layers_stand_in_the_order_of_the_exercise() -> None:
+    network = MLP(12, [5, 4], 3, dropout=0.5, batch_norm=True)
+    hidden = ["Linear", "BatchNorm1d", "ReLU", "Dropout"]
+    assert kinds(network) == ["Flatten", *hidden, *hidden, "Linear"]
+    linear = [layer for layer in network.net if isinstance(layer, torch.nn.Linear)]
+    assert [(m.in_features, m.out_features) for m in linear] == [(12, 5), (5, 4), (4, 3)]
+
+
+def test_what_is_switched_off_is_not_there() -> None:
+    network = MLP(12, [5], 3, activation="tanh")
+    assert kinds(network) == ["Flatten", "Linear", "Tanh", "Linear"]
+
+
+@pytest.mark.parametrize(
+    ("name", "formula"),
+    [
+        ("relu", lambda x: np.maximum(x, 0)),
+        ("tanh", np.tanh),
+        ("sigmoid", lambda x: 1 / (1 + np.exp(-x))),
+        ("gelu", lambda x: x * norm.cdf(x)),
+        ("leaky_relu", lambda x: np.where(x > 0, x, 0.01 * x)),
+    ],
+)
+def test_output_is_what_the_formula_of_the_layers_says(
+    name: str, formula: Callable[[np.ndarray], np.ndarray]
+) -> None:
+    network = MLP(12, [5, 4], 3, activation=name)
+    initialize(network, "default", generator(0))
+    images = torch.randn(6, 3, 2, 2, generator=generator(1))
+    x = images.double().numpy().reshape(6, 12)
+    weights = [p.detach().double().numpy() for p in network.parameters()]
+    for weight, bias in zip(weights[:-2:2], weights[1:-2:2], strict=True):
+        x = formula(x @ weight.T + bias)
+    with torch.no_grad():
+        np.testing.assert_allclose(network(images), x @ weights[-2].T + weights[-1], atol=1e-6)
+
+
+def test_every_choice_of_activation_is_in_the_table() -> None:
+    assert set(field_choices(RunConfig, "activation")) == set(ACTIVATIONS)
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+@pytest.mark.parametrize("widths", [(192, 7, 10), (192, 512, 256, 10)])
+def test_parameter_count(widths: tuple[int, ...], batch_norm: bool) -> None:
+    network = MLP(widths[0], widths[1:-1], widths[-1], dropout=0.3, batch_norm=batch_norm)
+    linear = sum((a + 1) * b for a, b in pairwise(widths))
+    expected = linear + 2 * sum(widths[1:-1]) * batch_norm
+    assert sum(p.numel() for p in network.parameters()) == expected
+
+
+def test_arguments_build_the_same_network_again() -> None:
+    network = MLP(12, (5, 4), 3, activation="gelu", dropout=0.25, batch_norm=True)
+    assert str(MLP(**network.arguments)) == str(network)
+
+
+@pytest.mark.parametrize("init", INITIALIZATIONS)
+def test_building_and_initializing_leave_the_global_generator_untouched(init: str) -> None:
+    before = torch.random.get_rng_state()
+    network = MLP(12, [5, 4], 3, dropout=0.5, batch_norm=True)
+    initialize(network, init, generator(0))
+    network.use_generator(generator(0))
+    network.train()(torch.ones(2, 12))
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_network_on_the_meta_device_holds_no_memory() -> None:
+    with torch.device("meta"):
+        network = MLP(12, [5, 4], 3, batch_norm=True)
+    assert {p.device.type for p in network.parameters()} == {"meta"}
+
+
+def test_dropout_is_the_identity_in_evaluation() -> None:
+    x = torch.randn(50, 40, generator=generator(0))
+    assert torch.equal(Dropout(0.9).eval()(x), x)
+    assert torch.equal(Dropout(0.0).train()(x), x)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_dropout_zeroes_a_share_p_and_scales_the_others(p: float) -> None:
+    dropout = Dropout(p).train()
+    dropout.generator = generator(0)
+    x = torch.rand(1000, 200, generator=generator(1)) + 1
+    y = dropout(x)
+    zeroed = (y == 0).double().mean().item()
+    assert abs(zeroed - p) < 5 * math.sqrt(p * (1 - p) / x.numel())
+    torch.testing.assert_close(y[y != 0], x[y != 0] / (1 - p))
+    # Kept or not is decided value by value, not row by row
+    assert (y == 0).double().mean(0).std().item() == pytest.approx(
+        math.sqrt(p * (1 - p) / 1000), rel=0.3
+    )
+
+
+def test_dropout_passes_gradients_through_its_mask() -> None:
+    dropout = Dropout(0.5).train()
+    dropout.generator = generator(0)
+    x = torch.ones(100, requires_grad=True)
+    y = dropout(x)
+    y.sum().backward()
+    assert torch.equal(x.grad, y.detach())
+
+
+def test_dropout_depends_on_its_generator_alone() -> None:
+    def masks(own: int, everyones: int) -> torch.Tensor:
+        network = MLP(12, [50, 50], 3, dropout=0.5)
+        initialize(network, "he", generator(0))
+        network.use_generator(generator(own))
+        with torch.random.fork_rng():
+            torch.manual_seed(everyones)
+            return network.train()(torch.ones(4, 12))
+
+    assert torch.equal(masks(own=1, everyones=1), masks(own=1, everyones=2))
+    assert not torch.equal(masks(own=1, everyones=1), masks(own=2, everyones=1))

@@ -1,0 +1,189 @@
+"""Settings: what they accept, what they refuse and in which words, and their text."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from mlp.config import MAX_SEED, ConfigError, RunConfig, StudyConfig, TrackingConfig, field_choices
+
+
+@pytest.mark.parametrize(
+    ("unknown", "nearest"),
+    [("batchsize", "batch_size"), ("drop_out", "dropout"), ("label_smooth", "label_smoothing")],
+)
+def test_unknown_key_is_an_error_that_names_the_nearest(unknown: str, nearest: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{unknown}: .*did you mean {nearest}\\?"):
+        RunConfig.parse({unknown: 1})
+
+
+def test_unknown_key_like_no_other_lists_what_is_known() -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.parse({"zzz": 1})
+    assert "did you mean" not in str(caught.value)
+    assert ", ".join(RunConfig.model_fields) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("lr", -1, "greater than 0"),
+        ("lr", 0, "greater than 0"),
+        ("lr", "fast", "valid number"),
+        ("lr", math.nan, "finite"),
+        ("lr", "inf", "finite"),
+        ("weight_decay", math.inf, "finite"),
+        ("weight_decay", -1e-9, "greater than or equal to 0"),
+        ("dropout", 1.5, "less than 1"),
+        ("dropout", 1.0, "less than 1"),
+        ("dropout", "nan", "finite"),
+        ("label_smoothing", -0.1, "greater than or equal to 0"),
+        ("momentum", 1, "less than 1"),
+        ("hflip", 1.01, "less than or equal to 1"),
+        ("val_fraction", 0, "greater than 0"),
+        ("val_fraction", math.nan, "less than 1"),
+        ("hidden", 0, "one or more widths from 1 to 65536, such as 512,256"),
+        ("hidden", "0", "one or more widths"),
+        ("hidden", "512,-1", "one or more widths"),
+        ("hidden", "512;256", "one or more widths"),
+        ("hidden", "", "one or more widths"),
+        ("hidden", (), "one or more widths"),
+        ("epochs", 0, "greater than or equal to 1"),
+        ("epochs", 2.5, "valid integer"),
+        ("batch_size", 0, "greater than or equal to 1"),
+        ("optimizer", "x", "one of adam, adamw, sgd"),
+        ("monitor", "val/f1", "one of val/loss, val/accuracy, val/macro_f1, val/balanced_accuracy"),
+        ("image_size", "big", "auto, or a number of pixels from 1 to 1024"),
+        ("image_size", 1025, "auto, or a number of pixels from 1 to 1024"),
+        ("batch_norm", "maybe", "valid boolean"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("seed", MAX_SEED + 1, str(MAX_SEED)),
+        ("early_stopping_patience", -1, "greater than or equal to 0"),
+    ],
+)
+def test_wrong_value_is_an_error_that_names_field_value_and_remedy(
+    field: str, value: Any, says: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.parse({field: value})
+    [(name, text)] = caught.value.problems
+    assert name == field
+    assert says in text and "was given" in text
+    assert "Input should" not in text
+
+
+def test_all_problems_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.parse({"lr": -1, "epochs": 0, "batchsize": 3})
+    assert [name for name, _ in caught.value.problems] == ["epochs", "lr", "batchsize"]
+
+
+def test_batch_norm_needs_more_than_one_image_a_batch() -> None:
+    with pytest.raises(ConfigError, match="batch_size of at least 2"):
+        RunConfig.parse({"batch_norm": True, "batch_size": 1})
+    assert RunConfig.parse({"batch_norm": True, "batch_size": 2}).batch_norm
+    with pytest.raises(ConfigError, match="batch_size of at least 2"):
+        RunConfig(batch_norm=True).changed({"batch_size": 1})
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("hidden", "512,256", (512, 256)),
+        ("hidden", " 512, 256 ", (512, 256)),
+        ("hidden", "(64,)", (64,)),
+        ("hidden", "64", (64,)),
+        ("hidden", 64, (64,)),
+        ("lr", "1e-3", 0.001),
+        ("batch_norm", "False", False),
+        ("batch_norm", "true", True),
+        ("image_size", "auto", "auto"),
+        ("image_size", "48", 48),
+        ("seed", "0", 0),
+    ],
+)
+def test_text_parses(field: str, text: object, value: object) -> None:
+    parsed = getattr(RunConfig.parse({field: text}), field)
+    assert parsed == value and type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        RunConfig(),
+        RunConfig(
+            data="a folder, with a comma/",
+            image_size=48,
+            lr=1 / 3,
+            weight_decay=1e-300,
+            hidden=(7,),
+            batch_norm=True,
+            monitor="val/macro_f1",
+            seed=MAX_SEED,
+        ),
+        StudyConfig(),
+        StudyConfig(seeds=(0, 2, 1)),
+        StudyConfig(seeds=(5,)),
+        TrackingConfig(experiment_name="é", retrain=True),
+    ],
+)
+def test_text_of_settings_gives_them_back(
+    settings: RunConfig | StudyConfig | TrackingConfig,
+) -> None:
+    assert type(settings).parse(settings.as_text()) == settings
+
+
+def test_settings_are_frozen_and_copied_by_changed() -> None:
+    config = RunConfig()
+    with pytest.raises(ValidationError, match="frozen"):
+        config.lr = 1.0  # type: ignore[misc]
+    other = config.changed({"lr": 1.0})
+    assert (config.lr, other.lr) == (0.001, 1.0)
+    assert other.changed({"lr": 0.001}) == config
+    with pytest.raises(ConfigError, match="lr"):
+        config.changed({"lr": "x"})
+
+
+def test_every_default_is_valid_when_given() -> None:
+    for settings in (RunConfig, StudyConfig, TrackingConfig):
+        assert settings.parse(settings().model_dump()) == settings()
+
+
+def test_choices_are_listed_for_fields_that_have_them() -> None:
+    assert field_choices(RunConfig, "optimizer") == ("adam", "adamw", "sgd")
+    for name in ("lr", "batch_norm", "image_size", "hidden"):
+        assert field_choices(RunConfig, name) == ()
+
+
+@pytest.mark.parametrize(
+    ("given", "first", "seeds"),
+    [
+        ("3", 0, (0, 1, 2)),
+        (3, 7, (7, 8, 9)),
+        ("0,1,2", 7, (0, 1, 2)),
+        ("5,", 0, (5,)),
+        ([4, 2], 0, (4, 2)),
+        (2, MAX_SEED, (MAX_SEED, 0)),
+    ],
+)
+def test_seeds_are_a_count_or_a_list(given: object, first: int, seeds: tuple[int, ...]) -> None:
+    assert StudyConfig.parse({"seeds": given}).seed_list(first) == seeds
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("1,2,1", "1,2,1 names one twice"),
+        ("0", "a count from 1 to 1000"),
+        (1001, "a count from 1 to 1000"),
+        ("a,b", "a list of seeds such as 0,1,2"),
+        ("0,-1", "a list of seeds such as 0,1,2"),
+        (",", "a list such as 0,1,2"),
+    ],
+)
+def test_wrong_seeds_are_an_error(given: object, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        StudyConfig.parse({"seeds": given})
