@@ -132,7 +132,8 @@ class MlflowTracker:
         client.set_tag(self.run_id, NOTE, f"{said}\n\n{markdown}" if said else markdown)
         client.log_text(self.run_id, markdown, "summary.md")
         client.log_dict(self.run_id, study, "study.json")
-        client.log_table(self.run_id, pd.DataFrame(table), "summary.json")
+        # log_table would make MLflow show the study as an evaluation of a language model
+        client.log_text(self.run_id, pd.DataFrame(table).to_csv(index=False), "summary.csv")
 
     def refer_to(self, outcome: Outcome) -> None:
         """Say in the run of a single training that another run has these numbers already."""
@@ -179,6 +180,7 @@ class MlflowRun:
             self._write_pictures(result, folder, step)
             _write_scores(result, folder)
             self._events.precision_recall(result.evaluation, step)
+            self._events.text("classification_report", classification_report(result.evaluation))
             self._events.close(result.scores, step)
             shutil.copytree(self._events.folder, folder / "tensorboard")
             self._client.log_artifacts(self.run_id, str(folder))

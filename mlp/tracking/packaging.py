@@ -80,8 +80,18 @@ class Packager:
         client.log_model_artifacts(logged.model_id, str(self._common))
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, metrics[0].step)])
+        dataset = run.inputs.dataset_inputs[0].dataset
         shared = [
-            Metric(m.key, m.value, m.timestamp, m.step, logged.model_id, run_id=run_id)
+            Metric(
+                m.key,
+                m.value,
+                m.timestamp,
+                m.step,
+                model_id=logged.model_id,
+                dataset_name=dataset.name,
+                dataset_digest=dataset.digest,
+                run_id=run_id,
+            )
             for m in metrics
         ]
         client.log_batch(run_id, metrics=shared)

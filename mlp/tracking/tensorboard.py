@@ -75,6 +75,10 @@ class Events:
             Summary(value=[Summary.Value(tag=name, image=image)]), step
         )
 
+    def text(self, name: str, text: str) -> None:
+        """Text in columns, as it stands."""
+        self._writer.add_text(name, "    " + text.replace("\n", "\n    "))
+
     def precision_recall(self, result: Evaluation, step: int) -> None:
         """A precision-recall curve for each of up to 20 classes."""
         for label, name in enumerate(result.classes[:_MAX_PR_CLASSES]):

@@ -164,6 +164,7 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
             tags["tensors"]
         ) | set(events.summary_metadata)
         assert "custom_scalars__config__" in tags["tensors"]
+        assert "classification_report/text_summary" in tags["tensors"]
 
         files = {f.path for f in client.list_artifacts(run_.info.run_id)}
         assert files == ARTIFACTS
@@ -183,6 +184,10 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
         assert store.page(outcome.run_id) in note
     contents = json.loads(mlflow.artifacts.load_text(parent.info.artifact_uri + "/study.json"))
     assert [r["run_id"] for r in contents["runs"]] == [o.run_id for o in outcomes]
+    shown = pd.read_csv(client.download_artifacts(tracker.run_id, "summary.csv"))
+    accuracies = [o.scores["final/accuracy"] for o in outcomes if o.arm == "drop"]
+    row = shown.set_index("arm").loc["drop"]
+    assert (row["n"], row["final/accuracy mean"]) == (2, pytest.approx(sum(accuracies) / 2))
 
 
 def _events(folder: Path) -> EventAccumulator:
