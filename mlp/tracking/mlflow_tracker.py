@@ -132,7 +132,7 @@ class MlflowTracker:
         client.set_tag(self.run_id, NOTE, f"{said}\n\n{markdown}" if said else markdown)
         client.log_text(self.run_id, markdown, "summary.md")
         client.log_dict(self.run_id, study, "study.json")
-        # log_table would make MLflow show the study as an evaluation of a language model
+        # MLflow's page of the artifact shows CSV as a table
         client.log_text(self.run_id, pd.DataFrame(table).to_csv(index=False), "summary.csv")
 
     def refer_to(self, outcome: Outcome) -> None:
