@@ -1,23 +1,16 @@
-"""The configuration of one training (`RunConfig`) and of a study around it (`StudyConfig`).
+"""The configuration of one training (`RunConfig`), of a study around it (`StudyConfig`), and more.
 
-These two classes hold every default of the project and every constraint on a value. Command-line
+These classes hold every default of the project and every constraint on a value. Command-line
 options and the parameters in MLproject are made from them, help texts included.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from mlp.settings import Settings, SettingsError, field_text
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -25,6 +18,7 @@ ImageSide = Annotated[int, Field(ge=1, le=1024)]
 Monitor = Literal["val/loss", "val/accuracy", "val/macro_f1", "val/balanced_accuracy"]
 
 MAX_SEED = 2**32 - 1
+MAX_FOLDS = 100
 
 
 def _split_integers(value: object) -> object:
@@ -40,80 +34,14 @@ def _split_integers(value: object) -> object:
     return tuple(part for part in parts if part)
 
 
-class Settings(BaseModel):
-    """A frozen, validated group of settings in which an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
-        """Build from field names and values, given as Python values or as text.
-
-        Raises ConfigError naming every field that is unknown or has a wrong value, what was
-        given, and what would be right.
-        """
-        try:
-            return cls.model_validate(dict(values))
-        except ValidationError as error:
-            raise ConfigError(cls, error) from None
-
-    def changed(self, changes: Mapping[str, Any]) -> Self:
-        """A copy with some fields changed, validated like a new one. Raises ConfigError."""
-        return self.parse({**self.model_dump(), **changes})
-
-    def as_text(self) -> dict[str, str]:
-        """Every field as the text that would be typed on a command line."""
-        return {name: field_text(value) for name, value in self.model_dump().items()}
-
-
-class SettingsError(ValueError):
-    """A setting that its user has to change."""
-
-
-class ConfigError(SettingsError):
-    """What is wrong with the settings a user gave: `problems` has a pair of name and text each."""
-
-    def __init__(self, settings: type[Settings], error: ValidationError) -> None:
-        by_field: dict[str, str] = {}
-        for problem in error.errors(include_url=False):
-            name = str(problem["loc"][0]) if problem["loc"] else ""
-            by_field.setdefault(name, _explain(settings, name, dict(problem)))
-        self.problems = list(by_field.items())
-        super().__init__("; ".join(f"{n}: {text}" if n else text for n, text in self.problems))
-
-
-def _explain(settings: type[Settings], name: str, problem: dict[str, Any]) -> str:
-    if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, settings.model_fields, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        return f"no such setting; {hint}(known: {', '.join(settings.model_fields)})"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    if not name:
-        return message
-    extra = settings.model_fields[name].json_schema_extra
-    expected = extra.get("expected") if isinstance(extra, dict) else None
-    choices = field_choices(settings, name)
-    if expected:
-        message = f"should be {expected}"
-    elif choices:
-        message = f"should be one of {', '.join(choices)}"
-    else:
-        message = message.replace("Input should", "should")
-    return f"{message}; {field_text(problem['input'])!r} was given"
-
-
-def field_text(value: object) -> str:
-    """A value as it would be typed on a command line: `(512, 256)` is `512,256`."""
-    if isinstance(value, tuple | list):
-        return ",".join(str(item) for item in value)
-    return str(value)
-
-
-def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
-    """The texts a field accepts when it accepts only a fixed list of them, else nothing."""
-    annotation = settings.model_fields[name].annotation
-    options = get_args(annotation)
-    return options if options and all(isinstance(option, str) for option in options) else ()
+def _check_fold(value: str) -> str:
+    if value != "none":
+        number, _, folds = value.partition("/")
+        if not (number.isdecimal() and folds.isdecimal()):
+            raise ValueError("not a fold")
+        if not (2 <= int(folds) <= MAX_FOLDS and 1 <= int(number) <= int(folds)):
+            raise ValueError("no such fold")
+    return value
 
 
 class RunConfig(Settings):
@@ -145,6 +73,12 @@ class RunConfig(Settings):
         "dataset",
         description="subtract a mean and divide by a standard deviation per channel: those of the "
         "training images, those of ImageNet, or none (pixels in 0..1)",
+    )
+    fold: Annotated[str, AfterValidator(_check_fold)] = Field(
+        "none",
+        description="k/K: train on all but the k-th of K folds of the training and validation "
+        "images, and validate on that one; none: the split as given or drawn",
+        json_schema_extra={"expected": "none, or a fold such as 2/5: the second of five"},
     )
     epochs: int = Field(20, ge=1, description="passes over the training images")
     batch_size: int = Field(32, ge=1, description="images a training step")
@@ -227,7 +161,7 @@ class RunConfig(Settings):
 
 
 # What stays the same for all arms of a study: an arm that changed one of these would not be paired.
-STUDY_WIDE = ("data", "val_fraction", "seed", "device", "threads")
+STUDY_WIDE = ("data", "val_fraction", "fold", "seed", "device", "threads")
 
 
 def _split_seeds(value: object) -> object:
@@ -247,6 +181,13 @@ class StudyConfig(Settings):
         description="how many seeds, counted up from seed; or a list of them: 0,1,2 (5, for one)",
         json_schema_extra={"expected": "a count from 1 to 1000, or a list of seeds such as 0,1,2"},
     )
+    folds: int = Field(
+        0,
+        ge=0,
+        le=MAX_FOLDS,
+        description="folds of cross-validation, drawn anew by each seed from training and "
+        "validation images together; 0: the split as given or drawn",
+    )
     arms_at_once: int = Field(
         0,
         ge=0,
@@ -261,6 +202,8 @@ class StudyConfig(Settings):
             )
         if self.seeds == ():
             raise ValueError("seeds: give a count or a list such as 0,1,2")
+        if self.folds == 1:
+            raise ValueError("folds: give at least 2, or 0 for the split as it is; 1 was given")
         return self
 
     def as_text(self) -> dict[str, str]:
@@ -275,18 +218,54 @@ class StudyConfig(Settings):
             return self.seeds
         return tuple((first + k) % (MAX_SEED + 1) for k in range(self.seeds))
 
+    def fold_list(self, base: RunConfig) -> tuple[str, ...]:
+        """The folds that each seed trains. Raises SettingsError where base names one as well."""
+        if not self.folds:
+            return (base.fold,)
+        if base.fold != "none":
+            raise SettingsError(
+                f"folds {self.folds} trains every fold: leave out fold, {base.fold!r} was given"
+            )
+        return tuple(f"{number}/{self.folds}" for number in range(1, self.folds + 1))
 
-class TrackingConfig(Settings):
-    """Where runs are recorded and whether recorded ones are used again."""
+
+class ExperimentConfig(Settings):
+    """Where in MLflow this project works."""
 
     experiment_name: str = Field(
         "mlp",
         min_length=1,
         description="MLflow experiment; under `mlflow run`, its --experiment-name decides",
     )
+
+
+class TrackingConfig(ExperimentConfig):
+    """Where runs are recorded and whether recorded ones are used again."""
+
     runs_dir: str = Field(
         "runs", min_length=1, description="folder of the TensorBoard events written while training"
     )
     retrain: bool = Field(
         False, description="train again even what is already recorded as finished"
+    )
+
+
+class ReportConfig(Settings):
+    """What a report compares, and in which language."""
+
+    metric: Literal["accuracy", "macro_f1", "balanced_accuracy", "log_loss", "roc_auc"] = Field(
+        "accuracy", description="validation score by which arms are compared"
+    )
+    lang: Literal["en", "es"] = Field("en", description="language of the report")
+
+
+class StudyChoice(ExperimentConfig):
+    """Which recorded studies a report is about."""
+
+    study: str = Field(
+        "latest", min_length=1, description="run id of a study, or latest: the one begun last"
+    )
+    compare: str = Field(
+        "",
+        description="run id of a second study, to be compared with the first arm by arm",
     )

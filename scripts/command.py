@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import click
 
-from mlp.config import ConfigError, Settings, SettingsError, field_choices, field_text
+from mlp.settings import ConfigError, Settings, SettingsError, field_choices, field_text
 
 
 class SettingsCommand(click.Command):
@@ -82,10 +82,11 @@ def _explain(error: Exception) -> None:
     from mlflow.exceptions import MlflowException
 
     from mlp.data.index import DataError
+    from mlp.tracking.recorded import NoSuchStudy
 
     if isinstance(error, SettingsError):
         raise click.UsageError(str(error)) from None
-    if isinstance(error, DataError):
+    if isinstance(error, DataError | NoSuchStudy):
         raise click.ClickException(str(error)) from None
     if isinstance(error, MlflowException):
         raise click.ClickException(f"MLflow: {error.message}") from None

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import click
 
-from mlp.config import RunConfig, TrackingConfig
+from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
 
 
 def launch(
     suite_name: str,
     base: RunConfig,
+    study_config: StudyConfig,
     tracking: TrackingConfig,
-    seeds: tuple[int, ...],
-    arms_at_once: int = 0,
+    report_config: ReportConfig,
 ) -> None:
-    """Train what is not recorded yet, record and print the summary, say where to look."""
+    """Train what is not recorded yet, record and print the report, say where to look."""
     # Here, so that --help does not wait for torch and mlflow
     from mlp.data.dataset import open_index, remarks
     from mlp.study import report
@@ -28,9 +28,10 @@ def launch(
     from mlp.tracking.store import open_store
 
     suite = SUITES[suite_name]
-    single = len(suite.arms) == len(seeds) == 1
-    study = plan(suite, base, seeds, open_index(base.data))
-    notes = remarks(study.index, base)
+    seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
+    single = len(suite.arms) == len(seeds) == len(folds) == 1
+    study = plan(suite, base, seeds, open_index(base.data), folds)
+    notes = remarks(study.index, base, study_config.folds)
     for line in notes:
         click.echo(f"Note: {line}", err=True)
     tracker = None
@@ -47,16 +48,11 @@ def launch(
             tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
             if not single:
                 store.log_params(tracker.run_id, study.base.as_text())
-            outcomes = run(study, tracker, arms_at_once, tracking.retrain)
-            table = report.rows(suite, outcomes)
+            tracker.plan(study.plan(notes))
+            outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain)
+            made = report.publish(store, store.client.get_run(tracker.run_id), report_config)
             if single and outcomes[0].run_id != tracker.run_id:
                 tracker.refer_to(outcomes[0])
-            else:
-                tracker.describe(
-                    report.markdown(suite, table, notes, store.page),
-                    report.data(table),
-                    report.contents(suite, outcomes, study.base.as_text(), notes),
-                )
             failed = single and outcomes[0].status != "FINISHED"
             tracker.end("FAILED" if failed else "FINISHED")
     except Interrupted as interruption:
@@ -71,10 +67,11 @@ def launch(
         if tracker is not None:
             tracker.end("FAILED")
         raise
-    click.echo(f"\n{report.terminal(suite, table)}\n")
+    click.echo(f"\n{made.terminal}\n")
     click.echo(store.how_to_open())
     click.echo(f"TensorBoard: tensorboard --logdir {folder}")
     click.echo(f"Written:     {tracker.folder.resolve()}")
-    click.echo(f"             run {tracker.run_id} of experiment {store.experiment_id}")
+    click.echo(f"             run {tracker.run_id} of experiment {store.experiment_id},")
+    click.echo("             with report.html and comparison.csv among its artifacts")
     if failed:
         sys.exit(1)

@@ -9,10 +9,12 @@ import json
 import textwrap
 from pathlib import Path
 
-from mlp.config import RunConfig, Settings, StudyConfig, TrackingConfig, field_text
+from mlp.config import ReportConfig, RunConfig, StudyChoice, StudyConfig, TrackingConfig
+from mlp.settings import Settings, field_text
 from scripts.ablation import ablation
 from scripts.command import SettingsCommand
 from scripts.init import init
+from scripts.report import report
 from scripts.train import train
 
 PATH = Path(__file__).resolve().parents[1] / "MLproject"
@@ -38,10 +40,15 @@ def mlproject() -> str:
         "    parameters: &study",
         "      <<: *training",
         *_parameters(StudyConfig),
+        *_parameters(ReportConfig),
         *_command("scripts.ablation", ablation),
         "  init:",
         "    parameters: *study",
         *_command("scripts.init", init),
+        "  report:",
+        "    parameters:",
+        *_parameters(StudyChoice, ReportConfig),
+        *_command("scripts.report", report),
     ]
     return "\n".join(lines) + "\n"
 

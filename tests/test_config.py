@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mlp.config import MAX_SEED, ConfigError, RunConfig, StudyConfig, TrackingConfig, field_choices
+from mlp.config import MAX_SEED, RunConfig, StudyConfig, TrackingConfig
+from mlp.settings import ConfigError, field_choices
 
 
 @pytest.mark.parametrize(

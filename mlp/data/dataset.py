@@ -103,12 +103,15 @@ def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
         ids=rows["path"].to_numpy(dtype=np.str_),
         labels=rows["class"].map(number).to_numpy(np.int64),
         pixels=pixels,
-        split=split(index, config.val_fraction, config.seed),
+        split=split(index, config.val_fraction, config.seed, config.fold),
     )
 
 
-def remarks(index: Index, config: RunConfig) -> list[str]:
-    """What a person should know about the data before believing numbers made from it."""
+def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[str]:
+    """What a person should know about the data before believing numbers made from it.
+
+    `folds`: of a study that trains all of them, 0 where it does not.
+    """
     refused = index.table[index.table["reason"] != ""]
     lines = [f"{index.name}: {note}" for note in index.notes]
     if len(refused):
@@ -117,7 +120,13 @@ def remarks(index: Index, config: RunConfig) -> list[str]:
         lines.append(
             f"{index.name}: {len(refused)} of {len(index.table)} images left out: {shown}{more}"
         )
-    if is_drawn(index):
+    if folds or config.fold != "none":
+        merged = "" if is_drawn(index) else "training and validation images are put together and "
+        lines.append(
+            f"{index.name}: {merged}dealt by each seed into {folds or config.fold.split('/')[1]} "
+            "folds by class, copies of an image in one fold"
+        )
+    elif is_drawn(index):
         lines.append(
             f"{index.name}: no validation images of its own, so each seed draws "
             f"{config.val_fraction:.0%} of the training images of each class"

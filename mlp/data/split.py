@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from mlp import seeds
 from mlp.data.index import DataError, Index
@@ -27,16 +27,22 @@ def is_drawn(index: Index) -> bool:
     return "val" not in set(index.usable["split"])
 
 
-def split(index: Index, val_fraction: float, seed: int) -> Split:
+def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> Split:
     """The split that the source gives; where it names no validation images, one drawn by the seed.
 
-    The draw takes `val_fraction` of the training images of each class. Copies of an image (equal
-    bytes) stay on one side. Raises DataError when a class has too few images to be drawn from, or
-    would have none left to train on.
+    The draw takes `val_fraction` of the training images of each class. With a fold "k/K", the
+    seed deals all images but those for testing into K folds, each with its share of every class;
+    the k-th validates. Copies of an image (equal bytes) stay on one side. Raises DataError when a
+    class has too few images to be drawn from, or would have none left to train on.
     """
     rows = index.usable.reset_index(drop=True)
     given = rows["split"].to_numpy()
     test = np.flatnonzero(given == "test")
+    if fold != "none":
+        pool = rows[given != "test"]
+        validates = _deal(index.name, pool, seed, fold)
+        where = pool.index.to_numpy(np.int64)
+        return Split(where[~validates], where[validates], test)
     if not is_drawn(index):
         return Split(np.flatnonzero(given == "train"), np.flatnonzero(given == "val"), test)
     pool = rows[given != "test"]
@@ -58,6 +64,28 @@ def split(index: Index, val_fraction: float, seed: int) -> Split:
         )
     where = pool.index.to_numpy(np.int64)
     return Split(where[~validates], where[validates], test)
+
+
+def _deal(name: str, pool: pd.DataFrame, seed: int, fold: str) -> NDArray[np.bool_]:
+    """Which images of the pool are in a fold."""
+    number, folds = map(int, fold.split("/"))
+    counts = pool.drop_duplicates(["sha256", "class"])["class"].value_counts()
+    if counts.min() < folds:
+        raise DataError(
+            f"{name}: class {counts.idxmin()!r} has {counts.min()} distinct images, too few for "
+            f"{folds} folds; use {counts.min()} folds or fewer (at least 2), or add images"
+        )
+    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seeds.integer(seed, "split"))
+    dealt = list(dealer.split(pool, pool["class"], pool["sha256"]))
+    validates = np.zeros(len(pool), bool)
+    validates[dealt[number - 1][1]] = True
+    absent = sorted(set(pool["class"]) - set(pool.loc[~validates, "class"]))
+    if absent:
+        raise DataError(
+            f"{name}: fold {fold} leaves no training image of {', '.join(absent)}: too many of "
+            "its images are copies of one another; use fewer folds"
+        )
+    return validates
 
 
 def _draw(name: str, distinct: pd.DataFrame, val_fraction: float, seed: int) -> set[str]:

@@ -22,6 +22,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 STREAM_FIELDS = (
     "data",
     "val_fraction",
+    "fold",
     "image_size",
     "channels",
     "normalization",

@@ -16,10 +16,12 @@ from torch.nn import functional as F
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from mlp import seeds
-from mlp.config import RunConfig, SettingsError
+from mlp.config import RunConfig
 from mlp.learning.initialization import initialize
 from mlp.learning.network import MLP
+from mlp.learning.propagation import propagation
 from mlp.learning.scores import epoch_scores
+from mlp.settings import SettingsError
 
 # The gradient norm of an epoch is the mean over this many evenly spaced steps: a norm reads every
 # gradient once more, which at each step would cost a tenth of it.
@@ -40,7 +42,8 @@ class Batches(Protocol):
 class Epochs(Protocol):
     """What `records` trains on."""
 
-    validation: Batches
+    @property
+    def validation(self) -> Batches: ...
 
     def epoch(self, number: int) -> Batches: ...
 
@@ -57,7 +60,8 @@ class EpochRecord:
     dropout, and with weights that changed from batch to batch. train/loss is cross-entropy
     without label smoothing, so that it compares with val/loss; gap/accuracy is
     train/accuracy - val/accuracy. optim/lr is the rate of the last step, optim/gradient_norm the
-    L2 norm over all parameters, mean of four steps.
+    L2 norm over all parameters, mean of four steps. Epoch 0 is before the first step: it has
+    init/* alone, see `propagation`.
     """
 
     epoch: int
@@ -111,6 +115,12 @@ class Learner:
         patience = self.config.early_stopping_patience
         waited = self.epochs_done - self.best_epoch
         return self.epochs_done >= self.config.epochs or 0 < patience <= waited
+
+    def initial_record(self, train: Batches) -> EpochRecord:
+        """Epoch 0: how signals and gradients pass through the layers before the first step."""
+        images, labels = next(iter(train))
+        images, labels = images.to(self.device), labels.to(self.device)
+        return EpochRecord(0, propagation(self.network, self.config.init, images, labels))
 
     def records(self, stream: Epochs) -> Iterator[EpochRecord]:
         """Train to the end, giving each epoch's record as it is made."""

@@ -25,8 +25,10 @@ class Progress:
 
     def group(self, specs: list[RunSpec]) -> None:
         """These runs start, side by side."""
-        seed = specs[0].config.seed
-        label = specs[0].name if len(specs) == 1 else f"seed {seed}, {len(specs)} arms"
+        first = specs[0].config
+        fold = "" if first.fold == "none" else f", fold {first.fold}"
+        label = f"seed {first.seed}{fold}, {len(specs)} arms"
+        label = specs[0].name if len(specs) == 1 else label
         total = sum(spec.config.epochs for spec in specs)
         self._epochs = tqdm(
             total=total, desc=label, unit="epoch", disable=None, position=1, leave=False

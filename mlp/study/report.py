@@ -1,148 +1,264 @@
-"""What a study has found: a table for the terminal, and for the description of its run."""
+"""A study's report: for a terminal, as the description of its run, as a page, and as tables.
+
+Everything comes from what was recorded (`mlp.tracking.recorded`), so that a report can be made
+again at any time, in another language or by another score.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from statistics import mean, stdev
+import csv
+import dataclasses
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from mlp.study.suites import Suite
-from mlp.tracking.interface import Outcome
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
 
-
-@dataclass(frozen=True)
-class Row:
-    """One arm: the outcomes of its runs, and for each score its values over the finished ones."""
-
-    arm: str
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def finished(self) -> list[Outcome]:
-        """The runs that have scores."""
-        return [outcome for outcome in self.outcomes if outcome.status == "FINISHED"]
-
-    def values(self, score: str) -> list[float]:
-        """A score, named as in `final/<score>`, of each finished run."""
-        return [outcome.scores[f"final/{score}"] for outcome in self.finished]
-
-
-def _percent(values: list[float]) -> str:
-    text = f"{100 * mean(values):.1f}"
-    return f"{text} ± {100 * stdev(values):.1f}" if len(values) > 1 else text
-
-
-# score, heading, how mean and standard deviation are written
-_COLUMNS: tuple[tuple[str, str, Callable[[list[float]], str]], ...] = (
-    ("accuracy", "val accuracy", _percent),
-    ("macro_f1", "val macro F1", _percent),
-    ("epochs", "epochs", lambda v: f"{mean(v):.1f}".removesuffix(".0")),
-    ("gap_accuracy", "gap (train - val)", _percent),
+from mlp.config import ReportConfig
+from mlp.study import figures, summary
+from mlp.study.answers import answers, course, interaction
+from mlp.study.comparison import Comparison
+from mlp.study.dynamics import TARGET_SHARE
+from mlp.study.evidence import Evidence, weigh
+from mlp.study.wording import NONE, Wording
+from mlp.tracking.recorded import (
+    RecordedStudy,
+    StudyRun,
+    read_study,
+    read_weights,
+    record_report,
 )
-HEADINGS = ("arm", "n", *(heading for _, heading, _ in _COLUMNS))
-_LEGEND = (
-    "n: finished runs, one a seed. Accuracy and macro F1: mean ± standard deviation over seeds, on "
-    "the validation images, in percent. gap: accuracy on the training images (not augmented, no "
-    "dropout) minus that on the validation images, in points. Early stopping picks its epoch on "
-    "the validation images, which flatters its score."
-)
+from mlp.tracking.store import Store
+
+_FOLDER = Path(__file__).resolve().parent
 
 
-def rows(suite: Suite, outcomes: Sequence[Outcome]) -> list[Row]:
-    """The outcomes by arm, in the order of the suite."""
-    return [Row(arm.name, tuple(o for o in outcomes if o.arm == arm.name)) for arm in suite.arms]
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """The parts of a report: `files` are artifacts by their path."""
+
+    terminal: str
+    description: str
+    files: Mapping[str, bytes]
 
 
-def cells(row: Row) -> list[str]:
-    """A row of the table, a text for each of HEADINGS."""
-    if not row.finished:
-        return [row.arm, "0", *("failed" for _ in _COLUMNS)]
-    return [row.arm, str(len(row.finished))] + [
-        write(row.values(score)) for score, _, write in _COLUMNS
+def publish(store: Store, parent: StudyRun, config: ReportConfig) -> Report:
+    """Read a study from MLflow, and make its report the description and artifacts of its run.
+
+    Raises NoSuchStudy when the run has no plan.
+    """
+    study = read_study(store, parent)
+
+    def page(run_id: str) -> str:
+        return f"#/experiments/{study.experiment_id}/runs/{run_id}"
+
+    report = build(study, config, page, _initial_weights(store, study))
+    record_report(store, study.run_id, report.description, report.files)
+    return report
+
+
+def _initial_weights(store: Store, study: RecordedStudy) -> figures.Weights:
+    """Of one run of each arm that is about the initialization."""
+    found = {}
+    for arm in study.arms:
+        finished = [run for run in study.of(str(arm["name"])).values() if run.finished]
+        if "init" in arm["changes"] and finished:
+            found[str(arm["name"])] = read_weights(store, finished[0])
+    return found
+
+
+def build(
+    study: RecordedStudy,
+    config: ReportConfig,
+    page: Callable[[str], str],
+    weights: figures.Weights,
+) -> Report:
+    """The report of a recorded study; `page` gives the address of a run within the MLflow UI."""
+    evidence = weigh(study, config.metric)
+    folds = any(fold != "none" for _, fold in study.pairs)
+    say = Wording(config.lang, config.metric, folds)
+    drawn = figures.draw(evidence, say, weights)
+    description = markdown(evidence, say, page)
+    files = {
+        "report.html": html(evidence, say, drawn).encode(),
+        "report.md": description.encode(),
+        "comparison.csv": comparison_csv(evidence).encode(),
+        "scores.csv": scores_csv(evidence).encode(),
+        **{f"figures/{name}.png": figures.png(figure) for name, figure in drawn.items()},
+    }
+    return Report(terminal(evidence, say), description, files)
+
+
+def terminal(evidence: Evidence, say: Wording) -> str:
+    """The report as text: verdicts, then the table in columns."""
+    table = summary.columns(*summary.table(evidence, say))
+    sections = [
+        [summary.question(evidence, say), summary.setting(evidence, say)],
+        [table, *summary.failures(evidence, say)],
+        [*summary.headline(evidence, say), *summary.advice(evidence, say)],
     ]
+    return "\n\n".join("\n".join(section) for section in sections if section)
 
 
-def failures(table: Sequence[Row]) -> list[str]:
-    """A line for each run that has no scores."""
-    return [
-        f"{outcome.arm}, seed {outcome.seed}: {outcome.status.lower()}, {outcome.reason}"
-        for row in table
-        for outcome in row.outcomes
-        if outcome.status != "FINISHED"
-    ]
-
-
-def terminal(suite: Suite, table: Sequence[Row]) -> str:
-    """The table as text, in columns."""
-    lines = [list(HEADINGS), *(cells(row) for row in table)]
-    widths = [max(len(line[k]) for line in lines) for k in range(len(HEADINGS))]
-
-    def write(line: list[str]) -> str:
-        first = line[0].ljust(widths[0])
-        return "  ".join([first, *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))])
-
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    text = [suite.question, "", write(lines[0]), rule, *(write(line) for line in lines[1:])]
-    return "\n".join([*text, *(f"failed: {line}" for line in failures(table))])
-
-
-def markdown(
-    suite: Suite, table: Sequence[Row], remarks: Sequence[str], page: Callable[[str], str]
-) -> str:
-    """The table as the description of a run, each arm with links to its runs by `page(run_id)`."""
-    about = {arm.name: arm.about for arm in suite.arms}
-    lines = [f"## {suite.question}", ""]
-    lines += [f"> {_escape(remark)}\n>" for remark in remarks] + [""] * bool(remarks)
-    lines.append(f"| {' | '.join(HEADINGS)} | runs by seed | |")
-    lines.append(f"| --- |{' ---: |' * (len(HEADINGS) - 1)} --- | --- |")
-    for row in table:
-        links = " ".join(f"[{o.seed}]({page(o.run_id)})" for o in row.outcomes)
-        lines.append(f"| {' | '.join(cells(row))} | {links} | {_escape(about[row.arm])} |")
-    lines += ["", _LEGEND, ""]
-    lines += [f"- failed: {_escape(line)}" for line in failures(table)]
+def markdown(evidence: Evidence, say: Wording, page: Callable[[str], str]) -> str:
+    """The description of a study's run: verdict first, then the table with links to the runs."""
+    study = evidence.study
+    lines = [f"## {_escape(summary.question(evidence, say))}", ""]
+    lines += [f"**{_escape(line)}**" + "  " for line in summary.headline(evidence, say)]
+    lines += ["", *(_escape(line) for line in summary.advice(evidence, say)), ""]
+    lines += [f"> {_escape(remark)}\n>" for remark in study.remarks] + [""] * bool(study.remarks)
+    headings, rows = summary.table(evidence, say)
+    shown = [*headings, say("runs"), say("what")]
+    lines.append(f"| {' | '.join(shown)} |")
+    lines.append(f"| --- |{' ---: |' * (len(headings) - 1)} --- | --- |")
+    for arm, row in zip(evidence.arms, rows, strict=True):
+        links = " ".join(
+            f"[{_label(run.seed, run.fold)}]({page(run.run_id)})" for run in arm.runs if run.run_id
+        )
+        cells = [*map(_escape, row), links, _escape(summary.about(arm, say))]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", summary.certainty(evidence, say), "", say("legend"), ""]
+    lines += [f"- {_escape(line)}" for line in summary.failures(evidence, say)]
     return "\n".join(lines)
 
 
-def data(table: Sequence[Row]) -> dict[str, list[object]]:
-    """The table as numbers, a list a column: mean and standard deviation of every score."""
-    scores = sorted({name for row in table for o in row.finished for name in o.scores})
-    columns: dict[str, list[object]] = {
-        "arm": [row.arm for row in table],
-        "n": [len(row.finished) for row in table],
-    }
-    for name in scores:
-        values = [row.values(name.removeprefix("final/")) for row in table]
-        columns[f"{name} mean"] = [mean(v) if v else None for v in values]
-        columns[f"{name} sd"] = [stdev(v) if len(v) > 1 else None for v in values]
-    return columns
-
-
-def contents(
-    suite: Suite, outcomes: Sequence[Outcome], base: Mapping[str, str], remarks: Sequence[str]
-) -> dict[str, object]:
-    """What a study is made of, enough to write its report again from MLflow alone."""
-    return {
-        "suite": suite.name,
-        "question": suite.question,
-        "base": dict(base),
-        "arms": [
-            {"name": arm.name, "changes": dict(arm.changes), "about": arm.about}
-            for arm in suite.arms
-        ],
-        "runs": [
-            {
-                "arm": o.arm,
-                "seed": o.seed,
-                "run_id": o.run_id,
-                "status": o.status,
-                "reason": o.reason,
-                "identity": o.identity,
-            }
-            for o in outcomes
-        ],
-        "remarks": list(remarks),
-    }
+def _label(seed: int, fold: str) -> str:
+    return str(seed) if fold == "none" else f"{seed}:{fold.split('/')[0]}"
 
 
 def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
+
+
+def html(evidence: Evidence, say: Wording, drawn: Mapping[str, Figure]) -> str:
+    """The report as one page with its pictures inside."""
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    headings, rows = summary.table(evidence, say)
+    verdicts = [arm.comparison.verdict if arm.comparison else "" for arm in evidence.arms]
+    failed = summary.failures(evidence, say)
+    unfinished = ""
+    if failed:
+        unfinished = say("incomplete", count=len(failed), all=len(evidence.study.runs))
+    return environment.get_template("report.html.j2").render(
+        say=say,
+        lang=say.lang,
+        title=summary.question(evidence, say),
+        setting=summary.setting(evidence, say),
+        headline=summary.headline(evidence, say),
+        advice=summary.advice(evidence, say),
+        certainty=summary.certainty(evidence, say),
+        remarks=evidence.study.remarks,
+        unfinished=unfinished,
+        headings=headings,
+        rows=list(zip(evidence.arms, rows, verdicts, strict=True)),
+        about=[(arm.name, summary.about(arm, say)) for arm in evidence.arms],
+        baseline=evidence.baseline.name,
+        dynamics=_dynamics_table(evidence, say),
+        share=TARGET_SHARE,
+        course=course(evidence, say),
+        interactions=[interaction(evidence, f, say) for f in evidence.factorials],
+        runs_compared=len(evidence.baseline.finished),
+        questions=answers(evidence, say),
+        signals=_signals_table(evidence),
+        failed=failed,
+        method=_method(evidence, say),
+        figures={name: Markup(figures.svg(figure)) for name, figure in drawn.items()},
+        run_id=evidence.study.run_id,
+    )
+
+
+def _method(evidence: Evidence, say: Wording) -> str:
+    if not evidence.comparisons:
+        return ""
+    source = "method.shared" if evidence.overlap is None else "method.drawn"
+    return say("method", images=say(source), count=len(evidence.comparisons), unit=say.unit)
+
+
+Cell = tuple[str, str]  # what is shown, and in small below it
+
+
+def _dynamics_table(evidence: Evidence, say: Wording) -> tuple[list[str], list[list[Cell]]]:
+    """How each arm trained, with paired differences from the baseline."""
+    headings = [say("arm")] + [
+        say(f"dynamics.{key}") for key in ("reached", "speed", "seconds", "roughness", "loss")
+    ]
+    rows = []
+    for arm in evidence.arms:
+        reached = int(np.isfinite(arm.of_dynamics("epochs_to_target")).sum())
+        row = [(arm.name, ""), (f"{reached} / {len(arm.runs)}", "")]
+        for name, form in (
+            ("epochs_to_target", "{:.1f}"),
+            ("seconds_to_target", "{:.1f}"),
+            ("roughness", "{:.3f}"),
+            ("last_loss", "{:.2f}"),
+        ):
+            values = arm.of_dynamics(name)
+            values = values[np.isfinite(values)]
+            detail = ""
+            if name in arm.differences and arm.differences[name].pairs:
+                detail = _short(arm.differences[name], form.replace(":", ":+"))
+            row.append((form.format(values.mean()) if len(values) else NONE, detail))
+        rows.append(row)
+    return headings, rows
+
+
+def _short(c: Comparison, form: str) -> str:
+    """A paired difference with its interval, a star where that leaves out 0."""
+    text = form.format(c.difference)
+    if np.isfinite(c.low):
+        text += f" [{form.format(c.low)}, {form.format(c.high)}]"
+        text += " *" if c.low > 0 or c.high < 0 else ""
+    return text.replace("-", "−")
+
+
+def _signals_table(evidence: Evidence) -> list[tuple[str, str, list[str]]]:
+    """Measured over promised mean squares, by arm, kind and layer."""
+    return [
+        (arm.name, kind, [f"{m / p:.2f}" if p else NONE for m, p in zip(*values, strict=True)])
+        for arm in evidence.arms
+        if "init" in arm.changes
+        for kind, values in figures.signals(arm).items()
+    ]
+
+
+def comparison_csv(evidence: Evidence) -> str:
+    """Every comparison with all its numbers: arms, then the effects of factorials."""
+    fields = (
+        [field.name for field in dataclasses.fields(evidence.comparisons[0])]
+        if (evidence.comparisons)
+        else []
+    )
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["kind", "metric", "against", *fields])
+    rows = [("arm", evidence.baseline.name, c) for c in evidence.comparisons]
+    for factorial in evidence.factorials:
+        kinds = ("main effect", "main effect", "interaction")
+        rows += [(kind, "", c) for kind, c in zip(kinds, factorial.effects, strict=True)]
+    for kind, against, each in rows:
+        writer.writerow([kind, evidence.metric, against, *dataclasses.astuple(each)])
+    return buffer.getvalue()
+
+
+def scores_csv(evidence: Evidence) -> str:
+    """Every run with its final scores, empty where it has none."""
+    names = sorted(
+        {n for arm in evidence.arms for r in arm.finished for n in r.metrics if "final/" in n}
+    )
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["arm", "seed", "fold", "status", "run_id", *names])
+    for arm in evidence.arms:
+        for run in arm.runs:
+            scores = [run.metrics.get(name, "") for name in names]
+            writer.writerow([run.arm, run.seed, run.fold, run.status, run.run_id, *scores])
+    return buffer.getvalue()

@@ -36,20 +36,44 @@ from mlp.tracking.interface import Outcome, RunLog, RunResult, RunSpec, Tracker
 
 @dataclass(frozen=True)
 class Study:
-    """Base configuration x arms x seeds, resolved, with the index of its data."""
+    """Base configuration x arms x seeds (x folds), resolved, with the index of its data."""
 
     suite: Suite
     base: RunConfig
     seeds: tuple[int, ...]
     source: Index  # as read from disk
     index: Index  # with the images refused that could not be decoded
-    specs: tuple[RunSpec, ...]  # by seed, then in the order of the arms
+    specs: tuple[RunSpec, ...]  # by seed, then by fold, then in the order of the arms
 
     @property
     def label(self) -> str:
         """A name for folders: equal for equal studies."""
         runs = hashlib.sha256(" ".join(s.identity + s.arm for s in self.specs).encode())
         return f"{self.suite.name}-{self.index.name}-{runs.hexdigest()[:8]}"
+
+    def plan(self, remarks: Sequence[str]) -> dict[str, object]:
+        """What the study is made of, enough to find its runs and to report on them later."""
+        return {
+            "suite": self.suite.name,
+            "question": self.suite.question,
+            "data_name": self.index.name,
+            "classes": list(self.index.classes),
+            "base": self.base.as_text(),
+            "arms": [
+                {"name": arm.name, "changes": dict(arm.changes), "about": arm.about}
+                for arm in self.suite.arms
+            ],
+            "runs": [
+                {
+                    "arm": spec.arm,
+                    "seed": spec.config.seed,
+                    "fold": spec.config.fold,
+                    "identity": spec.identity,
+                }
+                for spec in self.specs
+            ],
+            "remarks": list(remarks),
+        }
 
 
 class _Datasets:
@@ -60,39 +84,53 @@ class _Datasets:
         self._made: dict[object, Dataset] = {}
 
     def get(self, config: RunConfig) -> Dataset:
-        key = (config.image_size, config.channels, config.val_fraction, config.seed)
+        key = (
+            config.image_size,
+            config.channels,
+            config.val_fraction,
+            config.seed,
+            config.fold,
+        )
         if key not in self._made:
             self.index, self._made[key] = load(self.source, config)
         return self._made[key]
 
 
-def plan(suite: Suite, base: RunConfig, seeds: Sequence[int], index: Index) -> Study:
+def plan(
+    suite: Suite,
+    base: RunConfig,
+    seeds: Sequence[int],
+    index: Index,
+    folds: Sequence[str] = ("none",),
+) -> Study:
     """Decide all runs of a study before the first one starts.
 
     Decodes the images, so that damaged ones are known and listed. Raises DataError; SettingsError
     for an arm that is not valid or a device that is not there.
     """
     base = resolve_device(base)
-    configs = {
-        seed: [resolve(arm_config(arm, base.changed({"seed": seed})), index) for arm in suite.arms]
+    configs = [
+        (arm.name, resolve(arm_config(arm, base.changed({"seed": seed, "fold": fold})), index))
         for seed in seeds
-    }
+        for fold in folds
+        for arm in suite.arms
+    ]
     datasets = _Datasets(index)
-    for row in configs.values():
-        for config in row:
-            datasets.get(config)
+    splits = [datasets.get(config).split for _, config in configs]
     source, index = index, datasets.index
+    digest = index.digest
     specs = [
         RunSpec(
-            arm.name,
+            name,
             config,
-            identity(config, index.digest),
+            identity(config, digest),
             index.name,
-            index.digest,
+            digest,
             index.classes,
+            len(split.train),
+            len(split.val),
         )
-        for row in configs.values()
-        for arm, config in zip(suite.arms, row, strict=True)
+        for (name, config), split in zip(configs, splits, strict=True)
     ]
     return Study(suite, resolve(base, source), tuple(seeds), source, index, tuple(specs))
 
@@ -111,8 +149,8 @@ def run(
     progress = Progress(len({s.identity for s in study.specs}), len(ended))
     datasets = _Datasets(study.source)
     try:
-        for _, of_seed in groupby(todo, key=lambda spec: spec.config.seed):
-            for group in _groups(list(of_seed), datasets, arms_at_once):
+        for _, paired in groupby(todo, key=lambda spec: (spec.config.seed, spec.config.fold)):
+            for group in _groups(list(paired), datasets, arms_at_once):
                 ended |= _run_side_by_side(group, datasets, tracker, progress)
     finally:
         progress.close()
@@ -125,7 +163,7 @@ def run(
 def _groups(
     specs: list[RunSpec], datasets: _Datasets, arms_at_once: int
 ) -> Iterator[list[RunSpec]]:
-    """Cut the runs of a seed into groups that fit in memory."""
+    """Cut the runs of a seed (and fold) into groups that fit in memory."""
     free = psutil.virtual_memory().available // 2
     group: list[RunSpec] = []
     taken = 0
@@ -153,7 +191,7 @@ class _Run:
 def _run_side_by_side(
     specs: list[RunSpec], datasets: _Datasets, tracker: Tracker, progress: Progress
 ) -> dict[str, Outcome]:
-    """Train a group of runs of one seed: each epoch is made once, and each run trains on it."""
+    """Train runs of one seed (and fold): each epoch is made once, and each run trains on it."""
     torch.set_num_threads(specs[0].config.threads)
     streams: dict[tuple[object, ...], Stream] = {}
     live: dict[Stream, list[_Run]] = {}
@@ -193,6 +231,8 @@ def _start(spec: RunSpec, stream: Stream, tracker: Tracker) -> _Run:
 
 def _epoch(run: _Run, stream: Stream, batches: Batches, progress: Progress) -> Outcome | None:
     """Train a run for one epoch; how it ended, if it did."""
+    if run.learner.epochs_done == 0:
+        run.log.epoch(run.learner.initial_record(batches), run.learner)
     try:
         record = run.learner.epoch(batches, stream.validation)
     except NonFiniteLoss as error:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlp.config import STUDY_WIDE, ConfigError, RunConfig, SettingsError
+from mlp.config import STUDY_WIDE, RunConfig
+from mlp.settings import ConfigError, SettingsError
 
 BASELINE = "baseline"
 

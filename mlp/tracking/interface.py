@@ -30,11 +30,14 @@ class RunSpec:
     data_name: str
     data_digest: str
     classes: tuple[str, ...]
+    train_images: int
+    val_images: int
 
     @property
     def name(self) -> str:
         """Readable and unique within a study."""
-        return f"{self.arm}-seed{self.config.seed}"
+        fold = "" if self.config.fold == "none" else f"-fold{self.config.fold.split('/')[0]}"
+        return f"{self.arm}-seed{self.config.seed}{fold}"
 
 
 @dataclass(frozen=True)

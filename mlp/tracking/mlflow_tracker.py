@@ -26,6 +26,7 @@ from mlp.tracking.store import (
     KIND,
     NOTE,
     PARENT,
+    PLAN,
     SEED,
     STUDY,
     Store,
@@ -111,6 +112,8 @@ class MlflowTracker:
             "data_digest": spec.data_digest,
             "class_count": str(len(spec.classes)),
             "parameter_count": str(parameter_count),
+            "train_images": str(spec.train_images),
+            "val_images": str(spec.val_images),
         }
         self.store.log_params(run_id, params)
         dataset = Dataset(
@@ -124,16 +127,9 @@ class MlflowTracker:
         client.log_inputs(run_id, [DatasetInput(dataset, [context])])
         return run_id
 
-    def describe(self, markdown: str, table: Mapping[str, list[object]], study: object) -> None:
-        """Record what the study found: its description, its table, and which runs it is made of."""
-        client = self.store.client
-        # A single run that was copied has said so there
-        said = client.get_run(self.run_id).data.tags.get(NOTE)
-        client.set_tag(self.run_id, NOTE, f"{said}\n\n{markdown}" if said else markdown)
-        client.log_text(self.run_id, markdown, "summary.md")
-        client.log_dict(self.run_id, study, "study.json")
-        # MLflow's page of the artifact shows CSV as a table
-        client.log_text(self.run_id, pd.DataFrame(table).to_csv(index=False), "summary.csv")
+    def plan(self, contents: object) -> None:
+        """Record what the study is made of, before any of it is trained."""
+        self.store.client.log_dict(self.run_id, contents, PLAN)
 
     def refer_to(self, outcome: Outcome) -> None:
         """Say in the run of a single training that another run has these numbers already."""

@@ -10,7 +10,18 @@ from pathlib import Path
 from mlflow.entities import LoggedModelOutput, Metric, Run
 
 from mlp.tracking.interface import Outcome, RunSpec
-from mlp.tracking.store import DATA, DIVERGED, IDENTITY, KIND, NOTE, STUDY, Store
+from mlp.tracking.store import (
+    COPIED,
+    DATA,
+    DIVERGED,
+    IDENTITY,
+    KIND,
+    NOTE,
+    PLAN,
+    REPORT,
+    STUDY,
+    Store,
+)
 
 
 def find(store: Store, specs: Sequence[RunSpec], study: str) -> dict[str, Run]:
@@ -64,6 +75,10 @@ def copy_contents(store: Store, run: Run, run_id: str, events: Path) -> None:
         client.log_batch(run_id, metrics=metrics[start : start + 1000])
     with tempfile.TemporaryDirectory(prefix="mlp-copy-") as name:
         files = Path(client.download_artifacts(source_id, "", name))
+        # A single training is a study too: what is said of that is not the run's
+        for own in (PLAN, *REPORT):
+            path = files / own
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         client.log_artifacts(run_id, str(files))
         shutil.rmtree(events, ignore_errors=True)
         if (files / "tensorboard").is_dir():
@@ -75,7 +90,7 @@ def copy_contents(store: Store, run: Run, run_id: str, events: Path) -> None:
         client.set_tag(run_id, DIVERGED, run.data.tags[DIVERGED])
     page = f"#/experiments/{run.info.experiment_id}/runs/{source_id}"
     note = (
-        f"Recorded before as [this run]({page}), with the same settings, seed, data and code: "
+        f"{COPIED}[this run]({page}), with the same settings, seed, data and code: "
         "not trained again."
     )
     client.set_tag(run_id, NOTE, note)

@@ -18,6 +18,10 @@ KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
 STUDY, DATA, PROCESS, DIVERGED = "mlp.study", "mlp.data", "mlp.process", "mlp.diverged"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+# Artifacts of a study's run: what it is made of, and what is said of it
+PLAN = "study.json"
+REPORT = ("report.html", "report.md", "comparison.csv", "scores.csv", "figures")
+COPIED = "Recorded before as "  # how the description of a copied run begins
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mlp.config import RunConfig, SettingsError, field_choices
+from mlp.config import RunConfig
 from mlp.data.dataset import load, open_index, resolve
 from mlp.data.stream import Stream
 from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss, memory_bytes, resolve_device
 from mlp.learning.scores import epoch_scores
+from mlp.settings import SettingsError, field_choices
 
 SHAPE, CLASSES = (1, 4, 4), 3
 

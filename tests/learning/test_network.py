@@ -11,9 +11,10 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from mlp.config import RunConfig, field_choices
+from mlp.config import RunConfig
 from mlp.learning.initialization import INITIALIZATIONS, initialize
 from mlp.learning.network import ACTIVATIONS, MLP, Dropout
+from mlp.settings import field_choices
 
 
 def kinds(network: MLP) -> list[str]:

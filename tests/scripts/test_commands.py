@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 
-from mlp.config import RunConfig, StudyConfig, TrackingConfig
+from mlp.config import ReportConfig, RunConfig, StudyChoice, StudyConfig, TrackingConfig
 from scripts.ablation import ablation
 from scripts.command import SettingsCommand
 from scripts.init import init
@@ -214,7 +214,7 @@ def test_a_store_that_mlflow_refuses_is_named(
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("command", ["train", "ablation", "init"])
+@pytest.mark.parametrize("command", ["train", "ablation", "init", "report"])
 def test_help_shows_every_setting_and_imports_nothing_slow(command: str) -> None:
     program = (
         "import sys, runpy\n"
@@ -228,7 +228,8 @@ def test_help_shows_every_setting_and_imports_nothing_slow(command: str) -> None
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.rstrip().endswith("slow: []")
-    groups = [RunConfig, TrackingConfig] + ([StudyConfig] if command != "train" else [])
-    for group in groups:
+    of_study = [RunConfig, StudyConfig, TrackingConfig, ReportConfig]
+    groups = {"train": [RunConfig, TrackingConfig], "report": [StudyChoice, ReportConfig]}
+    for group in groups.get(command, of_study):
         for name in group.model_fields:
             assert f"--{name.replace('_', '-')} " in done.stdout

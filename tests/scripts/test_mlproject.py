@@ -8,14 +8,16 @@ import shlex
 import pytest
 from mlflow.projects._project_spec import load_project
 
-from mlp.config import RunConfig, StudyConfig, TrackingConfig, field_text
+from mlp.config import ReportConfig, RunConfig, StudyChoice, StudyConfig, TrackingConfig
+from mlp.settings import Settings, field_text
 from scripts.ablation import ablation
 from scripts.command import SettingsCommand
 from scripts.init import init
 from scripts.mlproject import PATH, mlproject
+from scripts.report import report
 from scripts.train import train
 
-COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init}
+COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init, "report": report}
 
 
 def test_mlproject_is_what_the_settings_make() -> None:
@@ -32,11 +34,14 @@ def test_mlflow_reads_every_setting_and_passes_it_on(name: str) -> None:
     # mlflow run has an --experiment-name of its own
     del expected["experiment_name"]
     assert {k: str(p.default) for k, p in entry.parameters.items()} == expected
-    typed = shlex.split(entry.compute_command({"hidden": "3,4", "seed": "0"}, None))
-    assert typed[:3] == ["python", "-m", f"scripts.{'train' if name == 'main' else name}"]
-    options = dict(zip(typed[3::2], typed[4::2], strict=True))
+    changed = {
+        k: v for k, v in {"hidden": "3,4", "seed": "0", "lang": "es"}.items() if k in expected
+    }
+    words = shlex.split(entry.compute_command(changed, None))
+    assert words[:3] == ["python", "-m", f"scripts.{'train' if name == 'main' else name}"]
+    options = dict(zip(words[3::2], words[4::2], strict=True))
     given = {k: options.pop(f"--{k.replace('_', '-')}") for k in expected}
-    assert given == expected | {"hidden": "3,4", "seed": "0"} and not options
+    assert given == expected | changed and changed and not options
 
 
 @pytest.mark.parametrize("command", COMMANDS.values())
@@ -51,6 +56,10 @@ def test_options_are_the_fields_with_their_defaults_and_help(command: SettingsCo
         assert default and default[1] == field_text(field.default)
 
 
-def test_the_groups_share_no_field() -> None:
-    names = [n for g in (RunConfig, StudyConfig, TrackingConfig) for n in g.model_fields]
+@pytest.mark.parametrize(
+    "groups",
+    [(RunConfig, StudyConfig, TrackingConfig, ReportConfig), (StudyChoice, ReportConfig)],
+)
+def test_the_groups_share_no_field(groups: tuple[type[Settings], ...]) -> None:
+    names = [n for g in groups for n in g.model_fields]
     assert len(names) == len(set(names))

@@ -21,7 +21,7 @@ def test_every_field_but_the_place_of_the_data_counts() -> None:
         "activation": "tanh", "dropout": 0.1, "batch_norm": True, "init": "xavier", "hflip": 0.1,
         "vflip": 0.1, "brightness_contrast": 0.1, "shift_scale_rotate": 0.1,
         "early_stopping_patience": 1, "monitor": "val/accuracy", "seed": 1, "device": "cuda",
-        "threads": 3,
+        "threads": 3, "fold": "1/2",
     }  # fmt: skip
     assert set(other) == set(RunConfig.model_fields) - {"data"}
     digests = {identity(base.changed({name: value}), "d") for name, value in other.items()}
@@ -46,4 +46,19 @@ def test_the_source_counts_but_not_its_line_ends(
     config.write_bytes(config.read_bytes() + b"# changed\n")
     source_digest.cache_clear()
     assert source_digest() != original
+    source_digest.cache_clear()
+
+
+def test_how_numbers_are_reported_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = source_digest()
+    copy = tmp_path / "mlp"
+    shutil.copytree(module._PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(module, "_PACKAGE", copy)
+    for name, counts in (("report.py", False), ("runner.py", True)):
+        file = copy / "study" / name
+        file.write_bytes(file.read_bytes() + b"# changed\n")
+        source_digest.cache_clear()
+        assert (source_digest() != original) == counts
     source_digest.cache_clear()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlp.config import RunConfig, SettingsError
+from mlp.config import RunConfig
+from mlp.settings import SettingsError
 from mlp.study.suites import BASELINE, SUITES, Arm, arm_config
 
 

@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlp.config import RunConfig
+from mlp.config import ReportConfig, RunConfig
 from mlp.data.dataset import open_index
 from mlp.study import report
 from mlp.study.runner import Study, plan, run
@@ -25,7 +25,7 @@ from mlp.study.suites import Arm, Suite
 from mlp.tracking.interface import Outcome
 from mlp.tracking.mlflow_tracker import MlflowTracker
 from mlp.tracking.recorder import Recorder
-from mlp.tracking.store import PROCESS, Store, open_store
+from mlp.tracking.store import PROCESS, REPORT, Store, open_store
 
 SUITE = Suite(
     "test",
@@ -92,13 +92,9 @@ def store(fresh_database: None) -> Iterator[Store]:
 
 def train(study: Study, store: Store) -> tuple[MlflowTracker, list[Outcome]]:
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
+    tracker.plan(study.plan(["a remark"]))
     outcomes = run(study, tracker)
-    table = report.rows(study.suite, outcomes)
-    tracker.describe(
-        report.markdown(study.suite, table, ["a remark"], store.page),
-        report.data(table),
-        report.contents(study.suite, outcomes, study.base.as_text(), ["a remark"]),
-    )
+    report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())
     tracker.end("FINISHED")
     return tracker, outcomes
 
@@ -136,7 +132,12 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
         weights = (192 + 1) * 16 + (16 + 1) * 8 + (8 + 1) * 3
         assert params["parameter_count"] == str(weights)
         assert run_.inputs.dataset_inputs[0].dataset.digest == params["data_digest"]
-        assert set(run_.data.metrics) == EPOCH_METRICS | FINAL_METRICS
+        (initial,) = (r.metrics for r in recorded.epochs if r.epoch == 0)
+        assert len(initial) == 12 and all(name.startswith("init/") for name in initial)
+        assert set(run_.data.metrics) == EPOCH_METRICS | FINAL_METRICS | set(initial)
+        for metric, value in initial.items():
+            (logged,) = client.get_metric_history(run_.info.run_id, metric)
+            assert (logged.step, logged.value) == (0, value)
 
         events = _events(Path("runs") / study.label / name)
         archived = client.download_artifacts(run_.info.run_id, "tensorboard")
@@ -146,7 +147,7 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
         for metric in EPOCH_METRICS:
             history = client.get_metric_history(run_.info.run_id, metric)
             values = {m.step: m.value for m in history}
-            expected = {r.epoch: r.metrics[metric] for r in recorded.epochs}
+            expected = {r.epoch: r.metrics[metric] for r in recorded.epochs if r.epoch}
             if not metric.startswith("time/"):
                 assert values == expected
             shown = {e.step: e.value for e in events.Scalars(metric)}
@@ -157,6 +158,7 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
             assert (event.step, event.value) == (logged.step, pytest.approx(logged.value))
         tags = events.Tags()
         assert {"weights/1.weight", "gradients/1.weight"} <= set(tags["histograms"])
+        assert [e.step for e in events.Histograms("weights/1.weight")][:2] == [0, 1]
         assert {f"validation/{n}" for n in ("mistakes", "predictions", "confusion_matrix")} <= set(
             tags["images"]
         )
@@ -183,15 +185,18 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
     for outcome in outcomes:
         assert store.page(outcome.run_id) in note
     contents = json.loads(mlflow.artifacts.load_text(parent.info.artifact_uri + "/study.json"))
-    assert [r["run_id"] for r in contents["runs"]] == [o.run_id for o in outcomes]
-    shown = pd.read_csv(client.download_artifacts(tracker.run_id, "summary.csv"))
+    assert [r["identity"] for r in contents["runs"]] == [o.identity for o in outcomes]
+    files = {f.path for f in client.list_artifacts(tracker.run_id)}
+    assert files == {"study.json", *REPORT}
+    shown = pd.read_csv(client.download_artifacts(tracker.run_id, "scores.csv"))
     accuracies = [o.scores["final/accuracy"] for o in outcomes if o.arm == "drop"]
-    row = shown.set_index("arm").loc["drop"]
-    assert (row["n"], row["final/accuracy mean"]) == (2, pytest.approx(sum(accuracies) / 2))
+    assert list(shown.set_index("arm").loc["drop", "final/accuracy"]) == accuracies
 
 
 def _events(folder: Path) -> EventAccumulator:
-    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "tensors": 0})
+    events = EventAccumulator(
+        str(folder), size_guidance={"scalars": 0, "tensors": 0, "histograms": 0}
+    )
     events.Reload()
     return events
 

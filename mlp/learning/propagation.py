@@ -1,0 +1,76 @@
+"""How signals and gradients grow or fade from layer to layer before the first step.
+
+For a linear layer z = W x whose weights are independent with mean m and variance s^2 and whose
+biases are zero, the mean square over its outputs is, in expectation over the weights,
+
+    E[z^2] = s^2 sum_j x_j^2 + m^2 (sum_j x_j)^2
+
+and that of the gradient it passes back, g = W' d, the same with d in place of x. He et al. 2015
+(arXiv:1502.01852, eq. 7-14) and Glorot and Bengio 2010 choose s^2 so that this stays the same from
+layer to layer: what is measured here against what the formulas of `initialization` promise.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from mlp.learning.initialization import INITIALIZATIONS
+
+
+def propagation(
+    network: nn.Module, init: str, images: torch.Tensor, labels: torch.Tensor
+) -> dict[str, float]:
+    """Mean squares at each linear layer, by `init/<what>/<layer>`, from one batch (B, C, H, W).
+
+    <what> is signal (outputs) or gradient (of the loss, with respect to the inputs), each measured
+    and `_promised` by the formula of the initialization; a mean over images and units, which for
+    outputs around zero is their variance. Batch norm and dropout are left out, as at inference;
+    nothing in the network changes, and no random number is drawn. The promise is for zero biases.
+    """
+    layers = {
+        name.removeprefix("net."): m
+        for name, m in network.named_modules()
+        if isinstance(m, nn.Linear)
+    }
+    seen: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def keep(name: str) -> object:
+        def hook(module: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+            seen[name] = inputs[0], output
+
+        return hook
+
+    handles = [m.register_forward_hook(keep(name)) for name, m in layers.items()]  # type: ignore[arg-type]
+    training = network.training
+    network.eval()
+    try:
+        loss = F.cross_entropy(network(images.detach().requires_grad_()), labels)
+    finally:
+        network.train(training)
+        for handle in handles:
+            handle.remove()
+    tensors = [tensor for pair in seen.values() for tensor in pair]
+    gradients = iter(torch.autograd.grad(loss, tensors))
+    scheme = INITIALIZATIONS[init]
+    measured: dict[str, float] = {}
+    for name, (x, z) in seen.items():
+        gradient_x, gradient_z = next(gradients), next(gradients)
+        fan_out, fan_in = layers[name].weight.shape
+        std, mean = scheme.std(fan_in, fan_out), scheme.mean
+        measured[f"init/signal/{name}"] = _mean_square(z)
+        measured[f"init/signal_promised/{name}"] = _promised(x, std, mean)
+        measured[f"init/gradient/{name}"] = _mean_square(gradient_x)
+        measured[f"init/gradient_promised/{name}"] = _promised(gradient_z, std, mean)
+    return measured
+
+
+def _mean_square(values: torch.Tensor) -> float:
+    return float(values.detach().double().square().mean())
+
+
+def _promised(values: torch.Tensor, std: float, mean: float) -> float:
+    wide = values.detach().double()
+    squares, sums = wide.square().sum(dim=1), wide.sum(dim=1).square()
+    return float((std**2 * squares + mean**2 * sums).mean())

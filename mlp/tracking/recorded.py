@@ -1,0 +1,245 @@
+"""A study as it was recorded: everything a report is made of, read from MLflow alone."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from numpy.typing import NDArray
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from mlp.learning.scores import Evaluation
+from mlp.tracking.reuse import is_diverged
+from mlp.tracking.store import (
+    COPIED,
+    DIVERGED,
+    IDENTITY,
+    KIND,
+    NOTE,
+    PARENT,
+    PLAN,
+    STUDY,
+    Store,
+)
+
+StudyRun = Run  # MLflow's record of the run of a study
+Floats = NDArray[np.float64]
+Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
+
+_HISTORIES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "time/epoch_seconds")
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """One planned run and what became of it.
+
+    `status` is MLflow's, or MISSING where no run is recorded. `history`: a metric's values by
+    epoch. `evaluation` is there for FINISHED runs, with images sorted by id.
+    """
+
+    arm: str
+    seed: int
+    fold: str
+    run_id: str = ""
+    status: str = "MISSING"
+    reason: str = "not recorded, or deleted"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    history: Mapping[str, Floats] = field(default_factory=dict)
+    evaluation: Evaluation | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has a score to compare."""
+        return self.evaluation is not None
+
+    @property
+    def pair(self) -> tuple[int, str]:
+        """What it shares with the runs it is compared with."""
+        return self.seed, self.fold
+
+
+@dataclass(frozen=True)
+class RecordedStudy:
+    """A study's plan, and its runs by arm and pair."""
+
+    run_id: str
+    experiment_id: str
+    name: str
+    data_name: str
+    label: str
+    suite: str
+    question: str
+    arms: Sequence[Mapping[str, Any]]  # name, changes, about; the first one is the baseline
+    base: Mapping[str, str]
+    remarks: Sequence[str]
+    runs: Sequence[RecordedRun]
+
+    @property
+    def pairs(self) -> list[tuple[int, str]]:
+        """Seeds and folds, sorted: in whatever order they were planned, a report is the same."""
+        return sorted({run.pair for run in self.runs})
+
+    def of(self, arm: str) -> dict[tuple[int, str], RecordedRun]:
+        """The runs of an arm by pair."""
+        return {run.pair: run for run in self.runs if run.arm == arm}
+
+
+class NoSuchStudy(ValueError):
+    """There is no study to report on, in words for a person."""
+
+
+def find_study(store: Store, which: str) -> Run:
+    """The run of a study: by its id, or the `latest` of the store. Raises NoSuchStudy."""
+    if which == "latest":
+        runs = store.search(f"tags.`{KIND}` = 'study'", everywhere=True)
+        if not runs:
+            raise NoSuchStudy(f"no study is recorded in {store.uri}; run ablation or init first")
+        return max(runs, key=lambda run: run.info.start_time)
+    try:
+        run = store.client.get_run(which)
+    except MlflowException:
+        raise NoSuchStudy(
+            f"no run {which!r} in {store.uri}; give the id of a study's run, or 'latest'"
+        ) from None
+    kind, parent = run.data.tags.get(KIND), run.data.tags.get(PARENT)
+    if not (kind == "study" or (kind == "run" and parent is None)):
+        hint = f"; its study is {parent}" if parent else ""
+        raise NoSuchStudy(f"run {which} is no study but {kind or 'of another project'}{hint}")
+    return run
+
+
+def read_study(store: Store, parent: Run) -> RecordedStudy:
+    """Everything that is recorded of a study. Raises NoSuchStudy when its plan is not."""
+    client, run_id = store.client, parent.info.run_id
+    with tempfile.TemporaryDirectory(prefix="mlp-report-") as folder:
+        try:
+            path = client.download_artifacts(run_id, PLAN, folder)
+        except (MlflowException, OSError):
+            raise NoSuchStudy(f"run {run_id} has no {PLAN}: it ended before it began") from None
+        plan = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = _by_identity(store, parent)
+        runs = []
+        for planned in plan["runs"]:
+            where = planned["arm"], planned["seed"], planned["fold"]
+            run = found.get(planned["identity"])
+            runs.append(
+                _read_run(store, run, plan["classes"], folder, where)
+                if run
+                else RecordedRun(*where)
+            )
+    return RecordedStudy(
+        run_id=run_id,
+        experiment_id=parent.info.experiment_id,
+        name=parent.info.run_name,
+        data_name=plan["data_name"],
+        label=parent.data.tags[STUDY],
+        suite=plan["suite"],
+        question=plan["question"],
+        arms=plan["arms"],
+        base=plan["base"],
+        remarks=plan["remarks"],
+        runs=runs,
+    )
+
+
+def _by_identity(store: Store, parent: Run) -> dict[str, Run]:
+    """The runs of the study: of several with one identity, its own child and the best ended."""
+
+    def rank(run: Run) -> tuple[bool, bool, int]:
+        ended = run.info.status == "FINISHED" or is_diverged(run)
+        return ended, run.data.tags.get(PARENT) == parent.info.run_id, run.info.start_time
+
+    label = parent.data.tags[STUDY]
+    runs = store.search(f"tags.`{STUDY}` = '{label}' and tags.`{KIND}` = 'run'", everywhere=True)
+    # A single training that repeats another is a run of its study, without an identity
+    known = [run for run in runs if IDENTITY in run.data.tags]
+    return {run.data.tags[IDENTITY]: run for run in sorted(known, key=rank)}
+
+
+def _read_run(
+    store: Store,
+    run: Run,
+    classes: Sequence[str],
+    folder: str,
+    where: tuple[str, int, str],
+) -> RecordedRun:
+    run_id, status = run.info.run_id, run.info.status
+    tags = run.data.tags
+    reason = tags.get(DIVERGED) or tags.get(NOTE, "").removeprefix("Failed: ")
+    evaluation = None
+    if status == "RUNNING" and "final/accuracy" in run.data.metrics:
+        status = "FINISHED"  # a single training, which ends after its report
+    if status == "FINISHED":
+        reason = ""
+        try:
+            evaluation = _read_evaluation(store, run_id, classes, folder)
+        except (MlflowException, OSError, ValueError, KeyError) as error:
+            status, reason = "MISSING", f"its predictions cannot be read: {error}"
+    history = {}
+    for name in _HISTORIES:
+        if name in run.data.metrics:
+            values = store.client.get_metric_history(run_id, name)
+            history[name] = np.array([m.value for m in sorted(values, key=lambda m: m.step)])
+    return RecordedRun(
+        *where, run_id, status, reason, run.data.metrics, run.data.params, history, evaluation
+    )
+
+
+def _read_evaluation(store: Store, run_id: str, classes: Sequence[str], folder: str) -> Evaluation:
+    place = Path(folder) / run_id
+    place.mkdir(exist_ok=True)
+    file = store.client.download_artifacts(run_id, "predictions.parquet", str(place))
+    table = pd.read_parquet(file).sort_values("id", kind="stable")
+    number = {name: label for label, name in enumerate(classes)}
+    return Evaluation(
+        table["id"].to_numpy(dtype=np.str_),
+        table["label"].map(number).to_numpy(np.int64),
+        np.stack(list(table["probabilities"])).astype(np.float64),
+        tuple(classes),
+    )
+
+
+def record_report(store: Store, run_id: str, description: str, files: Mapping[str, bytes]) -> None:
+    """Make a report the description and the artifacts of a run, in the place of an earlier one."""
+    client = store.client
+    said = client.get_run(run_id).data.tags.get(NOTE, "")
+    # A single run that was copied has said so there
+    copied = said.partition("\n\n")[0] if said.startswith(COPIED) else ""
+    client.set_tag(run_id, NOTE, f"{copied}\n\n{description}" if copied else description)
+    with tempfile.TemporaryDirectory(prefix="mlp-report-") as folder:
+        for name, content in files.items():
+            file = Path(folder, name)
+            file.parent.mkdir(exist_ok=True)
+            file.write_bytes(content)
+        client.log_artifacts(run_id, folder)
+
+
+def read_weights(store: Store, run: RecordedRun) -> dict[str, Histogram]:
+    """The distribution of each layer's weights before training, from the run's TensorBoard events.
+
+    Empty where the events are gone.
+    """
+    with tempfile.TemporaryDirectory(prefix="mlp-events-") as folder:
+        try:
+            events = store.client.download_artifacts(run.run_id, "tensorboard", folder)
+        except (MlflowException, OSError):
+            return {}
+        accumulator = EventAccumulator(events, size_guidance={"histograms": 0})
+        accumulator.Reload()
+        found = {}
+        for tag in accumulator.Tags()["histograms"]:
+            first = accumulator.Histograms(tag)[0]
+            if tag.startswith("weights/") and first.step == 0:
+                value = first.histogram_value
+                edges = np.array([value.min, *value.bucket_limit])
+                found[tag.removeprefix("weights/")] = edges, np.array(value.bucket)
+    return found
