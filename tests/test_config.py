@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from mlp.config import MAX_SEED, RunConfig, StudyConfig, TrackingConfig
-from mlp.settings import ConfigError, field_choices
+from mlp.settings import ConfigError, SettingsError, field_choices
 
 
 @pytest.mark.parametrize(
@@ -188,3 +188,24 @@ def test_seeds_are_a_count_or_a_list(given: object, first: int, seeds: tuple[int
 def test_wrong_seeds_are_an_error(given: object, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         StudyConfig.parse({"seeds": given})
+
+
+@pytest.mark.parametrize("value", ["none", "1/2", "5/5", "100/100"])
+def test_a_fold_is_one_of_several(value: str) -> None:
+    assert RunConfig.parse({"fold": value}).fold == value
+
+
+@pytest.mark.parametrize("value", ["0/5", "6/5", "1/1", "2", "a/b", "-1/3", "1/101", ""])
+def test_what_is_no_fold_is_refused(value: str) -> None:
+    with pytest.raises(ConfigError, match="fold: should be none, or a fold such as 2/5"):
+        RunConfig.parse({"fold": value})
+
+
+def test_a_study_trains_every_fold_or_the_one_that_is_named() -> None:
+    assert StudyConfig().fold_list(RunConfig()) == ("none",)
+    assert StudyConfig(folds=3).fold_list(RunConfig()) == ("1/3", "2/3", "3/3")
+    assert StudyConfig().fold_list(RunConfig(fold="2/3")) == ("2/3",)
+    with pytest.raises(SettingsError, match="leave out fold, '2/3' was given"):
+        StudyConfig(folds=3).fold_list(RunConfig(fold="2/3"))
+    with pytest.raises(ConfigError, match="give at least 2, or 0"):
+        StudyConfig.parse({"folds": "1"})

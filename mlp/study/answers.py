@@ -269,7 +269,7 @@ def _instability(evidence: Evidence, say: Wording) -> str:
         first = arm.of_dynamics("first_loss")
         first = first[np.isfinite(first)]
         if len(first) and first.mean() > _HIGH_LOSS * chance:
-            said = f"{first.mean():.1f}"
+            said = f"{first.mean():,.0f}"
             high.append(_text("high_loss", say, arm=arm.name, first=said, chance=chance))
     return " ".join(lines + (high or [_text("no_high_loss", say, chance=chance)]))
 

@@ -13,9 +13,10 @@ Floats = NDArray[np.float64]
 # Of the baseline's final accuracy under the same seed. A guess: late enough to mean learning, early
 # enough that most arms get there.
 TARGET_SHARE = 0.9
-# Validation loss that ends this far above its minimum, while training loss fell on, has parted
-# from it. A guess, above the noise of one epoch to the next.
+# Validation loss that stays this far above its minimum over the last epochs, while training loss
+# fell on, has parted from it. A guess, above the noise of one epoch to the next.
 PARTED = 0.05
+_LAST = 3
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def dynamics(history: Mapping[str, Floats], target: float) -> Dynamics:
 def overfitting(train_loss: Floats, val_loss: Floats) -> Overfitting | None:
     """Where training and validation loss part for good; None where they do not."""
     best = int(val_loss.argmin())
-    rose = val_loss[-1] > (1 + PARTED) * val_loss[best]
+    since = val_loss[best + 1 :]
+    rose = len(since) >= _LAST and since[-_LAST:].min() > (1 + PARTED) * val_loss[best]
     fell = train_loss[-1] < train_loss[best]
     if not (rose and fell):
         return None

@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from mlp.learning.scores import confusion
@@ -19,7 +20,8 @@ from mlp.study.wording import Wording
 Floats = NDArray[np.float64]
 Weights = Mapping[str, Mapping[str, tuple[Floats, Floats]]]  # by arm and layer: edges, counts
 
-_WIDTH = 7.0  # inches, of every figure: what fits a printed page
+# Inches: what fits a printed page, and what is still legible across a phone
+_WIDTH, _NARROW = 7.0, 5.0
 _BLUE, _RED, _GRAY = "#0b5cad", "#b3261e", "#6b7280"
 _VERDICT = {"better": _BLUE, "worse": _RED}
 _TEXT = {"font.size": 9, "axes.titlesize": 9, "axes.spines.top": False, "axes.spines.right": False}
@@ -68,7 +70,7 @@ def _forest(evidence: Evidence, say: Wording) -> Figure | None:
     if not shown:
         return None
     scale = _scale(evidence)
-    figure = Figure((_WIDTH, 0.9 + 0.34 * len(shown)), layout="constrained")
+    figure = Figure((_NARROW, 0.9 + 0.3 * len(shown)), layout="constrained")
     axes = figure.subplots()
     axes.axvline(0, color=_GRAY, linewidth=1)
     for row, c in enumerate(shown):
@@ -85,10 +87,7 @@ def _forest(evidence: Evidence, say: Wording) -> Figure | None:
     axes.set_ylim(len(shown) - 0.3, -0.7)
     unit = say("points") if METRICS[evidence.metric].percent else say("nats")
     better = "→" if METRICS[evidence.metric].higher_is_better else "←"
-    axes.set_xlabel(
-        f"{say('val', metric=say.metric_name)}: "
-        f"{say('difference', baseline=evidence.baseline.name)} ({unit}, {better} {say('better')})"
-    )
+    axes.set_xlabel(f"{say('val', metric=say.metric_name)}, {unit} ({better} {say('better')})")
     axes.grid(axis="x", alpha=0.25)
     return figure
 
@@ -143,7 +142,7 @@ def _gap(evidence: Evidence, say: Wording) -> Figure | None:
     arms = [arm for arm in evidence.arms if arm.finished]
     if not arms:
         return None
-    figure = Figure((_WIDTH, 0.8 + 0.3 * len(arms)), layout="constrained")
+    figure = Figure((_NARROW, 0.8 + 0.28 * len(arms)), layout="constrained")
     axes = figure.subplots()
     axes.axvline(0, color=_GRAY, linewidth=1)
     for row, arm in enumerate(arms):
@@ -225,7 +224,7 @@ def _interaction(evidence: Evidence, factorial: Factorial, say: Wording) -> Figu
     if not (first and second and both and all(a.finished for a in (first, second, both))):
         return None
     scale = _scale(evidence)
-    figure = Figure((_WIDTH, 2.4), layout="constrained")
+    figure = Figure((_NARROW, 2.4), layout="constrained")
     axes = figure.subplots()
     for line, colour, label in (
         ((evidence.baseline, first), _GRAY, f"{say('without')} {second.name}"),
@@ -305,6 +304,7 @@ def _weights(weights: Weights, say: Wording) -> Figure | None:
                 edges, counts = of_arm[layer]
                 axes.stairs(counts / counts.sum(), edges, fill=True, color=_BLUE)
             axes.tick_params(labelsize=7)
+            axes.xaxis.set_major_locator(MaxNLocator(2))
         line[0].set_ylabel(arm, rotation=0, ha="right", va="center")
     for number, axes in enumerate(grid[0]):
         axes.set_title(f"{say('layer')} {number + 1}")

@@ -58,9 +58,11 @@ PHRASES: dict[str, tuple[str, str]] = {
     "heading.data": ("Know before you believe", "Antes de creer en los números"),
     # The first screen
     "sub": (
-        "{data}: {arms} arms, {n} {unit}, {images} validation images{each}",
-        "{data}: {arms} brazos, {n} {unit}, {images} imágenes de validación{each}",
+        "{data}: {arms}, {n} {unit}, {images} validation images{each}",
+        "{data}: {arms}, {n} {unit}, {images} imágenes de validación{each}",
     ),
+    "arms": ("{n} arms", "{n} brazos"),
+    "one.arms": ("one arm", "un brazo"),
     "each": (" each", " en cada una"),
     "helps": (
         "{arm} helps: {difference} of {metric} (95% interval {interval}, n = {n}).",

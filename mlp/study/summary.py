@@ -29,7 +29,7 @@ def setting(evidence: Evidence, say: Wording) -> str:
     return say(
         "sub",
         data=evidence.study.data_name,
-        arms=len(evidence.arms),
+        arms=say("arms" if len(evidence.arms) > 1 else "one.arms", n=len(evidence.arms)),
         n=len(evidence.study.pairs),
         unit=say.unit if len(evidence.study.pairs) > 1 else one(say),
         images=images(evidence),
@@ -195,13 +195,19 @@ def table(evidence: Evidence, say: Wording) -> tuple[list[str], list[list[str]]]
         if c is not None:
             known = not math.isnan(c.low)
             row += [say.number(c.difference), say.interval(c) if known else NONE]
-            row += [NONE if math.isnan(c.p_holm) else f"{c.p_holm:.3f}", say(c.verdict)]
+            row += [_p(c.p_holm), say(c.verdict)]
         elif len(evidence.arms) > 1:
             row += ["", "", "", say("baseline")]
         row += [_mean(arm.per_run("final/epochs"), "{:.3g}")]
         row += [_mean(100 * arm.per_run("final/gap_accuracy"), "{:.1f}")]
         rows.append(row)
     return headings, rows
+
+
+def _p(value: float) -> str:
+    if math.isnan(value):
+        return NONE
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def columns(headings: list[str], rows: list[list[str]]) -> str:

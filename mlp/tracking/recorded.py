@@ -238,8 +238,9 @@ def read_weights(store: Store, run: RecordedRun) -> dict[str, Histogram]:
         found = {}
         for tag in accumulator.Tags()["histograms"]:
             first = accumulator.Histograms(tag)[0]
-            if tag.startswith("weights/") and first.step == 0:
+            layer = tag.removeprefix("weights/").removesuffix(".weight")
+            if tag == f"weights/{layer}.weight" and first.step == 0:
                 value = first.histogram_value
                 edges = np.array([value.min, *value.bucket_limit])
-                found[tag.removeprefix("weights/")] = edges, np.array(value.bucket)
+                found[layer] = edges, np.array(value.bucket)
     return found

@@ -111,3 +111,30 @@ def test_a_class_of_copies_of_another_still_trains() -> None:
             assert "no training image of b" in str(error)
         else:
             assert "b" in set(index.table["class"].to_numpy()[drawn.train])
+
+
+@pytest.mark.parametrize("part", ["", "train"])
+def test_folds_deal_every_image_once_by_class_with_copies_together(part: str) -> None:
+    images = of_counts(part, a=25, b=15, c=10)
+    images += [(c, "val" if part else "", content) for c, _, content in images[:8]]  # copies
+    test = [("a", "test", f"t{k}") for k in range(3)] if part else []
+    index = make_index(*images, *test)
+    content, names = index.table["sha256"].to_numpy(), index.table["class"].to_numpy()
+    dealt = [split(index, 0.2, 7, f"{k}/5") for k in range(1, 6)]
+    validated = np.concatenate([fold.val for fold in dealt])
+    np.testing.assert_array_equal(np.sort(validated), np.arange(58))
+    for fold in dealt:
+        np.testing.assert_array_equal(np.union1d(fold.train, fold.val), np.arange(58))
+        assert not set(content[fold.train]) & set(content[fold.val])
+        assert len(fold.test) == len(test)
+        counts = Counter(names[fold.val])
+        assert all(abs(counts[c] - n / 5) <= 2 for c, n in {"a": 33, "b": 15, "c": 10}.items())
+    again = split(index, 0.2, 7, "2/5")
+    np.testing.assert_array_equal(again.val, dealt[1].val)
+    assert split(index, 0.2, 8, "2/5").val.tolist() != dealt[1].val.tolist()
+
+
+def test_a_class_needs_an_image_for_each_fold() -> None:
+    index = make_index(*of_counts(a=10, b=3))
+    with pytest.raises(DataError, match="class 'b' has 3 distinct images, too few for 4 folds"):
+        split(index, 0.2, 0, "1/4")

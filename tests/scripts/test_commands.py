@@ -16,6 +16,7 @@ from mlp.config import ReportConfig, RunConfig, StudyChoice, StudyConfig, Tracki
 from scripts.ablation import ablation
 from scripts.command import SettingsCommand
 from scripts.init import init
+from scripts.report import report
 from scripts.train import train
 from tests.conftest import write_image
 
@@ -233,3 +234,40 @@ def test_help_shows_every_setting_and_imports_nothing_slow(command: str) -> None
     for group in groups.get(command, of_study):
         for name in group.model_fields:
             assert f"--{name.replace('_', '-')} " in done.stdout
+
+
+def test_a_report_is_written_again_and_two_studies_compared(
+    image_tree: Path, fresh_database: None
+) -> None:
+    arguments = ["--data", str(image_tree), *QUICK, "--seeds", "2"]
+    study = call(init, *arguments)
+    assert study.exit_code == 0, study.output
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("mlp").experiment_id
+    (first,) = client.search_runs([experiment], "tags.`mlp.kind` = 'study'")
+    shown = study.output.split("\n\n")[1]
+
+    again = call(report, "--experiment-name", "mlp")
+    assert again.exit_code == 0, again.output
+    assert shown in again.output and first.info.run_id in again.output
+    spanish = call(report, "--lang", "es", "--metric", "macro_f1", "--study", first.info.run_id)
+    assert "brazo" in spanish.output and "F1 macro" in spanish.output
+    note = client.get_run(first.info.run_id).data.tags["mlflow.note.content"]
+    assert note.startswith("## ¿Cuánto importa la inicialización")
+
+    other = call(init, *arguments, "--lr", "0.01", "--folds", "2")
+    assert other.exit_code == 0 and "4 folds of all seeds" in other.output
+    compared = call(report, "--compare", first.info.run_id)
+    assert compared.exit_code == 0, compared.output
+    assert "Settings that differ: lr 0.01 → 0.001." in compared.output
+    assert "Not paired" in compared.output and "constant" in compared.output
+    (made,) = client.search_runs([experiment], "tags.`mlp.kind` = 'comparison'")
+    assert made.info.status == "FINISHED"
+    assert first.info.run_id in made.data.tags["mlflow.note.content"]
+
+
+def test_a_report_on_nothing_ends_with_1_and_says_what_to_run(fresh_database: None) -> None:
+    result = call(report)
+    assert result.exit_code == 1 and "run ablation or init first" in result.output
+    result = call(report, "--study", "abc", "--metric", "auc")
+    assert result.exit_code == 2 and "should be one of accuracy, macro_f1" in result.output

@@ -148,6 +148,15 @@ def test_mlflow_run_makes_one_parent_with_all_children(image_tree: Path, tmp_pat
     assert parents[0].data.params["hidden"] == "16,8"
     assert "constant" in parents[0].data.tags["mlflow.note.content"]
 
+    again = mlflow_run(folder, "-e", "report", "-P", "lang=es")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "¿Cuánto importa la inicialización" in again.stdout
+    newest, *_ = client.search_runs(["0"])
+    assert newest.info.status == "FINISHED" and newest.data.tags["mlp.kind"] == "report"
+    assert parents[0].info.run_id in newest.data.tags["mlflow.note.content"]
+    note = client.get_run(parents[0].info.run_id).data.tags["mlflow.note.content"]
+    assert note.startswith("## ¿Cuánto importa")
+
     wrong = mlflow_run(folder, "-P", f"data={image_tree}", "-P", "lr=-1")
     assert wrong.returncode != 0
     assert "--lr: should be greater than 0; '-1' was given" in wrong.stderr

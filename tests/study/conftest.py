@@ -23,11 +23,16 @@ MakeStudy = Callable[..., Study]
 def make_study(image_tree: Path) -> MakeStudy:
     """Plan a study of quick trainings on the tree: of the given arms, else of regularization."""
 
-    def make(*arms: Arm, seeds: tuple[int, ...] = (0,), **changes: object) -> Study:
+    def make(
+        *arms: Arm,
+        seeds: tuple[int, ...] = (0,),
+        folds: tuple[str, ...] = ("none",),
+        **changes: object,
+    ) -> Study:
         suite = Suite("test", "Which?", arms) if arms else SUITES["regularization"]
         quick = {"image_size": 8, "hidden": (16, 8), "epochs": 3, "batch_size": 8, "threads": 1}
         base = RunConfig.parse({"data": str(image_tree), **quick, **changes})
-        return plan(suite, base, seeds, open_index(base.data))
+        return plan(suite, base, seeds, open_index(base.data), folds)
 
     return make
 

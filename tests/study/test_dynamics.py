@@ -37,19 +37,21 @@ def test_roughness_is_the_mean_rise_of_the_training_loss() -> None:
 
 
 def test_overfitting_begins_where_validation_loss_is_least() -> None:
-    train = np.array([2.0, 1.0, 0.5, 0.2, 0.1])
-    found = overfitting(train, np.array([1.8, 1.2, 1.0, 1.1, 1.3]))
+    train = np.array([2.0, 1.0, 0.5, 0.2, 0.1, 0.05])
+    found = overfitting(train, np.array([1.8, 1.2, 1.0, 1.1, 1.2, 1.3]))
     assert found is not None
     assert (found.epoch, found.val_from, found.val_to) == (3, 1.0, 1.3)
-    assert (found.train_from, found.train_to) == (0.5, 0.1)
+    assert (found.train_from, found.train_to) == (0.5, 0.05)
 
 
 @pytest.mark.parametrize(
     ("train", "val"),
     [
         ([2.0, 1.0, 0.5], [1.8, 1.2, 1.0]),  # both fall
-        ([2.0, 1.0, 0.5], [1.8, 1.0, 1.02]),  # within the noise
-        ([2.0, 1.0, 1.5], [1.8, 1.0, 1.5]),  # both rise: that is divergence
+        ([2.0, 1.0, 0.5, 0.4, 0.3], [1.8, 1.0, 1.02, 1.03, 1.04]),  # within the noise
+        ([2.0, 1.0, 0.5, 0.4, 0.3], [1.8, 1.0, 1.5, 1.01, 1.5]),  # it came back in between
+        ([2.0, 1.0, 0.5, 0.4], [1.8, 1.2, 1.0, 1.5]),  # a last epoch by itself
+        ([2.0, 1.0, 1.5, 1.6, 1.7], [1.8, 1.0, 1.5, 1.6, 1.7]),  # both rise: that is divergence
     ],
 )
 def test_curves_that_do_not_part_are_no_overfitting(train: list[float], val: list[float]) -> None:

@@ -192,3 +192,40 @@ def test_final_scores_are_those_of_the_last_epoch_without_early_stopping(
     assert scores["final/macro_f1"] == pytest.approx(last["val/macro_f1"], abs=1e-12)
     gap = scores["final/train_accuracy"] - scores["final/accuracy"]
     assert scores["final/gap_accuracy"] == gap
+
+
+def test_a_fold_alone_is_bitwise_the_one_of_the_study(make_study: MakeStudy) -> None:
+    arms = Arm("plain", {}, ""), Arm("dropout", {"dropout": 0.3}, "")
+    folds = ("1/3", "2/3", "3/3")
+    together = train(make_study(*arms, seeds=(0, 1), folds=folds))
+    assert len(together) == 2 * 2 * 3
+    assert "dropout-seed1-fold2" in together
+    alone = train(make_study(arms[1], seeds=(1,), fold="2/3", folds=("2/3",)))
+    assert alone == {"dropout-seed1-fold2": together["dropout-seed1-fold2"]}
+
+
+def test_the_folds_of_a_seed_validate_every_image_once(make_study: MakeStudy) -> None:
+    recorder = Recorder()
+    study = make_study(Arm("plain", {}, ""), folds=("1/3", "2/3", "3/3"))
+    run(study, recorder)
+    ids = [r.result.evaluation.ids for r in recorder.runs if r.result is not None]
+    assert sorted(np.concatenate(ids)) == sorted(study.index.usable["path"])
+    assert len(np.concatenate(ids)) == 54
+    for spec, part in zip(study.specs, ids, strict=True):
+        assert (spec.val_images, spec.train_images) == (len(part), 54 - len(part))
+
+
+def test_signals_are_recorded_before_the_first_step_and_change_nothing(
+    make_study: MakeStudy,
+) -> None:
+    recorder = Recorder()
+    run(make_study(Arm("norm", {"batch_norm": True, "dropout": 0.5}, "")), recorder)
+    first, *others = recorder.runs[0].epochs
+    assert first.epoch == 0 and [r.epoch for r in others] == [1, 2, 3]
+    assert set(first.metrics) == {
+        f"init/{kind}{part}/{layer}"
+        for kind in ("signal", "gradient")
+        for part in ("", "_promised")
+        for layer in ("1", "5", "9")
+    }
+    assert not any(name.startswith("init/") for r in others for name in r.metrics)

@@ -1,0 +1,272 @@
+"""Reports of made-up studies: what they say first, what they say of trouble, in both languages."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import string
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from mlp.config import ReportConfig
+from mlp.study import answers as answers_module
+from mlp.study.evidence import weigh
+from mlp.study.phrases import LANGUAGES, PHRASES
+from mlp.study.report import Report, build
+from mlp.study.resampling import METRICS
+from mlp.study.suites import SUITES
+from mlp.tracking.recorded import RecordedStudy
+from tests.study.conftest import MakeRecorded
+
+REGULARIZATION = {arm.name: arm.changes for arm in SUITES["regularization"].arms}
+INITIALIZATION = {arm.name: arm.changes for arm in SUITES["initialization"].arms}
+
+
+class Page(HTMLParser):
+    """Checks that tags close as they opened, and keeps the text."""
+
+    VOID = frozenset({"meta", "br", "path", "use", "image", "rect", "link", "img"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.sources: list[str] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.sources += [v or "" for k, v in attrs if k in ("src", "href", "xlink:href")]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "title"):
+            self.words.append(data.strip())
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def make(study: RecordedStudy, **options: str) -> Report:
+    edges = np.linspace(-1, 1, 5)
+    weights = {"he": {"1": (edges, np.ones(4)), "3": (edges, np.ones(4))}}
+    shown = weights if study.suite == "initialization" else {}
+    return build(study, ReportConfig.parse(options), lambda run_id: f"#/runs/{run_id}", shown)
+
+
+def page(made: Report) -> str:
+    return Page(made.files["report.html"].decode()).text
+
+
+@pytest.fixture
+def clear(make_recorded: MakeRecorded) -> RecordedStudy:
+    """One arm helps, one hurts, one is the same, all beyond doubt."""
+    values = {
+        "baseline": [0.60, 0.61, 0.60, 0.59, 0.60],
+        "batch-norm": [0.80, 0.81, 0.80, 0.79, 0.80],
+        "dropout": [0.40, 0.41, 0.40, 0.39, 0.40],
+        "batch-norm-dropout": [0.60, 0.61, 0.60, 0.59, 0.60],
+    }
+    return make_recorded(values, REGULARIZATION, "regularization")
+
+
+def test_the_verdict_comes_first_and_says_how_sure_it_is(clear: RecordedStudy) -> None:
+    made = make(clear)
+    for text in (made.description, page(made)):
+        helps, hurts = text.index("batch-norm helps: +20.0 points"), text.index("dropout hurts:")
+        assert helps < hurts < text.index("legend" if "legend" in text else "gap (train")
+        assert "95% interval" in text and "n = 5" in text
+        assert "Use batch-norm: the best of 4 arms at 80.0%" in text
+    assert "at most 5% of such studies, all 3 comparisons taken together" in page(made)
+    assert made.terminal.splitlines()[0] == "Which regularizers help?"
+    assert "batch-norm          5" in made.terminal.replace("  \n", "\n")
+
+
+def test_every_run_is_linked_and_everything_foreign_is_escaped(clear: RecordedStudy) -> None:
+    made = make(clear)
+    for run in clear.runs:
+        assert f"(#/runs/{run.run_id})" in made.description
+        assert run.run_id in page(made)
+    assert "take &lt;care>" in made.description
+    assert "take &lt;care&gt;" in made.files["report.html"].decode()
+    rows = [line for line in made.description.splitlines() if line.startswith("|")]
+    assert len(rows) == 2 + 4
+    assert len({line.replace("\\|", "").count("|") for line in rows}) == 1
+
+
+def test_the_page_is_one_file(clear: RecordedStudy) -> None:
+    made = Page(make(clear).files["report.html"].decode())
+    assert all(source.startswith(("#", "data:")) for source in made.sources)
+    assert "<script" not in make(clear).files["report.html"].decode()
+
+
+def test_figures_are_files_as_well_and_the_same_every_time(clear: RecordedStudy) -> None:
+    one, again = make(clear), make(clear)
+    assert one.files == again.files
+    figures = {name for name in one.files if name.startswith("figures/")}
+    names = ("differences", "curves", "gap", "confusion", "interaction_0")
+    assert figures == {f"figures/{name}.png" for name in names}
+    for name in figures:
+        assert one.files[name].startswith(b"\x89PNG")
+
+
+def test_the_csv_holds_every_number(clear: RecordedStudy) -> None:
+    made = make(clear)
+    evidence = weigh(clear, "accuracy")
+    rows = list(csv.DictReader(io.StringIO(made.files["comparison.csv"].decode())))
+    assert [row["kind"] for row in rows] == ["arm"] * 3 + ["main effect"] * 2 + ["interaction"]
+    for row, c in zip(rows, evidence.comparisons, strict=False):
+        assert row["name"] == c.name and row["verdict"] == c.verdict
+        for field in ("difference", "low", "high", "p", "p_holm", "bootstrap_low"):
+            assert float(row[field]) == pytest.approx(getattr(c, field), nan_ok=True)
+    scores = list(csv.DictReader(io.StringIO(made.files["scores.csv"].decode())))
+    assert len(scores) == len(clear.runs)
+    assert float(scores[0]["final/accuracy"]) == pytest.approx(0.6)
+
+
+def test_the_exercises_questions_on_regularizers_are_answered(clear: RecordedStudy) -> None:
+    for lang, part in (("en", "together 60.0%, alone"), ("es", "juntos 60.0%, solos")):
+        text = page(make(clear, lang=lang))
+        for key in ("stability", "combined", "best", "loss"):
+            assert answers_module.QUESTIONS[key][LANGUAGES.index(lang)] in text
+        assert part in text
+
+
+def test_the_exercises_questions_on_initialization_are_answered(
+    make_recorded: MakeRecorded,
+) -> None:
+    values = {name: [0.6, 0.61, 0.59] for name in INITIALIZATION} | {"constant": [0.3, None, 0.3]}
+    study = make_recorded(values, INITIALIZATION, "initialization")
+    signal = {
+        f"init/{kind}{part}/{layer}": 1.0 + layer
+        for kind in ("signal", "gradient")
+        for part in ("", "_promised")
+        for layer in (1, 3, 5)
+    }
+    runs = [dataclasses.replace(r, metrics=dict(r.metrics) | signal) for r in study.runs]
+    made = make(dataclasses.replace(study, runs=runs))
+    text = page(made)
+    for key in ("convergence", "instability", "impact", "bias"):
+        assert answers_module.QUESTIONS[key][0] in text
+    assert "constant: 1 of 3 runs diverged" in text
+    assert "constant never" in text
+    assert "1.00 · 1.00 · 1.00" in text
+    assert {"figures/signals.png", "figures/weights.png"} <= set(made.files)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_any_metric_can_be_chosen_and_its_direction_is_known(
+    clear: RecordedStudy, metric: str
+) -> None:
+    made = make(clear, metric=metric)
+    assert "batch-norm helps: " in made.description and "dropout hurts: " in made.description
+    unit = "nats" if metric == "log_loss" else "points"
+    assert f" {unit} of " in made.description
+
+
+def test_one_seed_can_tell_nothing(make_recorded: MakeRecorded) -> None:
+    made = make(make_recorded({"baseline": [0.5], "dropout": [0.9]}))
+    for text in (made.terminal, made.description, page(made)):
+        assert "Too few seeds to tell: dropout" in text
+        assert "helps" not in text
+    assert "with one seed nothing can be said about luck" in page(made)
+
+
+def test_one_arm_has_nothing_to_be_compared_with(make_recorded: MakeRecorded) -> None:
+    made = make(make_recorded({"model": [0.5, 0.52]}))
+    for text in (made.terminal, page(made)):
+        assert "model: accuracy 50.8 ± 1.2% on the validation images." in text
+        assert "There is nothing to compare it with" in text
+    assert "verdict" not in made.terminal and "colors: one arm, 2 seeds" in made.terminal
+
+
+def test_ties_are_no_difference(make_recorded: MakeRecorded) -> None:
+    study = make_recorded({"baseline": [0.5, 0.6, 0.7]})
+    twins = [dataclasses.replace(run, arm="twin") for run in study.runs]
+    arms = [*study.arms, {"name": "twin", "changes": {}, "about": ""}]
+    made = make(dataclasses.replace(study, arms=arms, runs=[*study.runs, *twins]))
+    assert "No difference shown: twin." in made.description
+    assert "0.0 to 0.0" in made.description
+
+
+def test_runs_without_a_score_are_listed_with_the_reason(make_recorded: MakeRecorded) -> None:
+    study = make_recorded({"baseline": [0.5, 0.6, 0.55], "wild": [0.5, None, None]})
+    runs = [
+        dataclasses.replace(r, status="MISSING", reason="not recorded, or deleted", run_id="")
+        if (r.arm, r.seed) == ("wild", 2)
+        else r
+        for r in study.runs
+    ]
+    made = make(dataclasses.replace(study, runs=runs))
+    for text in (made.terminal, made.description, page(made)):
+        assert "wild, seed 1: failed: the loss became nan" in text
+        assert "wild, seed 2: missing: not recorded, or deleted" in text
+    assert "2 of 6 planned runs have no score" in page(made)
+    assert "wild: 1 of 3 runs diverged" in page(made)
+
+
+def test_a_metric_that_is_not_a_number_leaves_its_pair_out(make_recorded: MakeRecorded) -> None:
+    study = make_recorded({"baseline": [0.5, 0.6, 0.55], "arm": [0.6, 0.7, 0.65]})
+    runs = list(study.runs)
+    spoilt = runs[3].evaluation
+    assert spoilt is not None
+    shares = spoilt.probabilities.copy()
+    shares[0] = np.nan
+    runs[3] = dataclasses.replace(
+        runs[3], evaluation=dataclasses.replace(spoilt, probabilities=shares)
+    )
+    made = make(dataclasses.replace(study, runs=runs), metric="log_loss")
+    (row,) = csv.DictReader(io.StringIO(made.files["comparison.csv"].decode()))
+    assert row["pairs"] == "2"
+    assert "arm" in made.description
+
+
+def test_nothing_finished_is_said(make_recorded: MakeRecorded) -> None:
+    made = make(make_recorded({"baseline": [None, None], "arm": [None, None]}))
+    assert "No run has finished" in made.description and "No run has finished" in page(made)
+    made = make(make_recorded({"baseline": [None, None], "arm": [0.5, 0.6]}))
+    assert "No run of baseline has finished" in made.description
+
+
+def test_folds_are_called_by_their_name(make_recorded: MakeRecorded) -> None:
+    folds = [f"{k}/3" for k in (1, 2, 3)]
+    study = make_recorded({"baseline": [0.6, 0.61], "arm": [0.8, 0.81]}, folds=folds)
+    made = make(study)
+    assert "6 folds of all seeds" in page(made)
+    assert "Nadeau and Bengio" in page(made)
+    assert "[1:2](#/runs/" in made.description
+
+
+def test_the_report_is_spanish_when_asked(clear: RecordedStudy) -> None:
+    made = make(clear, lang="es")
+    text = page(made)
+    assert 'lang="es"' in made.files["report.html"].decode()
+    assert "batch-norm ayuda: +20.0 puntos de exactitud" in text
+    assert "¿Qué regularizadores ayudan?" in text
+    assert "capas ocultas normalizadas por batch" in made.description
+    for english in ("helps", "interval ", "overfits", "Questions", "too few", "finished"):
+        assert english not in text
+
+
+def test_every_phrase_is_there_in_both_languages_with_the_same_places() -> None:
+    every = PHRASES | answers_module.QUESTIONS | answers_module._ANSWERS
+    for key, texts in every.items():
+        assert len(texts) == len(LANGUAGES)
+        english, spanish = (
+            {name for _, name, _, _ in string.Formatter().parse(text) if name} for text in texts
+        )
+        assert english == spanish or key.startswith("about."), key
+    named = {f"about.{arm.name}" for suite in SUITES.values() for arm in suite.arms}
+    assert named - {"about.model"} <= set(PHRASES)

@@ -1,0 +1,188 @@
+"""Studies read back from MLflow: the numbers that were trained, whatever happened to the study."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+from mlp.config import ReportConfig, RunConfig
+from mlp.data.dataset import open_index
+from mlp.study.report import Report, build, publish
+from mlp.study.runner import Study, plan, run
+from mlp.study.suites import Arm, Suite
+from mlp.tracking.mlflow_tracker import MlflowTracker
+from mlp.tracking.recorded import (
+    NoSuchStudy,
+    RecordedStudy,
+    find_study,
+    read_study,
+    read_weights,
+)
+from mlp.tracking.recorder import Recorder
+from mlp.tracking.store import PLAN, Store, open_store
+
+SUITE = Suite(
+    "test",
+    "Which?",
+    (
+        Arm("he", {"init": "he"}, "plain"),
+        Arm("small", {"init": "normal"}, "with small weights"),
+        Arm("wild", {"optimizer": "sgd", "lr": 1000.0, "weight_decay": 1000.0}, "diverges"),
+    ),
+)
+
+
+@pytest.fixture
+def store(fresh_database: None) -> Store:
+    return open_store("tests")
+
+
+@pytest.fixture
+def study(image_tree: Path) -> Study:
+    quick = {"image_size": 8, "hidden": (16, 8), "epochs": 4, "batch_size": 8, "threads": 1}
+    base = RunConfig.parse({"data": str(image_tree), **quick})
+    return plan(SUITE, base, (0, 1), open_index(base.data))
+
+
+@pytest.fixture
+def recorded(study: Study, store: Store) -> str:
+    """The id of a finished study's run."""
+    tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
+    tracker.plan(study.plan(["a remark"]))
+    run(study, tracker)
+    tracker.end("FINISHED")
+    return tracker.run_id
+
+
+def read(store: Store, run_id: str) -> RecordedStudy:
+    return read_study(store, find_study(store, run_id))
+
+
+def reported(study: RecordedStudy) -> Report:
+    return build(study, ReportConfig(), lambda run_id: f"#/{run_id}", {})
+
+
+def test_everything_comes_back_as_it_was_trained(study: Study, store: Store, recorded: str) -> None:
+    memory = Recorder()
+    run(study, memory)
+    found = read(store, recorded)
+    assert (found.suite, found.question, found.data_name) == ("test", "Which?", "colors")
+    assert found.remarks == ["a remark"] and found.base["epochs"] == "4"
+    assert found.pairs == [(0, "none"), (1, "none")]
+    for trained in memory.runs:
+        spec = trained.spec
+        back = found.of(spec.arm)[spec.config.seed, "none"]
+        if spec.arm == "wild":
+            assert (back.status, back.finished) == ("FAILED", False)
+            assert "loss became" in back.reason
+            continue
+        assert back.finished and back.evaluation is not None and trained.result is not None
+        expected = trained.result.evaluation
+        order = np.argsort(expected.ids, kind="stable")
+        np.testing.assert_array_equal(back.evaluation.ids, expected.ids[order])
+        np.testing.assert_array_equal(back.evaluation.labels, expected.labels[order])
+        np.testing.assert_array_equal(back.evaluation.probabilities, expected.probabilities[order])
+        losses = [r.metrics["val/loss"] for r in trained.epochs if r.epoch]
+        assert list(back.history["val/loss"]) == losses
+        assert back.metrics["final/accuracy"] == trained.result.scores["final/accuracy"]
+
+
+def test_the_initial_weights_are_read_from_the_events(store: Store, recorded: str) -> None:
+    found = read(store, recorded)
+    weights = read_weights(store, found.of("small")[0, "none"])
+    assert list(weights) == ["1", "3", "5"]
+    edges, counts = weights["1"]
+    assert len(edges) == len(counts) + 1 and counts.sum() > 1000
+    middle = (edges[1:] + edges[:-1]) / 2
+    spread = np.sqrt((counts * middle**2).sum() / counts.sum())
+    assert spread == pytest.approx(0.01, rel=0.05)
+    gone = dataclasses.replace(found.of("small")[0, "none"], run_id="0" * 32)
+    assert read_weights(store, gone) == {}
+
+
+def test_a_report_can_be_made_again_and_is_the_same(store: Store, recorded: str) -> None:
+    parent = store.client.get_run(recorded)
+    first = publish(store, parent, ReportConfig())
+    again = publish(store, parent, ReportConfig())
+    assert first.files == again.files
+    note = store.client.get_run(recorded).data.tags["mlflow.note.content"]
+    assert note == again.description
+    text = mlflow.artifacts.load_text(parent.info.artifact_uri + "/report.md")
+    assert text == again.description
+
+
+def test_the_order_of_recorded_images_changes_nothing(
+    store: Store, recorded: str, tmp_path: Path
+) -> None:
+    before = reported(read(store, recorded))
+    for back in read(store, recorded).runs:
+        if back.finished:
+            path = store.client.download_artifacts(back.run_id, "predictions.parquet")
+            table = pd.read_parquet(path).sample(frac=1, random_state=3)
+            shuffled = tmp_path / "predictions.parquet"
+            table.to_parquet(shuffled, index=False)
+            store.client.log_artifact(back.run_id, str(shuffled))
+    assert reported(read(store, recorded)).files == before.files
+
+
+def test_a_deleted_run_is_missing_and_the_report_says_so(store: Store, recorded: str) -> None:
+    victim = read(store, recorded).of("small")[1, "none"].run_id
+    store.client.delete_run(victim)
+    found = read(store, recorded)
+    assert found.of("small")[1, "none"].status == "MISSING"
+    assert "small, seed 1: missing: not recorded, or deleted" in reported(found).terminal
+
+
+def test_a_run_without_its_predictions_is_missing(store: Store, recorded: str) -> None:
+    back = read(store, recorded).of("small")[1, "none"]
+    artifacts = store.client.get_run(back.run_id).info.artifact_uri
+    Path(mlflow.artifacts.download_artifacts(artifacts), "predictions.parquet").unlink()
+    found = read(store, recorded).of("small")[1, "none"]
+    assert found.status == "MISSING" and "predictions cannot be read" in found.reason
+
+
+def test_a_study_that_was_cut_off_has_a_report_of_what_there_is(study: Study, store: Store) -> None:
+    class Stopped(Exception):
+        pass
+
+    tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
+    tracker.plan(study.plan([]))
+    start = tracker.start
+
+    def stopping(spec, count):  # type: ignore[no-untyped-def]
+        if spec.config.seed == 1:
+            raise Stopped
+        return start(spec, count)
+
+    tracker.start = stopping  # type: ignore[method-assign]
+    with pytest.raises(Stopped):
+        run(study, tracker)
+    tracker.end("KILLED")
+    found = read(store, "latest")
+    assert {r.status for r in found.runs if r.seed == 1} == {"MISSING"}
+    text = reported(found).terminal
+    assert "he   " in text and "he, seed 1: missing" in text
+
+
+def test_what_is_no_study_is_refused_in_words(store: Store, recorded: str) -> None:
+    with pytest.raises(NoSuchStudy, match="no run 'nonsense'"):
+        find_study(store, "nonsense")
+    child = read(store, recorded).runs[0].run_id
+    with pytest.raises(NoSuchStudy, match=f"its study is {recorded}"):
+        find_study(store, child)
+    other = store.new_run("foreign", {})
+    with pytest.raises(NoSuchStudy, match="of another project"):
+        find_study(store, other)
+    empty = store.new_run("begun", {"mlp.kind": "study", "mlp.study": "x"})
+    with pytest.raises(NoSuchStudy, match=f"has no {PLAN}"):
+        read(store, empty)
+
+
+def test_an_empty_store_says_what_to_run(store: Store) -> None:
+    with pytest.raises(NoSuchStudy, match="run ablation or init first"):
+        find_study(store, "latest")
