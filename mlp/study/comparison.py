@@ -10,7 +10,8 @@ training. So the standard error has both parts:
     SE^2 = s^2 (1/n + q) + c
 
 - s: the standard deviation of the n differences. It holds the seeds' own spread and what the images
-  add to it anew under each seed.
+  add to it anew under each seed, v in variance. Of that more is known than of s: s^2 is taken as at
+  least v/4, or three seeds that happen to agree to the image would pass for certainty.
 - c: what the images add under all seeds alike, from a bootstrap over images that draws the same
   ones for all arms and seeds. With V the variance of the mean difference over resamples, and v the
   mean variance of a single seed's, c = n/(n-1) max(0, V - v/n). For accuracy this equals the
@@ -20,9 +21,9 @@ training. So the standard error has both parts:
   Machine Learning 52, the corrected resampled t-test. There c is 0, since s holds all of it.
 
 Intervals and p-values are Student's, with Satterthwaite's degrees of freedom for the sum, at most
-twice those of the seeds. The usual hierarchical percentile bootstrap (seeds, then images) is given
-beside them; alone it would say "better" of equal arms between 0.2% and 27% of the time, depending
-on which of the two reasons is the larger: `python -m benchmarks.calibration` shows both.
+1.5 times those of the seeds. The usual hierarchical percentile bootstrap (seeds, then images) is
+given beside them; alone it would tell equal arms apart in under 1% or in over 15% of studies,
+depending on which of the two reasons is the larger: `python -m benchmarks.calibration` shows both.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ Verdict = Literal["better", "worse", "no difference shown", "too few seeds to te
 LEVEL = 0.05
 POWER = 0.8
 SIGN_FLIP_FROM = 6  # pairs: with fewer, no two-sided sign-flip test can reach 5% (2 / 2^5 > 0.05)
+_MOST_DEGREES = 1.5  # of those of the seeds: c is an estimate as well (benchmarks)
+_LEAST_SHARE = 0.25  # of v, that s^2 is taken for (benchmarks)
 VERDICT_FROM = 3  # pairs: from two, the spread of a difference is hardly known (benchmarks)
 MANY_SEEDS = 100  # a guess at what nobody will train
 _EXACT_UP_TO = 16  # pairs for which all sign flips are counted; above, 100,000 of them
@@ -52,11 +55,11 @@ _DRAWS = 100_000
 class Comparison:
     """A mean paired difference and its evidence. Differences are in the unit of the metric.
 
-    `pairs`: how many finished in both. `low`, `high`: the 95% interval; `bootstrap_low` and
-    `bootstrap_high`: the percentile interval of the hierarchical bootstrap, for reference. `p` is
-    for this comparison alone, `p_holm` for all of its family; `p_sign_flip` is exact, from six
-    pairs on. NaN where the pairs are too few. `pairs_needed`: how many would show the seen
-    difference with 80% power; None: no number would.
+    `pairs`: how many finished in both. `spread`: s, as above. `low`, `high`: the 95% interval;
+    `bootstrap_low`, `bootstrap_high`: the percentile interval of the hierarchical bootstrap, for
+    reference. `p` is for this comparison alone, `p_holm` for all of its family; `p_sign_flip` is
+    exact, from six pairs on. NaN where the pairs are too few. `pairs_needed`: how many would show
+    the seen difference with 80% power; None: no number would.
     """
 
     name: str
@@ -102,12 +105,13 @@ def compare(
     )  # fmt: skip
     if n < 2:
         return alone
-    seeds, common = _variances(d, replicates, overlap)
+    variance, common = _variances(d, replicates, overlap)
+    seeds = variance * (1 / n + (overlap or 0.0))
     error = float(np.sqrt(seeds + common))
     degrees, low, high, p = float(n - 1), alone.difference, alone.difference, 1.0
     if error > 0:
         own, shared = seeds**2 / (n - 1), common**2 / (images - 1)
-        degrees = min((seeds + common) ** 2 / (own + shared), 2.0 * (n - 1))
+        degrees = min((seeds + common) ** 2 / (own + shared), _MOST_DEGREES * (n - 1))
         low, high = stats.t.interval(1 - LEVEL, degrees, alone.difference, error)
         p = 2 * float(stats.t.sf(abs(alone.difference) / error, degrees))
     elif alone.difference != 0:
@@ -115,7 +119,7 @@ def compare(
     bootstrap_low, bootstrap_high = _percentile_interval(replicates)
     return replace(
         alone,
-        spread=float(d.std(ddof=1)),
+        spread=float(np.sqrt(variance)),
         standard_error=error,
         degrees=float(degrees),
         low=float(low),
@@ -161,14 +165,14 @@ def unpaired(name: str, ours: Floats, theirs: Floats) -> Comparison:
 
 
 def _variances(d: Floats, replicates: Floats, overlap: float | None) -> tuple[float, float]:
-    """The two parts of the squared standard error: of the pairs, and of images in common."""
+    """s^2, the variance of a difference from pair to pair, and c, of images in common."""
     n = len(d)
-    variance = float(d.var(ddof=1))
-    if overlap is not None:
-        return variance * (1 / n + overlap), 0.0
-    together = float(replicates.mean(axis=0).var(ddof=1))
     single = float(replicates.var(axis=1, ddof=1).mean())
-    return variance / n, max(0.0, together - single / n) * n / (n - 1)
+    variance = max(float(d.var(ddof=1)), _LEAST_SHARE * single)
+    if overlap is not None:
+        return variance, 0.0
+    together = float(replicates.mean(axis=0).var(ddof=1))
+    return variance, max(0.0, together - single / n) * n / (n - 1)
 
 
 def _percentile_interval(replicates: Floats) -> tuple[float, float]:

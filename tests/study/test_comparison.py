@@ -72,6 +72,19 @@ def test_the_standard_error_is_that_of_a_two_way_layout() -> None:
     assert found.standard_error > 1.2 * d.mean(axis=1).std(ddof=1) / np.sqrt(seeds)
 
 
+def test_seeds_that_happen_to_agree_are_no_certainty() -> None:
+    d = np.zeros((3, 180))
+    for seed in range(3):
+        d[seed, 60 * seed : 60 * seed + 20] = 1
+        d[seed, 60 * seed + 20 : 60 * seed + 35] = -1
+    found = evidence(d)
+    assert found.difference == pytest.approx(5 / 180)
+    assert len(set(d.mean(axis=1))) == 1
+    images_alone = d.var(axis=1, ddof=1).mean() / 180
+    assert found.spread**2 == pytest.approx(0.25 * images_alone, rel=0.1)
+    assert found.p > 0.05
+
+
 def test_without_a_part_of_images_it_is_students_paired_t_test() -> None:
     d = [0.01, 0.03, 0.02, 0.05, -0.01]
     found = exact(d)
