@@ -30,12 +30,24 @@ def cache_folder() -> Path:
 
 
 @contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Raise DataError, and say what to do, where the disk is full or cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"cannot write {target}: {error.strerror or error}; "
+            "make room, or set MLP_CACHE to a folder that can be written"
+        ) from None
+
+
+@contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """A path to write to, which takes the place of `target` in one step when the block ends well.
 
-    Raises DataError when the disk is full or the folder cannot be written.
+    Raises DataError as `writing` does.
     """
-    try:
+    with writing(target):
         handle, name = tempfile.mkstemp(prefix=".writing-", suffix=target.suffix, dir=target.parent)
         os.close(handle)
         temporary = Path(name)
@@ -49,8 +61,3 @@ def replacing(target: Path) -> Iterator[Path]:
                     raise
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"cannot write {target}: {error.strerror or error}; "
-            "make room, or set MLP_CACHE to a folder that can be written"
-        ) from None

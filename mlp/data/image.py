@@ -8,9 +8,10 @@ high byte, and of several frames the first is taken.
 from __future__ import annotations
 
 import io
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import cv2
@@ -23,6 +24,12 @@ FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 # Ten times the picture of a usual camera; a bomb of a few kilobytes can claim far more.
 MAX_PIXELS = 120_000_000
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+_TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} million pixels"
+# A larger picture is decoded while no other large one is: each takes a dozen bytes a pixel, and
+# there is a thread for every core.
+_LARGE_PIXELS = 20_000_000
+_one_large = threading.Lock()
 # Part of the key under which headers and decoded pixels are kept: raise the number when `decode`
 # changes its output, as another release of a library may.
 DECODER_VERSION = f"1 pillow {PIL.__version__} opencv {cv2.__version__}"
@@ -63,9 +70,11 @@ def decode(data: bytes, size: int, gray: bool) -> NDArray[np.uint8]:
     Shrinking averages areas (cv2.INTER_AREA), enlarging is bilinear. Raises UnreadableImage.
     """
     image = _open(data)
+    large = image.width * image.height > _LARGE_PIXELS
     try:
-        image.load()
-        pixels = _pixels(ImageOps.exif_transpose(image), gray)
+        with _one_large if large else nullcontext():
+            image.load()
+            pixels = _pixels(ImageOps.exif_transpose(image), gray)
     except UnreadableImage:
         raise
     except MemoryError:
@@ -89,12 +98,12 @@ def _open(data: bytes) -> Image.Image:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except UnidentifiedImageError:
         raise UnreadableImage("not an image (JPEG, PNG, BMP, WebP or TIFF)") from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UnreadableImage(_TOO_LARGE) from None
     except Exception as error:
         raise UnreadableImage(f"damaged: {_one_line(error)}") from None
     if image.width * image.height > MAX_PIXELS:
-        raise UnreadableImage(
-            f"{image.width}x{image.height} pixels, more than {MAX_PIXELS // 1_000_000} million"
-        )
+        raise UnreadableImage(_TOO_LARGE)
     return image
 
 

@@ -5,16 +5,28 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mlp.data.cache import cache_folder, replacing
+from mlp.data.cache import cache_folder, replacing, writing
 from mlp.data.image import DECODER_VERSION, UnreadableImage, decode, quiet_decoder
 from mlp.data.index import DataError, Index, refuse
+
+# Images decoded between two notes of what is done: what an interruption may cost
+_BLOCK = 1024
+_HEADER = 128  # bytes: what NumPy's header of such a shape comes to
+
+Block = tuple[int, int]  # length in bytes and CRC-32
 
 
 def load_pixels(index: Index, size: int, gray: bool) -> tuple[Index, NDArray[np.uint8]]:
@@ -22,69 +34,177 @@ def load_pixels(index: Index, size: int, gray: bool) -> tuple[Index, NDArray[np.
 
     The array is memory-mapped from the cache folder, in the order of the returned index: the given
     one, with the images refused that turned out to be damaged when they were decoded. The file is
-    keyed by the content of the images, the size, the channels and the version of the decoder.
-    Raises DataError when a file that was indexed cannot be read any more.
+    keyed by the content of the images, the size, the channels and the version of the decoder; a
+    checksum of each block is compared when it is opened, and a damaged file is made again. Decoding
+    goes on where an interrupted one stopped; of two processes, one waits for the other. Raises
+    DataError when a file that was indexed cannot be read any more, or has changed.
     """
-    key = hashlib.sha256(
-        f"{DECODER_VERSION} {size} {gray} {' '.join(index.usable['sha256'])}".encode()
-    ).hexdigest()[:32]
-    data, about = (cache_folder() / f"pixels-{key}{suffix}" for suffix in (".npy", ".json"))
-    try:
-        refused = json.loads(about.read_text())["refused"]
-        pixels = np.load(data, mmap_mode="r")
-    except (OSError, EOFError, ValueError, KeyError, TypeError):
-        refused = _decode_all(index, size, gray, data)
-        with replacing(about) as target:
-            target.write_text(json.dumps({"refused": refused}))
-        pixels = np.load(data, mmap_mode="r")
-    reasons = {str(index.usable["path"].iloc[int(row)]): why for row, why in refused.items()}
+    hashes = hashlib.sha256(f"{DECODER_VERSION} {size} {gray}".encode())
+    for digest in index.usable["sha256"]:
+        hashes.update(digest.encode())
+    store = _Store(
+        cache_folder() / f"pixels-{hashes.hexdigest()[:32]}",
+        len(index.usable),
+        (size, size, 1 if gray else 3),
+    )
+    refused = store.refused()
+    if refused is None:
+        with _alone(store.file("lock")):
+            refused = store.refused()
+            if refused is None:
+                refused = _decode_all(index, store)
+    pixels = np.load(store.file("npy"), mmap_mode="r")
+    paths = index.usable["path"]
+    reasons = {str(paths.iloc[int(row)]): why for row, why in refused.items()}
     index = refuse(index, reasons) if reasons else index
     assert len(pixels) == len(index.usable)
     return index, pixels
 
 
-def _decode_all(index: Index, size: int, gray: bool, file: Path) -> dict[str, str]:
-    """Write the pixels of all images that can be decoded; the others' rows and reasons."""
-    paths = list(index.usable["path"])
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Hold a lock file; say so when another process holds it, and wait."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        tqdm.write("another process is decoding these images: waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
-    def attempt(path: str) -> NDArray[np.uint8] | str:
+
+@dataclass(frozen=True)
+class _Store:
+    """The files of one decoding: `.npy` and what is noted of it, `.part` while it is made."""
+
+    stem: Path
+    images: int
+    shape: tuple[int, int, int]
+
+    def file(self, suffix: str) -> Path:
+        return self.stem.with_suffix(f".{suffix}")
+
+    def header(self, refused: int) -> bytes:
+        buffer = io.BytesIO()
+        shape = (self.images - refused, *self.shape)
+        np.lib.format.write_array_header_1_0(
+            buffer, {"descr": "|u1", "fortran_order": False, "shape": shape}
+        )
+        assert len(buffer.getvalue()) == _HEADER, "NumPy pads headers to multiples of 64 bytes"
+        return buffer.getvalue()
+
+    def refused(self) -> dict[str, str] | None:
+        """Rows that were refused and why, when the pixels are there and as they were written."""
         try:
-            return decode(index.read(path), size, gray)
-        except UnreadableImage as error:
-            return str(error)
-        except OSError as error:
-            # Not a refusal: those are remembered with the content, and this may pass
-            raise DataError(f"{index.name}: {path} cannot be read: {error.strerror}") from None
+            noted = json.loads(self.file("json").read_text())
+            refused: dict[str, str] = noted["refused"]
+            blocks = [(int(length), int(crc)) for length, crc in noted["blocks"]]
+            with self.file("npy").open("rb") as stream:
+                header = stream.read(_HEADER)
+            whole = _HEADER + sum(length for length, _ in blocks)
+            if self.file("npy").stat().st_size != whole or header != self.header(len(refused)):
+                return None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return refused if _intact(self.file("npy"), blocks) == len(blocks) else None
 
-    refused: dict[str, str] = {}
-    shape = (size, size, 1 if gray else 3)
-    with (
-        replacing(file) as target,
-        target.open("wb") as out,
-        quiet_decoder(),
-        ThreadPoolExecutor() as pool,
-    ):
-        # How many images there are is known only at the end; the header is written again then
-        header = _header(len(paths), shape)
-        out.write(header)
-        images = pool.map(attempt, paths)
-        for row, image in enumerate(
-            tqdm(images, "decoding", len(paths), unit="", disable=None, delay=1, leave=False)
-        ):
-            if isinstance(image, str):
-                refused[str(row)] = image
-            else:
-                out.write(image.tobytes())
-        out.seek(0)
-        corrected = _header(len(paths) - len(refused), shape)
-        assert len(corrected) == len(header), "NumPy pads headers to whole multiples of 64 bytes"
-        out.write(corrected)
+    def resume(self) -> tuple[int, dict[str, str], list[Block]]:
+        """Of an interrupted decoding: images done, rows refused, and the blocks written."""
+        lines = []
+        try:
+            for line in self.file("notes").read_text().splitlines():
+                count, bad, length, crc = json.loads(line)
+                lines.append((int(count), dict(bad), (int(length), int(crc))))
+        except (OSError, ValueError, TypeError):
+            pass  # the line that the interruption cut, or none at all
+        good = lines[: _intact(self.file("part"), [block for _, _, block in lines])]
+        refused = {row: why for _, bad, _ in good for row, why in bad.items()}
+        return good[-1][0] if good else 0, refused, [block for _, _, block in good]
+
+
+def _intact(file: Path, blocks: list[Block]) -> int:
+    """How many blocks of a file, one after the other behind the header, are as they were written.
+
+    Each is its length and CRC-32.
+    """
+    starts = _HEADER + np.cumsum([0, *(length for length, _ in blocks)])
+
+    def same(number: int) -> bool:
+        length, crc = blocks[number]
+        with file.open("rb") as stream:
+            stream.seek(int(starts[number]))
+            return zlib.crc32(stream.read(length)) == crc
+
+    if not blocks or not file.exists():
+        return 0
+    with ThreadPoolExecutor() as pool:
+        checks = pool.map(same, range(len(blocks)))
+        bar = tqdm(checks, "verifying", len(blocks), unit="", disable=None, delay=1, leave=False)
+        good = list(bar)
+    return good.index(False) if False in good else len(good)
+
+
+def _decode_all(index: Index, store: _Store) -> dict[str, str]:
+    """Write the pixels of all images that can be decoded; the others' rows and reasons.
+
+    What is done is noted block by block in a file beside the unfinished one.
+    """
+    rows = index.usable[["path", "sha256"]].reset_index(drop=True)
+    part, notes = store.file("part"), store.file("notes")
+    with writing(store.file("npy")):
+        done, refused, blocks = store.resume()
+        part.touch()
+        with part.open("r+b") as out, notes.open("a" if done else "w") as log:
+            out.truncate(_HEADER + sum(length for length, _ in blocks))
+            out.seek(0, io.SEEK_END)
+            for count, images, bad in _blocks(index, rows, done, store.shape):
+                block = len(images), zlib.crc32(images)
+                out.write(images)
+                out.flush()
+                log.write(json.dumps([count, bad, *block]) + "\n")
+                log.flush()
+                refused |= bad
+                blocks.append(block)
+            # How many images there are is known only now
+            out.seek(0)
+            out.write(store.header(len(refused)))
+        part.replace(store.file("npy"))
+    with replacing(store.file("json")) as target:
+        target.write_text(json.dumps({"refused": refused, "blocks": blocks}))
+    notes.unlink()
     return refused
 
 
-def _header(count: int, shape: tuple[int, int, int]) -> bytes:
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        buffer, {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+def _blocks(
+    index: Index, rows: pd.DataFrame, done: int, shape: tuple[int, int, int]
+) -> Iterator[tuple[int, bytes, dict[str, str]]]:
+    """Block by block: images done so far, their pixels, and the rows refused with why."""
+    size, gray = shape[0], shape[2] == 1
+
+    def attempt(path: str, digest: str) -> NDArray[np.uint8] | str:
+        try:
+            encoded = index.read(path)
+        except OSError as error:
+            # Not a refusal: those are remembered with the content, and this may pass
+            raise DataError(f"{index.name}: {path} cannot be read: {error.strerror}") from None
+        if hashlib.sha256(encoded).hexdigest() != digest:
+            raise DataError(f"{index.name}: {path} changed while it was being read: run it again")
+        try:
+            return decode(encoded, size, gray)
+        except UnreadableImage as error:
+            return str(error)
+
+    bar = tqdm(
+        total=len(rows), initial=done, desc="decoding", unit="", disable=None, delay=1, leave=False
     )
-    return buffer.getvalue()
+    with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
+        for start in range(done, len(rows), _BLOCK):
+            block = rows.iloc[start : start + _BLOCK]
+            made = list(pool.map(attempt, block["path"], block["sha256"]))
+            bad = {str(start + k): why for k, why in enumerate(made) if isinstance(why, str)}
+            pixels = b"".join(image.tobytes() for image in made if not isinstance(image, str))
+            bar.update(len(block))
+            yield start + len(block), pixels, bad

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from mlp import seeds
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
+from mlp.data.index import DataError
 from mlp.data.normalization import Normalization, normalize
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -136,11 +137,24 @@ class Stream:
         else:
             # An open file without a name: it vanishes with the array, whatever ends the process
             with tempfile.TemporaryFile(prefix="mlp-epoch-") as file:
+                _reserve(file.fileno(), int(np.prod(shape, dtype=np.int64)))
                 out = np.memmap(file, np.uint8, "w+", shape=shape)
         transform = augmentation(self._policy, seed)
         for position, row in enumerate(order):
             out[position] = transform(image=data.pixels[row])["image"]
         return out
+
+
+def _reserve(file: int, size: int) -> None:
+    """Take the room that a file needs now: a disk that fills up later would kill the process."""
+    try:
+        if hasattr(os, "posix_fallocate"):  # elsewhere, mapping a file takes its room
+            os.posix_fallocate(file, 0, size)
+    except OSError as error:
+        raise DataError(
+            f"an epoch of augmented images needs {size / 2**30:.1f} GiB in "
+            f"{tempfile.gettempdir()}: {error.strerror}; make room, or set TMPDIR to another folder"
+        ) from None
 
 
 def augmentation(policy: dict[str, float], seed: int):  # type: ignore[no-untyped-def]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,6 +43,10 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
+def suffixes(cache: Path) -> list[str]:
+    return sorted(path.suffix for path in cache.iterdir() if path.suffix != ".lock")
+
+
 def expected(files: dict[str, bytes], size: int, gray: bool) -> np.ndarray:
     return np.stack([decode(files[path], size, gray) for path in sorted(files)])
 
@@ -71,7 +78,7 @@ def test_an_image_is_decoded_once(
     moved = {f"{path[0]}/moved-{path[2:]}": data for path, data in files.items()}
     _, elsewhere = load_pixels(make_index(moved), 4, False)
     np.testing.assert_array_equal(elsewhere, first)
-    assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".npy"]
+    assert suffixes(cache) == [".json", ".npy"]
 
 
 def test_size_channels_and_content_have_files_of_their_own(
@@ -151,20 +158,114 @@ def test_broken_files_are_made_again(
     for _ in range(2):
         _, pixels = load_pixels(make_index(files), 4, False)
         np.testing.assert_array_equal(pixels, expected(files, 4, False))
-    assert sorted(path.suffix for path in cache.iterdir()) == [".json", ".npy"]
+    assert suffixes(cache) == [".json", ".npy"]
 
 
-def test_an_interruption_leaves_nothing_behind(files: dict[str, bytes], cache: Path) -> None:
+def flip(path: Path, place: int) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[place] ^= 4
+    path.write_bytes(raw)
+
+
+@pytest.mark.parametrize("place", [7, 60, 128, 300, -1])
+def test_a_flipped_bit_is_noticed_wherever_it_is(
+    files: dict[str, bytes], cache: Path, place: int
+) -> None:
+    load_pixels(make_index(files), 4, False)
+    (data,) = cache.glob("*.npy")
+    flip(data, place)
+    _, pixels = load_pixels(make_index(files), 4, False)
+    np.testing.assert_array_equal(pixels, expected(files, 4, False))
+
+
+def interrupted(
+    files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, at: int, block: int = 4
+) -> None:
+    """Decode blocks of four until an image cannot be reached."""
+    monkeypatch.setattr("mlp.data.pixels._BLOCK", block)
+
     def read(path: str) -> bytes:
-        if path == sorted(files)[5]:
+        if path == sorted(files)[at]:
             raise RuntimeError("interrupted")
         return files[path]
 
     with pytest.raises(RuntimeError, match="interrupted"):
         load_pixels(make_index(files, read), 4, False)
-    assert list(cache.iterdir()) == []
-    _, pixels = load_pixels(make_index(files), 4, False)
-    np.testing.assert_array_equal(pixels, expected(files, 4, False))
+
+
+def reads(files: dict[str, bytes]) -> list[str]:
+    """The paths that are read to make the pixels, which are compared as well."""
+    seen: list[str] = []
+
+    def read(path: str) -> bytes:
+        seen.append(path)
+        return files[path]
+
+    whole = {path: data for path, data in files.items() if not data.endswith(b"cut")}
+    _, pixels = load_pixels(make_index(files, read), 4, False)
+    np.testing.assert_array_equal(pixels, expected(whole, 4, False))
+    return sorted(seen)
+
+
+def test_decoding_goes_on_where_it_was_interrupted(
+    files: dict[str, bytes], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = sorted(files)[2]
+    files[damaged] = files[damaged][:-60] + b"cut"
+    interrupted(files, monkeypatch, at=9)
+    assert suffixes(cache) == [".notes", ".part"]
+    assert reads(files) == sorted(files)[8:]
+    assert suffixes(cache) == [".json", ".npy"]
+    assert reads(files) == []
+
+
+@pytest.mark.parametrize("suffix", [".notes", ".part"])
+@pytest.mark.parametrize("harm", ["cut", "flipped", "gone"])
+def test_what_an_interruption_left_is_not_trusted(
+    files: dict[str, bytes],
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    suffix: str,
+    harm: str,
+) -> None:
+    interrupted(files, monkeypatch, at=9)
+    (left,) = cache.glob(f"*{suffix}")
+    if harm == "cut":
+        left.write_bytes(left.read_bytes()[:-5])
+    elif harm == "flipped":
+        flip(left, -3)
+    else:
+        left.unlink()
+    # The first block may have survived, the second has not
+    assert reads(files) in (sorted(files), sorted(files)[4:])
+
+
+def test_two_processes_make_one_file(files: dict[str, bytes], cache: Path, tmp_path: Path) -> None:
+    root = tmp_path / "images"
+    for path, data in files.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(data)
+    program = f"""
+import hashlib, time
+from mlp.data import pixels
+from mlp.data.folder import folder
+decode = pixels.decode
+def slow(*arguments):
+    time.sleep(0.1)
+    return decode(*arguments)
+pixels.decode = slow
+_, made = pixels.load_pixels(folder({str(root)!r}), 4, False)
+print(hashlib.sha256(made.tobytes()).hexdigest())
+"""
+    command = [sys.executable, "-c", program]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    processes = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    digests = {process.communicate(timeout=60)[0].split()[-1] for process in processes}
+    assert digests == {hashlib.sha256(expected(files, 4, False).tobytes()).hexdigest()}
+    assert len(list(cache.glob("*.npy"))) == 1
 
 
 def test_a_cache_that_cannot_be_made_is_an_error_that_names_it(

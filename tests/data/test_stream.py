@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
 
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
+from mlp.data.index import DataError
 from mlp.data.split import Split
 from mlp.data.stream import Batches, Stream
 
@@ -242,3 +245,16 @@ def test_augmentation_leaves_the_data_set_alone() -> None:
     before = data.pixels.copy()
     stream(data, **dict.fromkeys(ALL, 1.0)).epoch(0)
     np.testing.assert_array_equal(data.pixels, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="room is taken when it is mapped")
+def test_an_epoch_that_finds_no_room_says_how_much_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("mlp.data.stream._IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(DataError, match=r"needs 0\.0 GiB .*No space left on device; make room"):
+        Stream(made(), RunConfig(hflip=0.5)).epoch(0)

@@ -1,0 +1,251 @@
+"""Broken folders, and folders made to break something: nothing crashes, every case is named."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlp.config import RunConfig
+from mlp.data import reading
+from mlp.data.dataset import load, open_index, remarks, resolve
+from mlp.data.image import UnreadableImage, decode, read_header
+from mlp.data.index import DataError, Index
+from tests.conftest import colored_image, write_image
+
+ROOT = Path(__file__).parents[2]
+links = pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+
+
+def png(width: int, height: int, data: bytes = b"") -> bytes:
+    """A PNG that claims a size, whatever it holds: 8-bit gray."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        crc = zlib.crc32(kind + content)
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", crc)
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def reasons(index: Index) -> dict[str, str]:
+    refused = index.table[index.table["reason"] != ""]
+    return dict(zip(refused["path"], refused["reason"], strict=True))
+
+
+def said(root: Path) -> str:
+    index = open_index(str(root))
+    return "\n".join(remarks(index, RunConfig(data=str(root))))
+
+
+def test_a_decompression_bomb_is_refused_by_its_header() -> None:
+    bomb = png(60_000, 60_000, zlib.compress(bytes(60_000 * 100)))
+    assert len(bomb) < 20_000
+    for read in (read_header, lambda data: decode(data, 8, True)):
+        with pytest.raises(UnreadableImage, match=r"^more than 120 million pixels"):
+            read(bomb)
+
+
+def test_a_picture_that_promises_more_than_it_holds_is_damaged() -> None:
+    with pytest.raises(UnreadableImage, match="damaged"):
+        decode(png(10_000, 10_000, zlib.compress(b"few")), 8, True)
+
+
+def test_a_hundred_megapixels_are_read() -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (10_000, 10_000), 1).save(buffer, "png")
+    assert read_header(buffer.getvalue()).width == 10_000
+    assert (decode(buffer.getvalue(), 8, True) == 255).all()
+
+
+def test_a_gigabyte_is_refused_unread(image_tree: Path) -> None:
+    with (image_tree / "train" / "red" / "huge.jpg").open("wb") as file:
+        file.truncate(2**30)  # takes no room on the disk
+    index = open_index(str(image_tree))
+    assert reasons(index) == {"train/red/huge.jpg": "1024 MiB, more than 256"}
+    assert "huge.jpg (1024 MiB, more than 256)" in said(image_tree)
+
+
+@links
+def test_no_link_leads_out_or_in_a_circle(image_tree: Path, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    write_image(secret / "mine.png", colored_image(0, np.random.default_rng(0)))
+    red = image_tree / "train" / "red"
+    (red / "out.png").symlink_to(secret / "mine.png")
+    (red / "folder").symlink_to(secret)
+    (red / "circle").symlink_to(red)
+    (red / "self.png").symlink_to(red / "self.png")
+    (red / "gone.png").symlink_to(red / "nothing.png")
+    (red / "inside.png").symlink_to(red / "0.png")
+    (image_tree / "train" / "purple").symlink_to(secret)
+    index = open_index(str(image_tree))
+    paths = set(index.table["path"])
+    assert "train/red/inside.png" in paths
+    assert not [path for path in paths if "mine" in path or "circle" in path or "out" in path]
+    assert index.classes == ("blue", "green", "red")
+    text = said(image_tree)
+    for name, why in {
+        "train/red/out.png": "it leads out of the folder; copy what it leads to",
+        "train/red/folder": "it leads out of the folder",
+        "train/red/circle": "it leads to a folder",
+        "train/red/self.png": "it leads nowhere, or in a circle",
+        "train/red/gone.png": "it leads nowhere, or in a circle",
+    }.items():
+        assert f"the link {name} was passed over: {why}" in text
+    assert "the link purple to a folder was passed over" in text
+
+
+def test_what_may_not_be_read_is_listed(image_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_bytes, scandir = Path.read_bytes, os.scandir
+
+    def forbid(path: Path) -> bytes:
+        if path.name == "0.png" and "red" in path.parts and "train" in path.parts:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read_bytes(path)
+
+    def closed(path: object):  # type: ignore[no-untyped-def]
+        if str(path).endswith("val/blue"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(Path, "read_bytes", forbid)
+    monkeypatch.setattr(os, "scandir", closed)
+    index = open_index(str(image_tree))
+    assert reasons(index) == {"train/red/0.png": "cannot be read: Permission denied"}
+    assert "the folder val/blue/ cannot be read: Permission denied" in said(image_tree)
+    monkeypatch.undo()
+    monkeypatch.setenv("MLP_CACHE", str(image_tree.parent / "cache"))
+    # It was not remembered as unreadable
+    assert reasons(open_index(str(image_tree))) == {}
+
+
+def test_a_root_that_may_not_be_read_is_named(
+    image_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(path: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", closed)
+    with pytest.raises(DataError, match=r"colors cannot be read: Permission denied"):
+        open_index(str(image_tree))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_not_utf8_are_passed_over(image_tree: Path) -> None:
+    red = image_tree / "train" / "red"
+    Path(os.fsdecode(os.fsencode(red) + b"/caf\xe9.png")).write_bytes((red / "0.png").read_bytes())
+    assert (
+        r"1 files whose names are not UTF-8 were passed over: rename train/red/caf\udce9.png"
+        in (said(image_tree))
+    )
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(
+    image_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_bytes = Path.read_bytes
+
+    def growing(path: Path) -> bytes:
+        return read_bytes(path) + (b"more" if path.name == "0.png" else b"")
+
+    monkeypatch.setattr(reading.Path, "read_bytes", growing)
+    found = reading.read_files(
+        image_tree, [("train/red/0.png", "red", ""), ("val/red/1.png", "red", "")]
+    )
+    assert list(found["reason"]) == ["changed while it was being read", ""]
+
+
+@pytest.mark.parametrize("harm", ["changed", "gone"])
+def test_a_file_that_changes_after_it_was_indexed_is_not_trained_on(
+    image_tree: Path, harm: str
+) -> None:
+    index = open_index(str(image_tree))
+    victim = image_tree / "train" / "red" / "3.png"
+    if harm == "gone":
+        victim.unlink()
+    else:
+        victim.write_bytes((image_tree / "train" / "blue" / "3.png").read_bytes())
+    told = {"changed": "changed while it was being read: run it again", "gone": "cannot be read"}
+    with pytest.raises(DataError, match=f"train/red/3.png {told[harm]}"):
+        load(index, resolve(RunConfig(data=str(image_tree)), index))
+    again = open_index(str(image_tree))
+    _, data = load(again, resolve(RunConfig(data=str(image_tree)), again))
+    assert len(data.pixels) == (53 if harm == "gone" else 54)
+
+
+FULL = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from mlp.config import RunConfig
+from mlp.data.dataset import load, open_index, resolve
+from mlp.data.index import DataError
+index = open_index(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+try:
+    load(index, resolve(RunConfig(data=sys.argv[1]), index))
+except DataError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+def test_a_disk_that_is_full_says_what_to_do_and_leaves_nothing_wrong(
+    image_tree: Path, tmp_path: Path
+) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(image_tree)],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "File too large; make room, or set MLP_CACHE to a folder" in done.stdout
+    assert not list((tmp_path / "cache").glob("*.npy"))
+    index = open_index(str(image_tree))
+    _, data = load(index, resolve(RunConfig(data=str(image_tree)), index))
+    for row in (0, 53):
+        expected = decode((image_tree / data.ids[row]).read_bytes(), 20, False)
+        np.testing.assert_array_equal(data.pixels[row], expected)
+
+
+def test_a_damaged_memory_of_the_index_is_read_anew(image_tree: Path, tmp_path: Path) -> None:
+    before = open_index(str(image_tree)).table
+    (memory,) = (tmp_path / "cache").glob("index-*.parquet")
+    whole = memory.read_bytes()
+    rng = np.random.default_rng(0)
+    for place in rng.integers(0, len(whole), 40):
+        raw = bytearray(whole)
+        raw[place] ^= 1 << int(rng.integers(8))
+        memory.write_bytes(raw)
+        assert open_index(str(image_tree)).table.equals(before)
+        memory.write_bytes(whole[:place])
+        assert open_index(str(image_tree)).table.equals(before)
+
+
+def test_an_interrupted_index_goes_on_where_it_was(
+    image_tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_CHUNK", 10)
+    read: list[str] = []
+    read_bytes = Path.read_bytes
+
+    def counting(path: Path) -> bytes:
+        read.append(path.name)
+        if len(read) == 35:
+            raise KeyboardInterrupt
+        return read_bytes(path)
+
+    monkeypatch.setattr(Path, "read_bytes", counting)
+    with pytest.raises(KeyboardInterrupt):
+        open_index(str(image_tree))
+    read.clear()
+    monkeypatch.setattr(Path, "read_bytes", lambda p: read.append(p.name) or read_bytes(p))
+    assert len(open_index(str(image_tree)).table) == 54
+    assert len(read) == 54 - 30
