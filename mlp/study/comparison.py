@@ -21,7 +21,7 @@ training. So the standard error has both parts:
   Machine Learning 52, the corrected resampled t-test. There c is 0, since s holds all of it.
 
 Intervals and p-values are Student's, with Satterthwaite's degrees of freedom for the sum, at most
-1.5 times those of the seeds. The usual hierarchical percentile bootstrap (seeds, then images) is
+1.25 times those of the seeds. The usual hierarchical percentile bootstrap (seeds, then images) is
 given beside them; alone it would tell equal arms apart in under 1% or in over 15% of studies,
 depending on which of the two reasons is the larger: `python -m benchmarks.calibration` shows both.
 """
@@ -43,7 +43,7 @@ Verdict = Literal["better", "worse", "no difference shown", "too few seeds to te
 LEVEL = 0.05
 POWER = 0.8
 SIGN_FLIP_FROM = 6  # pairs: with fewer, no two-sided sign-flip test can reach 5% (2 / 2^5 > 0.05)
-_MOST_DEGREES = 1.5  # of those of the seeds: c is an estimate as well (benchmarks)
+_MOST_DEGREES = 1.25  # of those of the seeds: c is an estimate as well (benchmarks)
 _LEAST_SHARE = 0.25  # of v, that s^2 is taken for (benchmarks)
 VERDICT_FROM = 3  # pairs: from two, the spread of a difference is hardly known (benchmarks)
 MANY_SEEDS = 100  # a guess at what nobody will train
