@@ -50,8 +50,19 @@ class RunConfig(Settings):
     data: str = Field(
         "digits",
         min_length=1,
-        description="'digits' (built in), or a folder of images: train/ val/ [test/] with a folder "
-        "a class in each, or just a folder a class",
+        description="'digits' (built in); a folder of images: train/ val/ [test/] with a folder "
+        "a class in each, or just a folder a class; a CSV file of path, class and perhaps split; "
+        "a MedMNIST .npz file, or medmnist:NAME",
+    )
+    split: str = Field(
+        "",
+        description="CSV file of path, class, split (train, val, test) and sha256, such as the "
+        "split.csv that each study writes: use that split; empty: the split of the data",
+    )
+    on_leak: Literal["warn", "drop", "error"] = Field(
+        "warn",
+        description="when validation or test images are copies of training images: say so, leave "
+        "the copies out, or end",
     )
     val_fraction: float = Field(
         0.2,
@@ -161,7 +172,7 @@ class RunConfig(Settings):
 
 
 # What stays the same for all arms of a study: an arm that changed one of these would not be paired.
-STUDY_WIDE = ("data", "val_fraction", "fold", "seed", "device", "threads")
+STUDY_WIDE = ("data", "split", "on_leak", "val_fraction", "fold", "seed", "device", "threads")
 
 
 def _split_seeds(value: object) -> object:

@@ -30,7 +30,8 @@ def launch(
     suite = SUITES[suite_name]
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
     single = len(suite.arms) == len(seeds) == len(folds) == 1
-    study = plan(suite, base, seeds, open_index(base.data), folds)
+    index = open_index(base.data, base.split, base.on_leak)
+    study = plan(suite, base, seeds, index, folds)
     notes = remarks(study.index, base, study_config.folds)
     for line in notes:
         click.echo(f"Note: {line}", err=True)
@@ -48,7 +49,7 @@ def launch(
             tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
             if not single:
                 store.log_params(tracker.run_id, study.base.as_text())
-            tracker.plan(study.plan(notes))
+            tracker.plan(study.plan(notes), study.split_table())
             outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain)
             made = report.publish(store, store.client.get_run(tracker.run_id), report_config)
             if single and outcomes[0].run_id != tracker.run_id:

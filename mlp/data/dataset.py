@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from mlp.config import RunConfig
 from mlp.data.digits import digits
 from mlp.data.folder import folder
-from mlp.data.index import Index, check
+from mlp.data.index import COPY, NOT_IN_SPLIT, Index, check
+from mlp.data.leaks import OnLeak, describe_leaks, find_leaks, settle_leaks
+from mlp.data.manifest import manifest
+from mlp.data.medmnist import PREFIX, medmnist
 from mlp.data.normalization import Normalization
 from mlp.data.pixels import load_pixels
 from mlp.data.split import Split, is_drawn, split
+from mlp.data.split_file import apply_split
 
 # torchvision's ImageNet statistics, RGB in 0..1; gray takes their averages
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -32,6 +37,7 @@ class Dataset:
     labels: NDArray[np.int64]
     pixels: NDArray[np.uint8]
     split: Split
+    leaked: NDArray[np.int64]  # rows of the validation images that are copies of training images
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -68,11 +74,28 @@ class Dataset:
         )
 
 
-def open_index(data: str) -> Index:
-    """The index of a data source named by RunConfig.data. Raises DataError."""
-    index = digits() if data == "digits" else folder(data)
+def open_index(data: str, split_file: str = "", on_leak: OnLeak = "warn") -> Index:
+    """The index of a data source named by RunConfig.data, with its splits and leaks settled.
+
+    Raises DataError.
+    """
+    index = source(data)
+    if split_file:
+        index = apply_split(index, split_file)
+    index = settle_leaks(index, on_leak)
     check(index)
     return index
+
+
+def source(data: str) -> Index:
+    """The index of a data source as it is. Raises DataError where there is none."""
+    if data == "digits":
+        return digits()
+    if data.startswith(PREFIX) or data.lower().endswith(".npz"):
+        return medmnist(data)
+    if data.lower().endswith(".csv"):
+        return manifest(data)
+    return folder(data)
 
 
 def resolve(config: RunConfig, index: Index) -> RunConfig:
@@ -96,6 +119,9 @@ def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
     check(index)
     rows = index.usable
     number = {name: label for label, name in enumerate(index.classes)}
+    drawn = split(index, config.val_fraction, config.seed, config.fold)
+    content = rows["sha256"].to_numpy()
+    trained = pd.Index(content[drawn.train])
     return index, Dataset(
         name=index.name,
         digest=index.digest,
@@ -103,7 +129,8 @@ def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
         ids=rows["path"].to_numpy(dtype=np.str_),
         labels=rows["class"].map(number).to_numpy(np.int64),
         pixels=pixels,
-        split=split(index, config.val_fraction, config.seed, config.fold),
+        split=drawn,
+        leaked=drawn.val[np.isin(content[drawn.val], trained)],
     )
 
 
@@ -112,7 +139,7 @@ def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[str]:
 
     `folds`: of a study that trains all of them, 0 where it does not.
     """
-    refused = index.table[index.table["reason"] != ""]
+    refused = index.damaged
     lines = [f"{index.name}: {note}" for note in index.notes]
     if len(refused):
         shown = ", ".join(f"{r.path} ({r.reason})" for r in refused.head(10).itertuples())
@@ -120,6 +147,16 @@ def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[str]:
         lines.append(
             f"{index.name}: {len(refused)} of {len(index.table)} images left out: {shown}{more}"
         )
+    reasons = index.table["reason"]
+    copies = int(reasons.str.startswith(COPY).sum())
+    if copies:
+        lines.append(
+            f"{index.name}: {copies} validation or test images left out: they are copies of images "
+            "that come before them, byte for byte"
+        )
+    unnamed = int(reasons.str.startswith(NOT_IN_SPLIT).sum())
+    if unnamed:
+        lines.append(f"{index.name}: {unnamed} images left out: the split file does not name them")
     if folds or config.fold != "none":
         merged = "" if is_drawn(index) else "training and validation images are put together and "
         lines.append(
@@ -132,14 +169,12 @@ def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[str]:
             f"{config.val_fraction:.0%} of the training images of each class"
         )
     else:
-        rows = index.usable
-        validation = rows[rows["split"] == "val"]
-        copies = validation["sha256"].isin(rows.loc[rows["split"] == "train", "sha256"]).sum()
-        if copies:
+        leaks = find_leaks(index)
+        if len(leaks):
             lines.append(
-                f"{index.name}: {copies} of {len(validation)} validation images are copies of "
-                "training images, byte for byte: accuracies on this split flatter"
+                f"{index.name}: {describe_leaks(index, leaks)}: accuracies on this split flatter"
             )
+        rows = index.usable
         absent = sorted(
             set(rows.loc[rows["split"] == "train", "class"])
             - set(rows.loc[rows["split"] == "val", "class"])

@@ -17,6 +17,10 @@ SPLITS = ("train", "val", "test")
 COLUMNS = ("path", "class", "split", "sha256", "width", "height", "gray", "reason")
 
 
+# How the reasons begin of images that are sound, and were left out on purpose
+COPY, NOT_IN_SPLIT = "a copy of ", "not named by "
+
+
 class DataError(ValueError):
     """Something about the data that only its owner can put right."""
 
@@ -37,6 +41,12 @@ class Index:
     def usable(self) -> pd.DataFrame:
         """The rows that were not refused."""
         return self.table[self.table["reason"] == ""]
+
+    @property
+    def damaged(self) -> pd.DataFrame:
+        """The rows that were refused because they cannot be used, not because of a choice."""
+        reasons = self.table["reason"]
+        return self.table[(reasons != "") & ~reasons.str.startswith((COPY, NOT_IN_SPLIT))]
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -65,7 +75,7 @@ def refuse(index: Index, reasons: dict[str, str]) -> Index:
 def check(index: Index) -> None:
     """Raise DataError where no classifier could be trained on these images."""
     table, usable = index.table, index.usable
-    refused = table[table["reason"] != ""]
+    refused = index.damaged
     listed = "".join(f"\n  {r.path}: {r.reason}" for r in refused.head(10).itertuples())
     if len(refused) > 10:
         listed += f"\n  and {len(refused) - 10} more"

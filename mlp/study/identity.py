@@ -42,8 +42,9 @@ def source_digest() -> str:
 def identity(config: RunConfig, data_digest: str) -> str:
     """Hexadecimal digest of a resolved configuration, its data and the source.
 
-    Where the data lies does not matter, so `config.data` is left out: its digest stands for it.
+    Where the data lies does not matter: its digest stands for it, splits and dropped copies
+    included.
     """
-    fields = config.model_dump(mode="json", exclude={"data"})
+    fields = config.model_dump(mode="json", exclude={"data", "split", "on_leak"})
     text = json.dumps([fields, data_digest, source_digest()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -37,6 +37,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "verdict": ("verdict", "veredicto"),
     "epochs": ("epochs", "épocas"),
     "gap": ("gap (train − val)", "brecha (entren. − valid.)"),
+    "unseen": ("accuracy, unseen images", "exactitud, imágenes no vistas"),
     "runs": ("runs by seed", "corridas por semilla"),
     "what": ("what it is", "qué es"),
     "heading.table": ("Every arm", "Todos los brazos"),

@@ -10,6 +10,7 @@ from itertools import groupby
 
 import cv2
 import numpy as np
+import pandas as pd
 import psutil
 import torch
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from numpy.typing import NDArray
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, load, resolve
 from mlp.data.index import Index
+from mlp.data.split import is_drawn, split
+from mlp.data.split_file import split_table
 from mlp.data.stream import STREAM_FIELDS, Batches, Stream
 from mlp.learning.checkpoint import Checkpoint
 from mlp.learning.learner import (
@@ -74,6 +77,13 @@ class Study:
             ],
             "remarks": list(remarks),
         }
+
+    def split_table(self) -> pd.DataFrame | None:
+        """The split that all runs share, None where each draws its own."""
+        first = self.specs[0].config
+        if _is_own(self.index, first):
+            return None
+        return split_table(self.index, split(self.index, first.val_fraction, first.seed))
 
 
 class _Datasets:
@@ -186,6 +196,7 @@ class _Run:
     learner: Learner
     log: RunLog
     records: list[EpochRecord]
+    index: Index
 
 
 def _run_side_by_side(
@@ -202,7 +213,8 @@ def _run_side_by_side(
             key = tuple(getattr(spec.config, field) for field in STREAM_FIELDS)
             if key not in streams:
                 streams[key] = Stream(datasets.get(spec.config), spec.config)
-            live.setdefault(streams[key], []).append(_start(spec, streams[key], tracker))
+            started = _start(spec, streams[key], tracker, datasets.index)
+            live.setdefault(streams[key], []).append(started)
         epoch = 0
         while live:
             for stream, runs in list(live.items()):
@@ -223,10 +235,10 @@ def _run_side_by_side(
     return ended
 
 
-def _start(spec: RunSpec, stream: Stream, tracker: Tracker) -> _Run:
+def _start(spec: RunSpec, stream: Stream, tracker: Tracker, index: Index) -> _Run:
     shape, classes = stream.dataset.shape, len(spec.classes)
     learner = Learner(spec.config, shape, classes, stream.steps_per_epoch)
-    return _Run(spec, learner, tracker.start(spec, learner.parameter_count), [])
+    return _Run(spec, learner, tracker.start(spec, learner.parameter_count), [], index)
 
 
 def _epoch(run: _Run, stream: Stream, batches: Batches, progress: Progress) -> Outcome | None:
@@ -260,6 +272,12 @@ def _result(run: _Run, stream: Stream) -> RunResult:
     scores = final_scores(evaluation)
     scores["train_accuracy"] = float((trained == training.labels).mean())
     scores["gap_accuracy"] = scores["train_accuracy"] - scores["accuracy"]
+    if len(data.leaked):
+        unseen = ~np.isin(data.split.val, data.leaked)
+        scores["leaked_images"] = float(len(data.leaked))
+        if unseen.any():
+            right = evaluation.predicted == evaluation.labels
+            scores["unseen_accuracy"] = float(right[unseen].mean())
     scores["epochs"] = float(learner.epochs_done)
     scores["kept_epoch"] = float(learner.best_epoch)
     images = data.pixels[data.split.val]
@@ -274,7 +292,13 @@ def _result(run: _Run, stream: Stream) -> RunResult:
             network, data.classes, data.shape[1], data.shape[0] == 1, stream.normalization
         ),
         example=_encode(images[0]),
+        split=split_table(run.index, data.split) if _is_own(run.index, config) else None,
     )
+
+
+def _is_own(index: Index, config: RunConfig) -> bool:
+    """Whether a run has a split of its own, which its seed (and fold) drew."""
+    return config.fold != "none" or is_drawn(index)
 
 
 def _encode(image: NDArray[np.uint8]) -> bytes:

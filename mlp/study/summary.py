@@ -186,6 +186,9 @@ def table(evidence: Evidence, say: Wording) -> tuple[list[str], list[list[str]]]
         say("epochs"),
         say("gap"),
     ]
+    leaked = any(np.isfinite(arm.per_run("final/unseen_accuracy")).any() for arm in evidence.arms)
+    if leaked:
+        headings.append(say("unseen"))
     if len(evidence.arms) == 1:
         headings = [h for k, h in enumerate(headings) if k not in (3, 4, 5, 6)]
     rows = []
@@ -200,6 +203,8 @@ def table(evidence: Evidence, say: Wording) -> tuple[list[str], list[list[str]]]
             row += ["", "", "", say("baseline")]
         row += [_mean(arm.per_run("final/epochs"), "{:.3g}")]
         row += [_mean(100 * arm.per_run("final/gap_accuracy"), "{:.1f}")]
+        if leaked:
+            row += [_mean(100 * arm.per_run("final/unseen_accuracy"), "{:.1f}%")]
         rows.append(row)
     return headings, rows
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from mlp.config import RunConfig
@@ -50,6 +51,7 @@ class RunResult:
     images: NDArray[np.uint8]  # the validation images as decoded (N, H, W, C)
     checkpoint: Checkpoint
     example: bytes  # an encoded image, for the model's page
+    split: pd.DataFrame | None  # path, class, split, sha256, where the run drew its own
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ from mlp.tracking.store import (
     PARENT,
     PLAN,
     SEED,
+    SPLIT,
     STUDY,
     Store,
 )
@@ -127,9 +128,14 @@ class MlflowTracker:
         client.log_inputs(run_id, [DatasetInput(dataset, [context])])
         return run_id
 
-    def plan(self, contents: object) -> None:
-        """Record what the study is made of, before any of it is trained."""
+    def plan(self, contents: object, split: pd.DataFrame | None) -> None:
+        """Record what the study is made of, before any of it is trained.
+
+        `split`: the sides of its images, where all its runs share them.
+        """
         self.store.client.log_dict(self.run_id, contents, PLAN)
+        if split is not None:
+            self.store.client.log_text(self.run_id, split.to_csv(index=False), SPLIT)
 
     def refer_to(self, outcome: Outcome) -> None:
         """Say in the run of a single training that another run has these numbers already."""
@@ -175,6 +181,8 @@ class MlflowRun:
             folder = Path(name)
             self._write_pictures(result, folder, step)
             _write_scores(result, folder)
+            if result.split is not None:
+                result.split.to_csv(folder / SPLIT, index=False)
             self._events.precision_recall(result.evaluation, step)
             self._events.text("classification_report", classification_report(result.evaluation))
             self._events.close(result.scores, step)

@@ -19,7 +19,7 @@ STUDY, DATA, PROCESS, DIVERGED = "mlp.study", "mlp.data", "mlp.process", "mlp.di
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 # Artifacts of a study's run: what it is made of, and what is said of it
-PLAN = "study.json"
+PLAN, SPLIT = "study.json", "split.csv"
 REPORT = ("report.html", "report.md", "comparison.csv", "scores.csv", "figures")
 COPIED = "Recorded before as "  # how the description of a copied run begins
 

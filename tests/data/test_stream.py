@@ -30,6 +30,7 @@ def made(train: int = 23, val: int = 9, channels: int = 3, side: int = 8) -> Dat
         labels=np.arange(count),
         pixels=pixels.astype(np.uint8),
         split=Split(np.sort(rows[:train]), np.sort(rows[train:]), np.array([], np.int64)),
+        leaked=np.array([], np.int64),
     )
 
 

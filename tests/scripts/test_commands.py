@@ -271,3 +271,16 @@ def test_a_report_on_nothing_ends_with_1_and_says_what_to_run(fresh_database: No
     assert result.exit_code == 1 and "run ablation or init first" in result.output
     result = call(report, "--study", "abc", "--metric", "auc")
     assert result.exit_code == 2 and "should be one of accuracy, macro_f1" in result.output
+
+
+def test_leaks_can_end_a_study_or_be_left_out(image_tree: Path, fresh_database: None) -> None:
+    copy = image_tree / "val" / "red" / "copy.png"
+    copy.write_bytes((image_tree / "train" / "red" / "0.png").read_bytes())
+    arguments = ["--data", str(image_tree), *QUICK]
+    result = call(train, *arguments, "--on-leak", "error")
+    assert result.exit_code == 1 and "val/red/copy.png is train/red/0.png" in result.output
+    shown = call(train, *arguments)
+    assert shown.exit_code == 0 and "accuracy, unseen images" in shown.output
+    dropped = call(train, *arguments, "--on-leak", "drop")
+    assert dropped.exit_code == 0 and "1 validation or test images left out" in dropped.output
+    assert "unseen" not in dropped.output

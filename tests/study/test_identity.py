@@ -23,11 +23,12 @@ def test_every_field_but_the_place_of_the_data_counts() -> None:
         "early_stopping_patience": 1, "monitor": "val/accuracy", "seed": 1, "device": "cuda",
         "threads": 3, "fold": "1/2",
     }  # fmt: skip
-    assert set(other) == set(RunConfig.model_fields) - {"data"}
+    assert set(other) == set(RunConfig.model_fields) - {"data", "split", "on_leak"}
     digests = {identity(base.changed({name: value}), "d") for name, value in other.items()}
     digests |= {identity(base, "d"), identity(base, "e")}
     assert len(digests) == len(other) + 2
-    assert identity(base.changed({"data": "elsewhere"}), "d") == identity(base, "d")
+    for name, value in {"data": "elsewhere", "split": "a.csv", "on_leak": "drop"}.items():
+        assert identity(base.changed({name: value}), "d") == identity(base, "d")
 
 
 def test_the_source_counts_but_not_its_line_ends(

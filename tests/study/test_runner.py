@@ -11,10 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mlp.config import RunConfig
+from mlp.data.dataset import open_index
 from mlp.data.stream import Batches, Stream
 from mlp.learning.learner import EpochRecord, Learner
-from mlp.study.runner import Study, run
-from mlp.study.suites import SUITES, Arm
+from mlp.study.runner import Study, plan, run
+from mlp.study.suites import SUITES, Arm, Suite
 from mlp.tracking.interface import RunSpec
 from mlp.tracking.recorder import RecordedRun, Recorder
 from tests.study.conftest import MakeStudy
@@ -229,3 +231,38 @@ def test_signals_are_recorded_before_the_first_step_and_change_nothing(
         for layer in ("1", "5", "9")
     }
     assert not any(name.startswith("init/") for r in others for name in r.metrics)
+
+
+def test_a_split_given_back_as_a_file_gives_the_same_bits(tmp_path: Path) -> None:
+    quick = {"hidden": (8,), "epochs": 2, "threads": 1, "hflip": 0.5}
+    base = RunConfig.parse(quick)
+    suite = Suite("test", "", (Arm("plain", {}, ""),))
+    drawn = Recorder()
+    study = plan(suite, base, (3,), open_index("digits"))
+    run(study, drawn)
+    assert drawn.runs[0].result is not None and study.split_table() is None
+    table = drawn.runs[0].result.split
+    assert table is not None
+    file = tmp_path / "split.csv"
+    table.to_csv(file, index=False)
+    given = Recorder()
+    again = plan(suite, base.changed({"split": str(file)}), (3,), open_index("digits", str(file)))
+    run(again, given)
+    assert numbers(given.runs[0]) == numbers(drawn.runs[0])
+    shared = again.split_table()
+    assert shared is not None and shared.equals(table)
+
+
+def test_accuracy_on_images_never_seen_is_told_apart(image_tree: Path) -> None:
+    for number in range(3):
+        copy = image_tree / "val" / "red" / f"copy{number}.png"
+        copy.write_bytes((image_tree / "train" / "red" / f"{number}.png").read_bytes())
+    base = RunConfig.parse({"data": str(image_tree), "hidden": (8,), "epochs": 2, "threads": 1})
+    recorder = Recorder()
+    run(plan(Suite("s", "", (Arm("a", {}, ""),)), base, (0,), open_index(base.data)), recorder)
+    result = recorder.runs[0].result
+    assert result is not None and result.scores["final/leaked_images"] == 3
+    right = result.evaluation.predicted == result.evaluation.labels
+    unseen = np.array(["copy" not in name for name in result.evaluation.ids])
+    assert result.scores["final/unseen_accuracy"] == right[unseen].mean()
+    assert result.scores["final/accuracy"] == right.mean()

@@ -92,7 +92,7 @@ def store(fresh_database: None) -> Iterator[Store]:
 
 def train(study: Study, store: Store) -> tuple[MlflowTracker, list[Outcome]]:
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
-    tracker.plan(study.plan(["a remark"]))
+    tracker.plan(study.plan(["a remark"]), study.split_table())
     outcomes = run(study, tracker)
     report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())
     tracker.end("FINISHED")
@@ -187,7 +187,7 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
     contents = json.loads(mlflow.artifacts.load_text(parent.info.artifact_uri + "/study.json"))
     assert [r["identity"] for r in contents["runs"]] == [o.identity for o in outcomes]
     files = {f.path for f in client.list_artifacts(tracker.run_id)}
-    assert files == {"study.json", *REPORT}
+    assert files == {"study.json", "split.csv", *REPORT}
     shown = pd.read_csv(client.download_artifacts(tracker.run_id, "scores.csv"))
     accuracies = [o.scores["final/accuracy"] for o in outcomes if o.arm == "drop"]
     assert list(shown.set_index("arm").loc["drop", "final/accuracy"]) == accuracies

@@ -53,7 +53,7 @@ def study(image_tree: Path) -> Study:
 def recorded(study: Study, store: Store) -> str:
     """The id of a finished study's run."""
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
-    tracker.plan(study.plan(["a remark"]))
+    tracker.plan(study.plan(["a remark"]), study.split_table())
     run(study, tracker)
     tracker.end("FINISHED")
     return tracker.run_id
@@ -151,7 +151,7 @@ def test_a_study_that_was_cut_off_has_a_report_of_what_there_is(study: Study, st
         pass
 
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
-    tracker.plan(study.plan([]))
+    tracker.plan(study.plan([]), None)
     start = tracker.start
 
     def stopping(spec, count):  # type: ignore[no-untyped-def]

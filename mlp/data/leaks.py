@@ -1,0 +1,66 @@
+"""Images that stand on two sides of a split: found by their bytes, at no cost."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pandas as pd
+
+from mlp.data.index import COPY, DataError, Index, refuse
+
+OnLeak = Literal["warn", "drop", "error"]
+# An image that validates may not have trained, one that tests may have done neither
+_BEFORE = {"val": ("train",), "test": ("train", "val")}
+_SHOWN = 3
+
+
+def find_leaks(index: Index) -> pd.DataFrame:
+    """Validation and test images that are copies, byte for byte: path, split, and `of` which image.
+
+    Only of splits that the source gives: drawn ones keep copies on one side.
+    """
+    rows = index.usable
+    found = []
+    for split, before in _BEFORE.items():
+        originals = rows[rows["split"].isin(before)].drop_duplicates("sha256")
+        of = originals.set_index("sha256")["path"]
+        copies = rows[(rows["split"] == split) & rows["sha256"].isin(of.index)]
+        found.append(
+            pd.DataFrame(
+                {
+                    "path": copies["path"].to_numpy(),
+                    "split": split,
+                    "of": of.reindex(copies["sha256"]).to_numpy(),
+                }
+            )
+        )
+    return pd.concat(found, ignore_index=True)
+
+
+def settle_leaks(index: Index, on_leak: OnLeak) -> Index:
+    """Do with leaks what was asked for: nothing yet, leave the copies out, or raise DataError."""
+    if on_leak == "warn":
+        return index
+    leaks = find_leaks(index)
+    if leaks.empty:
+        return index
+    if on_leak == "error":
+        shown = "".join(f"\n  {row.path} is {row.of}" for row in leaks.head(_SHOWN).itertuples())
+        more = f"\n  and {len(leaks) - _SHOWN} more" if len(leaks) > _SHOWN else ""
+        raise DataError(
+            f"{index.name}: {describe_leaks(index, leaks)}{shown}{more}\n"
+            "remove them, or use on_leak=drop to leave them out"
+        )
+    return refuse(index, {row.path: f"{COPY}{row.of}" for row in leaks.itertuples()})
+
+
+def describe_leaks(index: Index, leaks: pd.DataFrame) -> str:
+    """One line: `33 of 181 validation images are copies of training images, byte for byte`."""
+    parts = []
+    for split, before in (("val", "training"), ("test", "training or validation")):
+        count = int((leaks["split"] == split).sum())
+        if count:
+            every = int((index.usable["split"] == split).sum())
+            name = "validation" if split == "val" else "test"
+            parts.append(f"{count} of {every} {name} images are copies of {before} images")
+    return " and ".join(parts) + ", byte for byte"

@@ -1,0 +1,98 @@
+"""MedMNIST's files, by path and by name."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mlp.config import RunConfig
+from mlp.data.dataset import load, open_index, resolve
+from mlp.data.index import DataError
+
+COUNTS = {"train": 12, "val": 6, "test": 4}
+
+
+def arrays(*shape: int, labels: int = 1) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    made = {}
+    for split, count in COUNTS.items():
+        made[f"{split}_images"] = rng.integers(0, 256, (count, *shape), np.uint8)
+        made[f"{split}_labels"] = np.resize(np.arange(2), (count, labels))
+        made[f"{split}_labels"][:, 0] = np.arange(count) % 2
+    return made
+
+
+@pytest.mark.parametrize(("shape", "channels"), [((28, 28), 1), ((9, 9, 3), 3)])
+def test_pictures_labels_and_splits_are_those_of_the_file(
+    tmp_path: Path, shape: tuple[int, ...], channels: int
+) -> None:
+    file, given = tmp_path / "pathmnist.npz", arrays(*shape)
+    np.savez(file, **given)
+    index = open_index(str(file))
+    assert (index.name, index.classes) == ("pathmnist", ("0", "1"))
+    _, data = load(index, resolve(RunConfig(data=str(file)), index))
+    assert data.pixels.shape == (22, shape[0], shape[0], channels)
+    for split, count in COUNTS.items():
+        rows = getattr(data.split, split)
+        assert len(rows) == count
+        order = np.argsort([data.ids[row][-10:] for row in rows])
+        pixels = data.pixels[rows[order]].reshape(given[f"{split}_images"].shape)
+        np.testing.assert_array_equal(pixels, given[f"{split}_images"])
+        np.testing.assert_array_equal(data.labels[rows[order]], given[f"{split}_labels"][:, 0])
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (arrays(8, 8, 8), "volumes are not supported"),
+        (arrays(8, 8, labels=14), "14 labels an image"),
+        ({"train_images": np.zeros((2, 8, 8), np.uint8)}, "train_labels should be there"),
+        ({"train_images": np.zeros((2, 8, 8)), "train_labels": np.zeros((2, 1))}, "float64"),
+        ({"other": np.zeros(2)}, "none of its 0 images"),
+    ],
+)
+def test_other_arrays_are_refused_in_words(
+    tmp_path: Path, given: dict[str, np.ndarray], told: str
+) -> None:
+    np.savez(tmp_path / "set.npz", **given)
+    with pytest.raises(DataError) as caught:
+        open_index(str(tmp_path / "set.npz"))
+    assert told in str(caught.value)
+
+
+def test_what_is_no_npz_is_refused_and_nothing_is_unpickled(tmp_path: Path) -> None:
+    (tmp_path / "text.npz").write_text("nothing")
+    np.savez(tmp_path / "pickled.npz", train_images=np.array([object()]))
+    for name in ("text.npz", "pickled.npz", "gone.npz"):
+        with pytest.raises(DataError, match=rf"{name} cannot be read as an \.npz file"):
+            open_index(str(tmp_path / name))
+
+
+def test_a_set_is_found_by_name_with_the_names_of_its_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.savez(tmp_path / "pathmnist.npz", **arrays(28, 28))
+
+    def fetch(split: str, download: bool) -> SimpleNamespace:
+        assert split == "train" and download
+        return SimpleNamespace(root=str(tmp_path), flag="pathmnist")
+
+    package = ModuleType("medmnist")
+    package.INFO = {  # type: ignore[attr-defined]
+        "pathmnist": {"python_class": "PathMNIST", "label": {"0": "adipose", "1": "mucus"}}
+    }
+    package.PathMNIST = fetch  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "medmnist", package)
+    assert open_index("medmnist:pathmnist").classes == ("adipose", "mucus")
+    with pytest.raises(DataError, match="no MedMNIST set 'nothing'; there are pathmnist"):
+        open_index("medmnist:nothing")
+
+
+def test_without_the_package_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "medmnist", None)
+    with pytest.raises(DataError, match="pip install medmnist"):
+        open_index("medmnist:pathmnist")
