@@ -280,3 +280,14 @@ class StudyChoice(ExperimentConfig):
         "",
         description="run id of a second study, to be compared with the first arm by arm",
     )
+
+
+class AuditConfig(ExperimentConfig):
+    """Which data are looked at, and what their findings lead to."""
+
+    data: str = Field(
+        RunConfig.model_fields["data"].default,
+        min_length=1,
+        description=RunConfig.model_fields["data"].description,
+    )
+    strict: bool = Field(False, description="end with exit code 3 when there is anything to report")

@@ -9,9 +9,17 @@ import json
 import textwrap
 from pathlib import Path
 
-from mlp.config import ReportConfig, RunConfig, StudyChoice, StudyConfig, TrackingConfig
+from mlp.config import (
+    AuditConfig,
+    ReportConfig,
+    RunConfig,
+    StudyChoice,
+    StudyConfig,
+    TrackingConfig,
+)
 from mlp.settings import Settings, field_text
 from scripts.ablation import ablation
+from scripts.audit import audit
 from scripts.command import SettingsCommand
 from scripts.init import init
 from scripts.report import report
@@ -49,6 +57,10 @@ def mlproject() -> str:
         "    parameters:",
         *_parameters(StudyChoice, ReportConfig),
         *_command("scripts.report", report),
+        "  audit:",
+        "    parameters:",
+        *_parameters(AuditConfig),
+        *_command("scripts.audit", audit),
     ]
     return "\n".join(lines) + "\n"
 

@@ -15,7 +15,7 @@ from mlp.data.index import COPY, NOT_IN_SPLIT, Index, check
 from mlp.data.leaks import OnLeak, describe_leaks, find_leaks, settle_leaks
 from mlp.data.manifest import manifest
 from mlp.data.medmnist import PREFIX, medmnist
-from mlp.data.normalization import Normalization
+from mlp.data.normalization import Normalization, channel_statistics
 from mlp.data.pixels import load_pixels
 from mlp.data.split import Split, is_drawn, split
 from mlp.data.split_file import apply_split
@@ -59,19 +59,8 @@ class Dataset:
             )
         if kind == "none":
             return Normalization((0.0,) * channels, (1.0,) * channels)
-        # Counting the 256 values makes the sums exact whatever the number of images.
-        counts = np.zeros((channels, 256), np.int64)
-        for start in range(0, len(self.split.train), 4096):
-            block = self.pixels[self.split.train[start : start + 4096]]
-            for channel in range(channels):
-                counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
-        values = np.arange(256) / 255
-        weights = counts / counts.sum(axis=1, keepdims=True)
-        mean = weights @ values
-        std = np.sqrt((weights * (values - mean[:, None]) ** 2).sum(axis=1))
-        return Normalization(
-            tuple(map(float, mean)), tuple(float(s) if s > 1e-6 else 1.0 for s in std)
-        )
+        mean, std = channel_statistics(self.pixels, self.split.train)
+        return Normalization(mean, tuple(s if s > 1e-6 else 1.0 for s in std))
 
 
 def open_index(data: str, split_file: str = "", on_leak: OnLeak = "warn") -> Index:

@@ -28,3 +28,23 @@ def normalize(pixels: NDArray[np.uint8], normalization: Normalization) -> torch.
     out = torch.empty(images.shape, dtype=torch.float32)
     out.copy_(images)
     return out.mul_(scale.view(1, -1, 1, 1)).add_(shift.view(1, -1, 1, 1))
+
+
+def channel_statistics(
+    pixels: NDArray[np.uint8], rows: NDArray[np.int64]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation by channel, 0..1, of some rows of pixels (N, H, W, C).
+
+    Counting the 256 values makes the sums exact whatever the number of images.
+    """
+    channels = pixels.shape[3]
+    counts = np.zeros((channels, 256), np.int64)
+    for start in range(0, len(rows), 4096):
+        block = pixels[rows[start : start + 4096]]
+        for channel in range(channels):
+            counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
+    values = np.arange(256) / 255
+    weights = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    mean = weights @ values
+    std = np.sqrt((weights * (values - mean[:, None]) ** 2).sum(axis=1))
+    return tuple(map(float, mean)), tuple(map(float, std))

@@ -12,8 +12,16 @@ import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 
-from mlp.config import ReportConfig, RunConfig, StudyChoice, StudyConfig, TrackingConfig
+from mlp.config import (
+    AuditConfig,
+    ReportConfig,
+    RunConfig,
+    StudyChoice,
+    StudyConfig,
+    TrackingConfig,
+)
 from scripts.ablation import ablation
+from scripts.audit import audit
 from scripts.command import SettingsCommand
 from scripts.init import init
 from scripts.report import report
@@ -215,7 +223,7 @@ def test_a_store_that_mlflow_refuses_is_named(
     assert "Traceback" not in result.output
 
 
-@pytest.mark.parametrize("command", ["train", "ablation", "init", "report"])
+@pytest.mark.parametrize("command", ["train", "ablation", "init", "report", "audit"])
 def test_help_shows_every_setting_and_imports_nothing_slow(command: str) -> None:
     program = (
         "import sys, runpy\n"
@@ -231,6 +239,7 @@ def test_help_shows_every_setting_and_imports_nothing_slow(command: str) -> None
     assert done.stdout.rstrip().endswith("slow: []")
     of_study = [RunConfig, StudyConfig, TrackingConfig, ReportConfig]
     groups = {"train": [RunConfig, TrackingConfig], "report": [StudyChoice, ReportConfig]}
+    groups["audit"] = [AuditConfig]
     for group in groups.get(command, of_study):
         for name in group.model_fields:
             assert f"--{name.replace('_', '-')} " in done.stdout
@@ -284,3 +293,23 @@ def test_leaks_can_end_a_study_or_be_left_out(image_tree: Path, fresh_database: 
     dropped = call(train, *arguments, "--on-leak", "drop")
     assert dropped.exit_code == 0 and "1 validation or test images left out" in dropped.output
     assert "unseen" not in dropped.output
+
+
+def test_an_audit_is_recorded_and_strict_ends_with_3(
+    image_tree: Path, fresh_database: None
+) -> None:
+    copy = image_tree / "val" / "red" / "copy.png"
+    copy.write_bytes((image_tree / "train" / "red" / "0.png").read_bytes())
+    result = call(audit, "--data", str(image_tree))
+    assert result.exit_code == 0, result.output
+    assert "train/red/0.png = val/red/copy.png" in result.output
+    assert call(audit, "--data", str(image_tree), "--strict", "true").exit_code == 3
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("mlp").experiment_id
+    runs = client.search_runs([experiment], "tags.`mlp.kind` = 'audit'")
+    assert len(runs) == 2 and {run.info.status for run in runs} == {"FINISHED"}
+    files = {f.path for f in client.list_artifacts(runs[0].info.run_id)}
+    assert files == {"audit.html", "audit.csv", "audit.md"}
+    assert "1 x the same file" in runs[0].data.tags["mlflow.note.content"]
+    missing = call(audit, "--data", str(image_tree / "nowhere"))
+    assert missing.exit_code == 1 and "does not exist" in missing.output

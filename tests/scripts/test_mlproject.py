@@ -11,13 +11,15 @@ from mlflow.projects._project_spec import load_project
 from mlp.config import ReportConfig, RunConfig, StudyChoice, StudyConfig, TrackingConfig
 from mlp.settings import Settings, field_text
 from scripts.ablation import ablation
+from scripts.audit import audit
 from scripts.command import SettingsCommand
 from scripts.init import init
 from scripts.mlproject import PATH, mlproject
 from scripts.report import report
 from scripts.train import train
 
-COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init, "report": report}
+COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init,
+            "report": report, "audit": audit}  # fmt: skip
 
 
 def test_mlproject_is_what_the_settings_make() -> None:
@@ -34,9 +36,8 @@ def test_mlflow_reads_every_setting_and_passes_it_on(name: str) -> None:
     # mlflow run has an --experiment-name of its own
     del expected["experiment_name"]
     assert {k: str(p.default) for k, p in entry.parameters.items()} == expected
-    changed = {
-        k: v for k, v in {"hidden": "3,4", "seed": "0", "lang": "es"}.items() if k in expected
-    }
+    typed = {"hidden": "3,4", "seed": "0", "lang": "es", "strict": "true"}
+    changed = {name: value for name, value in typed.items() if name in expected}
     words = shlex.split(entry.compute_command(changed, None))
     assert words[:3] == ["python", "-m", f"scripts.{'train' if name == 'main' else name}"]
     options = dict(zip(words[3::2], words[4::2], strict=True))

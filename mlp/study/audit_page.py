@@ -1,0 +1,145 @@
+"""An audit of data for people: a table for the terminal, a description, a page with thumbnails."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from mlp.data.audit import KINDS, Audit, Finding
+from mlp.data.image import UnreadableImage, decode
+from mlp.study.summary import columns
+
+_FOLDER = Path(__file__).resolve().parent
+_SHOWN = 60  # findings of a kind with thumbnails; the CSV has all
+_THUMBNAIL = 96
+
+
+def headline(audit: Audit) -> str:
+    """One sentence: what is wrong, the worst first."""
+    name, count = audit.index.name, len(audit.index.table)
+    if not audit.findings:
+        return f"{name}: {count} images, nothing to report."
+    worst = [f"{len(audit.of(kind))} x {KINDS[kind]}" for kind in KINDS if audit.of(kind)]
+    return f"{name}: {count} images. {'; '.join(worst[:3])}{'; ...' if len(worst) > 3 else ''}."
+
+
+def terminal(audit: Audit) -> str:
+    """Findings by kind with the first few names, and the images by class and split."""
+    rows = []
+    for kind, meaning in KINDS.items():
+        found = audit.of(kind)
+        if found:
+            first = [" = ".join(f.paths) if f.paths else f.reason for f in found[:2]]
+            more = f" and {len(found) - 2} more" if len(found) > 2 else ""
+            rows.append([meaning, str(len(found)), "; ".join(first) + more])
+    lines = [headline(audit), ""]
+    if rows:
+        width = max(len(row[0]) for row in rows)
+        lines += [f"{count:>6}  {meaning:<{width}}  {first}" for meaning, count, first in rows]
+        lines.append("")
+    return "\n".join([*lines, columns(*_counts(audit)), "", *_facts(audit)])
+
+
+def _counts(audit: Audit) -> tuple[list[str], list[list[str]]]:
+    splits = [str(split) for split in audit.counts.columns]
+    rows = [
+        [str(cls), *(str(count) for count in counts)]
+        for cls, counts in zip(audit.counts.index, audit.counts.to_numpy(), strict=True)
+    ]
+    return ["class", *splits], rows
+
+
+def _facts(audit: Audit) -> list[str]:
+    def numbers(values: tuple[float, ...]) -> str:
+        return ", ".join(f"{value:.3f}" for value in values)
+
+    return [
+        "size: " + ", ".join(f"{name} {pixels}" for name, pixels in audit.sizes.items()),
+        f"mean by channel (red, green, blue; 0 to 1): {numbers(audit.mean)}",
+        f"standard deviation by channel: {numbers(audit.std)}",
+    ]
+
+
+def markdown(audit: Audit) -> str:
+    """The description of the audit's run."""
+    lines = [f"## {headline(audit)}", "", "| finding | how many |", "| --- | ---: |"]
+    lines += [
+        f"| {meaning} | {len(audit.of(kind))} |"
+        for kind, meaning in KINDS.items()
+        if audit.of(kind)
+    ]
+    headings, rows = _counts(audit)
+    lines += ["", f"| {' | '.join(headings)} |", f"| --- |{' ---: |' * (len(headings) - 1)}"]
+    lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    return "\n".join([*lines, "", *(f"- {fact}" for fact in _facts(audit))])
+
+
+def table_csv(audit: Audit) -> str:
+    """A row for each image of each finding: kind, number of the finding, path and what it is."""
+    rows = audit.index.table.set_index("path")
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["kind", "finding", "path", "class", "split", "sha256", "reason"])
+    for number, finding in enumerate(audit.findings, start=1):
+        for path in finding.paths or ("",):
+            about = list(rows.loc[path, ["class", "split", "sha256"]]) if path else ["", "", ""]
+            writer.writerow([finding.kind, number, path, *about, finding.reason])
+    return buffer.getvalue()
+
+
+def html(audit: Audit) -> str:
+    """One page with thumbnails of what was found."""
+    environment = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    sections = [
+        (meaning, len(audit.of(kind)), list(_pictured(audit, audit.of(kind)[:_SHOWN])))
+        for kind, meaning in KINDS.items()
+        if audit.of(kind)
+    ]
+    headings, rows = _counts(audit)
+    return environment.get_template("audit.html.j2").render(
+        title=f"Audit of {audit.index.name}",
+        headline=headline(audit),
+        sections=sections,
+        shown=_SHOWN,
+        headings=headings,
+        rows=rows,
+        facts=_facts(audit),
+    )
+
+
+Picture = tuple[str, str, str]  # path, split and class, JPEG in base64
+
+
+def _pictured(audit: Audit, findings: list[Finding]) -> Iterator[tuple[str, list[Picture]]]:
+    """Each finding's reason, and its images where they can be shown."""
+    rows = audit.index.table.set_index("path")
+    for finding in findings:
+        pictures = []
+        for path in finding.paths:
+            where = " ".join(
+                part for part in (rows.at[path, "split"], rows.at[path, "class"]) if part
+            )
+            pictures.append((path, where, _thumbnail(audit, path)))
+        yield finding.reason, pictures
+
+
+def _thumbnail(audit: Audit, path: str) -> str:
+    try:
+        image = decode(audit.index.read(path), _THUMBNAIL, False)
+    except (UnreadableImage, OSError):
+        return ""
+    encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]))[1]
+    return base64.b64encode(encoded.tobytes()).decode()

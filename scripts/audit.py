@@ -1,0 +1,49 @@
+"""Look at data before believing in numbers: `python -m scripts.audit --data FOLDER`."""
+
+import sys
+
+from mlp.config import AuditConfig
+from scripts.command import command
+
+
+@command(AuditConfig)
+def audit(config: AuditConfig) -> None:
+    """Find copies within and across splits, contradictory classes and files that are not sound.
+
+    Nothing is changed. Exit code 0, or with --strict 3 when there is anything to report.
+    """
+    import click
+
+    from mlp.data.audit import audit
+    from mlp.data.dataset import source
+    from mlp.study import audit_page
+    from mlp.study.interruption import Interrupted, interruptible
+    from mlp.tracking.recorded import record_report
+    from mlp.tracking.store import KIND, open_store
+
+    try:
+        with interruptible():
+            found = audit(source(config.data))
+            store = open_store(config.experiment_name)
+            run_id = store.top_run(f"audit of {found.index.name}", {KIND: "audit"})
+            description = audit_page.markdown(found)
+            files = {
+                "audit.html": audit_page.html(found),
+                "audit.csv": audit_page.table_csv(found),
+                "audit.md": description,
+            }
+            encoded = {name: text.encode() for name, text in files.items()}
+            record_report(store, run_id, description, encoded)
+            store.client.set_terminated(run_id)
+    except Interrupted as interruption:
+        click.echo(f"Interrupted by {interruption}: nothing was recorded.", err=True)
+        sys.exit(interruption.exit_code)
+    click.echo(f"{audit_page.terminal(found)}\n\n{store.how_to_open()}")
+    click.echo(f"Written:     run {run_id} of experiment {store.experiment_id},")
+    click.echo("             with audit.html (thumbnails) and audit.csv among its artifacts")
+    if config.strict and found.findings:
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    audit()
