@@ -109,8 +109,8 @@ def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
     rows = index.usable
     number = {name: label for label, name in enumerate(index.classes)}
     drawn = split(index, config.val_fraction, config.seed, config.fold)
-    content = rows["sha256"].to_numpy()
-    trained = pd.Index(content[drawn.train])
+    content = rows["sha256"].array
+    copies = pd.Series(content[drawn.val]).isin(content[drawn.train]).to_numpy()
     return index, Dataset(
         name=index.name,
         digest=index.digest,
@@ -119,7 +119,7 @@ def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
         labels=rows["class"].map(number).to_numpy(np.int64),
         pixels=pixels,
         split=drawn,
-        leaked=drawn.val[np.isin(content[drawn.val], trained)],
+        leaked=drawn.val[copies],
     )
 
 

@@ -1,0 +1,173 @@
+"""How fast are images read, and what memory do they take?
+
+    python -m benchmarks.indexing --data ../shared/data/skin-smol     # images a second
+    python -m benchmarks.indexing --memory                           # 10,000 and 200,000 images
+
+Images a second: the folder's pictures, enlarged to 600x450 as cameras give them, are indexed
+(read, hashed) and decoded to 64x64 by this project on one core and on two, and by a plain loop with
+cv2 and one with PIL, in turn, several times; medians. Memory: the peak of a process of its own that
+indexes, decodes and splits small generated images, above what its imports take.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import click
+import cv2
+import numpy as np
+import psutil
+from PIL import Image
+from tqdm import tqdm
+
+from mlp.config import RunConfig
+from mlp.data.dataset import load, open_index, resolve
+
+SIDE = 64
+CLASSES = 10
+
+MEASURE = """
+import sys
+import psutil
+from mlp.config import RunConfig
+from mlp.data.dataset import load, open_index, resolve
+def peak():
+    memory = psutil.Process().memory_info()
+    if hasattr(memory, "peak_wset"):
+        return memory.peak_wset
+    import resource
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+before = peak()
+config = RunConfig(data=sys.argv[1])
+index = open_index(config.data)
+_, data = load(index, resolve(config, index))
+data.normalization("dataset")
+print(len(data.labels), before, peak())
+"""
+
+
+def enlarged(data: str, folder: Path) -> None:
+    """The images of a folder at 600x450, as JPEG files with the same names."""
+    for path in sorted(Path(data).rglob("*.jpg")):
+        target = folder / path.relative_to(data)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        image = cv2.imread(str(path))
+        assert image is not None
+        cv2.imwrite(str(target), cv2.resize(image, (600, 450), interpolation=cv2.INTER_CUBIC))
+
+
+def ours(folder: Path) -> None:
+    """Index and decode, with a cache of its own."""
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["MLP_CACHE"] = cache
+        config = RunConfig(data=str(folder))
+        index = open_index(config.data)
+        load(index, resolve(config, index))
+
+
+def plain_cv2(folder: Path) -> None:
+    """What a script does: read, convert, resize."""
+    images = []
+    for path in folder.rglob("*.jpg"):
+        image = cv2.imread(str(path))
+        assert image is not None
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        images.append(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    np.stack(images)
+
+
+def plain_pil(folder: Path) -> None:
+    """The same with Pillow."""
+    images = []
+    for path in folder.rglob("*.jpg"):
+        images.append(np.asarray(Image.open(path).convert("RGB").resize((SIDE, SIDE))))
+    np.stack(images)
+
+
+def seconds(task: Callable[[Path], None], folder: Path, cores: int) -> float:
+    """Time of a task on so many cores."""
+    process = psutil.Process()
+    every = process.cpu_affinity()
+    process.cpu_affinity(every[:cores])
+    cv2.setNumThreads(cores)
+    try:
+        start = time.perf_counter()
+        task(folder)
+        return time.perf_counter() - start
+    finally:
+        process.cpu_affinity(every)
+
+
+def speed(data: str, repeats: int) -> None:
+    """Print images a second."""
+    tasks = {
+        "this project, two cores": (ours, 2),
+        "this project, one core": (ours, 1),
+        "plain cv2 loop": (plain_cv2, 1),
+        "plain PIL loop": (plain_pil, 1),
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "pictures"
+        enlarged(data, folder)
+        count = len(list(folder.rglob("*.jpg")))
+        took: dict[str, list[float]] = {task: [] for task in tasks}
+        for _ in tqdm(range(repeats), "measuring", disable=None):
+            for task, (call, cores) in tasks.items():
+                took[task].append(seconds(call, folder, cores))
+        best = median(took["plain cv2 loop"])
+        click.echo(f"{count} pictures of 600x450, median of {repeats}:")
+        for task, times in took.items():
+            rate, ratio = count / median(times), best / median(times)
+            click.echo(f"  {task:<24} {rate:6.0f} images a second   {ratio:.2f} x cv2")
+
+
+def memory(counts: tuple[int, ...]) -> None:
+    """Print the peak memory for so many images of 8x8 pixels."""
+    for count in counts:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name) / "images"
+            for label in range(CLASSES):
+                (folder / f"class{label}").mkdir(parents=True)
+            rng = np.random.default_rng(0)
+            for number in tqdm(range(count), f"making {count} images", disable=None, leave=False):
+                image = rng.integers(0, 256, (8, 8), np.uint8)
+                encoded = cv2.imencode(".png", image)[1].tobytes()
+                (folder / f"class{number % CLASSES}" / f"{number:07d}.png").write_bytes(encoded)
+            environment = os.environ | {"MLP_CACHE": str(Path(name) / "cache")}
+            for again in ("first", "second"):
+                start = time.perf_counter()
+                done = subprocess.run(
+                    [sys.executable, "-c", MEASURE, str(folder)],
+                    env=environment, capture_output=True, text=True, check=True,
+                )  # fmt: skip
+                took = time.perf_counter() - start
+                images, before, peak = map(int, done.stdout.split())
+                above = (peak - before) / 2**20
+                click.echo(
+                    f"{images:>7} images, {again} start: {above:5.0f} MiB above the imports' "
+                    f"{before / 2**20:.0f} MiB ({2**20 * above / images:.0f} bytes an image), "
+                    f"{took:.0f} s"
+                )
+
+
+@click.command(help=__doc__)
+@click.option("--data", default="../shared/data/skin-smol", show_default=True)
+@click.option("--repeats", default=5, show_default=True)
+@click.option("--memory", "measure_memory", is_flag=True)
+def main(data: str, repeats: int, measure_memory: bool) -> None:
+    if measure_memory:
+        memory((10_000, 200_000))
+    else:
+        speed(data, repeats)
+
+
+if __name__ == "__main__":
+    main()
