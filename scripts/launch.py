@@ -19,7 +19,8 @@ def launch(
 ) -> None:
     """Train what is not recorded yet, record and print the report, say where to look."""
     # Here, so that --help does not wait for torch and mlflow
-    from mlp.data.dataset import open_index, remarks
+    from mlp.data.dataset import open_index
+    from mlp.data.remarks import remarks
     from mlp.study import report
     from mlp.study.interruption import Interrupted, interruptible
     from mlp.study.runner import plan, run

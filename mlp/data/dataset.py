@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from mlp.config import RunConfig
 from mlp.data.digits import digits
 from mlp.data.folder import folder
-from mlp.data.index import COPY, NOT_IN_SPLIT, Index, check
-from mlp.data.leaks import OnLeak, describe_leaks, find_leaks, settle_leaks
+from mlp.data.index import Index, check
+from mlp.data.leaks import OnLeak, settle_leaks
 from mlp.data.manifest import manifest
 from mlp.data.medmnist import PREFIX, medmnist
 from mlp.data.normalization import Normalization, channel_statistics
 from mlp.data.pixels import load_pixels
-from mlp.data.split import Split, is_drawn, split
+from mlp.data.split import Split, split
 from mlp.data.split_file import apply_split
 
 # torchvision's ImageNet statistics, RGB in 0..1; gray takes their averages
@@ -121,53 +121,3 @@ def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
         split=drawn,
         leaked=drawn.val[copies],
     )
-
-
-def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[str]:
-    """What a person should know about the data before believing numbers made from it.
-
-    `folds`: of a study that trains all of them, 0 where it does not.
-    """
-    refused = index.damaged
-    lines = [f"{index.name}: {note}" for note in index.notes]
-    if len(refused):
-        shown = ", ".join(f"{r.path} ({r.reason})" for r in refused.head(10).itertuples())
-        more = f", and {len(refused) - 10} more" if len(refused) > 10 else ""
-        lines.append(
-            f"{index.name}: {len(refused)} of {len(index.table)} images left out: {shown}{more}"
-        )
-    reasons = index.table["reason"]
-    copies = int(reasons.str.startswith(COPY).sum())
-    if copies:
-        lines.append(
-            f"{index.name}: {copies} validation or test images left out: they are copies of images "
-            "that come before them, byte for byte"
-        )
-    unnamed = int(reasons.str.startswith(NOT_IN_SPLIT).sum())
-    if unnamed:
-        lines.append(f"{index.name}: {unnamed} images left out: the split file does not name them")
-    if folds or config.fold != "none":
-        merged = "" if is_drawn(index) else "training and validation images are put together and "
-        lines.append(
-            f"{index.name}: {merged}dealt by each seed into {folds or config.fold.split('/')[1]} "
-            "folds by class, copies of an image in one fold"
-        )
-    elif is_drawn(index):
-        lines.append(
-            f"{index.name}: no validation images of its own, so each seed draws "
-            f"{config.val_fraction:.0%} of the training images of each class"
-        )
-    else:
-        leaks = find_leaks(index)
-        if len(leaks):
-            lines.append(
-                f"{index.name}: {describe_leaks(index, leaks)}: accuracies on this split flatter"
-            )
-        rows = index.usable
-        absent = sorted(
-            set(rows.loc[rows["split"] == "train", "class"])
-            - set(rows.loc[rows["split"] == "val", "class"])
-        )
-        if absent:
-            lines.append(f"{index.name}: no validation images of {', '.join(absent)}")
-    return lines

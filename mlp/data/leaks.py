@@ -48,19 +48,8 @@ def settle_leaks(index: Index, on_leak: OnLeak) -> Index:
         shown = "".join(f"\n  {row.path} is {row.of}" for row in leaks.head(_SHOWN).itertuples())
         more = f"\n  and {len(leaks) - _SHOWN} more" if len(leaks) > _SHOWN else ""
         raise DataError(
-            f"{index.name}: {describe_leaks(index, leaks)}{shown}{more}\n"
+            f"{index.name}: {len(leaks)} validation or test images are copies of images that come "
+            f"before them, byte for byte:{shown}{more}\n"
             "remove them, or use on_leak=drop to leave them out"
         )
     return refuse(index, {row.path: f"{COPY}{row.of}" for row in leaks.itertuples()})
-
-
-def describe_leaks(index: Index, leaks: pd.DataFrame) -> str:
-    """One line: `33 of 181 validation images are copies of training images, byte for byte`."""
-    parts = []
-    for split, before in (("val", "training"), ("test", "training or validation")):
-        count = int((leaks["split"] == split).sum())
-        if count:
-            every = int((index.usable["split"] == split).sum())
-            name = "validation" if split == "val" else "test"
-            parts.append(f"{count} of {every} {name} images are copies of {before} images")
-    return " and ".join(parts) + ", byte for byte"

@@ -6,17 +6,15 @@ import base64
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import cv2
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlp.data.audit import KINDS, Audit, Finding
 from mlp.data.image import UnreadableImage, decode
+from mlp.study.page import render
 from mlp.study.summary import columns
 
-_FOLDER = Path(__file__).resolve().parent
 _SHOWN = 60  # findings of a kind with thumbnails; the CSV has all
 _THUMBNAIL = 96
 
@@ -96,20 +94,14 @@ def table_csv(audit: Audit) -> str:
 
 def html(audit: Audit) -> str:
     """One page with thumbnails of what was found."""
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
     sections = [
         (meaning, len(audit.of(kind)), list(_pictured(audit, audit.of(kind)[:_SHOWN])))
         for kind, meaning in KINDS.items()
         if audit.of(kind)
     ]
     headings, rows = _counts(audit)
-    return environment.get_template("audit.html.j2").render(
+    return render(
+        "audit.html.j2",
         title=f"Audit of {audit.index.name}",
         headline=headline(audit),
         sections=sections,

@@ -289,6 +289,38 @@ PHRASES: dict[str, tuple[str, str]] = {
     "status.RUNNING": ("still running, or cut off", "en curso, o cortada"),
     "status.MISSING": ("missing", "falta"),
     "status.SCHEDULED": ("not started", "sin empezar"),
+    # Remarks on the data, by kind: English stands in mlp.data.remarks
+    "remark.damaged": ("", "{name}: {count} de {all} imágenes excluidas: {shown}{more}"),
+    "remark.copies_left_out": (
+        "",
+        "{name}: {count} imágenes de validación o prueba excluidas: son copias exactas de imágenes "
+        "anteriores",
+    ),
+    "remark.not_named": (
+        "",
+        "{name}: {count} imágenes excluidas: el archivo de división no las nombra",
+    ),
+    "remark.dealt": (
+        "",
+        "{name}: cada semilla reparte las imágenes en {folds} particiones por clase, con las "
+        "copias de una imagen en la misma; las de entrenamiento y validación se juntan",
+    ),
+    "remark.drawn": (
+        "",
+        "{name}: sin imágenes de validación propias, así que cada semilla sortea {share:.0%} de "
+        "las de entrenamiento de cada clase",
+    ),
+    "remark.val_leaks": (
+        "",
+        "{name}: {count} de {all} imágenes de validación son copias exactas de imágenes de "
+        "entrenamiento: las exactitudes de esta división halagan",
+    ),
+    "remark.test_leaks": (
+        "",
+        "{name}: {count} de {all} imágenes de prueba son copias exactas de imágenes de "
+        "entrenamiento o validación: sus resultados halagarán",
+    ),
+    "remark.absent": ("", "{name}: sin imágenes de validación de {classes}"),
     # What the arms of the suites are, by name: English stands in the suite itself
     "about.baseline": ("", "la configuración base tal como se dio"),
     "about.dropout": ("", "la mitad de las activaciones ocultas en cero"),

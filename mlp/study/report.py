@@ -10,10 +10,8 @@ import csv
 import dataclasses
 import io
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -23,6 +21,7 @@ from mlp.study.answers import answers, course, interaction
 from mlp.study.comparison import Comparison
 from mlp.study.dynamics import TARGET_SHARE
 from mlp.study.evidence import Evidence, weigh
+from mlp.study.page import render
 from mlp.study.wording import NONE, Wording
 from mlp.tracking.recorded import (
     RecordedStudy,
@@ -32,8 +31,6 @@ from mlp.tracking.recorded import (
     record_report,
 )
 from mlp.tracking.store import Store
-
-_FOLDER = Path(__file__).resolve().parent
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +106,8 @@ def markdown(evidence: Evidence, say: Wording, page: Callable[[str], str]) -> st
     lines = [f"## {_escape(summary.question(evidence, say))}", ""]
     lines += [f"**{_escape(line)}**" + "  " for line in summary.headline(evidence, say)]
     lines += ["", *(_escape(line) for line in summary.advice(evidence, say)), ""]
-    lines += [f"> {_escape(remark)}\n>" for remark in study.remarks] + [""] * bool(study.remarks)
+    lines += [f"> {_escape(say.remark(remark))}\n>" for remark in study.remarks]
+    lines += [""] * bool(study.remarks)
     headings, rows = summary.table(evidence, say)
     shown = [*headings, say("runs"), say("what")]
     lines.append(f"| {' | '.join(shown)} |")
@@ -135,20 +133,14 @@ def _escape(text: str) -> str:
 
 def html(evidence: Evidence, say: Wording, drawn: Mapping[str, Figure]) -> str:
     """The report as one page with its pictures inside."""
-    environment = Environment(
-        loader=FileSystemLoader(_FOLDER),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
     headings, rows = summary.table(evidence, say)
     verdicts = [arm.comparison.verdict if arm.comparison else "" for arm in evidence.arms]
     failed = summary.failures(evidence, say)
     unfinished = ""
     if failed:
         unfinished = say("incomplete", count=len(failed), all=len(evidence.study.runs))
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
         say=say,
         lang=say.lang,
         title=summary.question(evidence, say),
@@ -156,7 +148,7 @@ def html(evidence: Evidence, say: Wording, drawn: Mapping[str, Figure]) -> str:
         headline=summary.headline(evidence, say),
         advice=summary.advice(evidence, say),
         certainty=summary.certainty(evidence, say),
-        remarks=evidence.study.remarks,
+        remarks=[say.remark(remark) for remark in evidence.study.remarks],
         unfinished=unfinished,
         headings=headings,
         rows=list(zip(evidence.arms, rows, verdicts, strict=True)),

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, load, resolve
 from mlp.data.index import Index
+from mlp.data.remarks import Remark
 from mlp.data.split import is_drawn, split
 from mlp.data.split_file import split_table
 from mlp.data.stream import STREAM_FIELDS, Batches, Stream
@@ -54,7 +55,7 @@ class Study:
         runs = hashlib.sha256(" ".join(s.identity + s.arm for s in self.specs).encode())
         return f"{self.suite.name}-{self.index.name}-{runs.hexdigest()[:8]}"
 
-    def plan(self, remarks: Sequence[str]) -> dict[str, object]:
+    def plan(self, remarks: Sequence[Remark]) -> dict[str, object]:
         """What the study is made of, enough to find its runs and to report on them later."""
         return {
             "suite": self.suite.name,
@@ -75,7 +76,7 @@ class Study:
                 }
                 for spec in self.specs
             ],
-            "remarks": list(remarks),
+            "remarks": [{"kind": r.kind, "values": r.values} for r in remarks],
         }
 
     def split_table(self) -> pd.DataFrame | None:

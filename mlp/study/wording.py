@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from mlp.data.remarks import Remark
 from mlp.study.comparison import Comparison
 from mlp.study.phrases import LANGUAGES, PHRASES
 from mlp.study.resampling import METRICS
@@ -28,6 +29,11 @@ class Wording:
     def has(self, key: str) -> bool:
         """Whether there is a text of this key in the language."""
         return key in PHRASES and bool(PHRASES[key][LANGUAGES.index(self.lang)])
+
+    def remark(self, remark: Remark) -> str:
+        """A remark on the data, in the language of the report."""
+        key = f"remark.{remark.kind}"
+        return self(key, **remark.values) if self.has(key) else str(remark)
 
     @property
     def unit(self) -> str:

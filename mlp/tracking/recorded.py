@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from mlp.data.remarks import Remark
 from mlp.learning.scores import Evaluation
 from mlp.tracking.reuse import is_diverged
 from mlp.tracking.store import (
@@ -80,7 +81,7 @@ class RecordedStudy:
     question: str
     arms: Sequence[Mapping[str, Any]]  # name, changes, about; the first one is the baseline
     base: Mapping[str, str]
-    remarks: Sequence[str]
+    remarks: Sequence[Remark]
     runs: Sequence[RecordedRun]
 
     @property
@@ -146,7 +147,7 @@ def read_study(store: Store, parent: Run) -> RecordedStudy:
         question=plan["question"],
         arms=plan["arms"],
         base=plan["base"],
-        remarks=plan["remarks"],
+        remarks=[Remark.make(r["kind"], **r["values"]) for r in plan["remarks"]],
         runs=runs,
     )
 

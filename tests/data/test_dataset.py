@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from mlp.config import RunConfig
-from mlp.data.dataset import load, open_index, remarks, resolve
+from mlp.data.dataset import load, open_index, resolve
 from mlp.data.image import decode
 from mlp.data.index import DataError
+from mlp.data.remarks import remarks
 
 
 def put(path: Path, level: int, width: int = 6, height: int = 6, mode: str = "RGB") -> None:

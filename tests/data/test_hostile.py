@@ -17,9 +17,10 @@ from PIL import Image
 
 from mlp.config import RunConfig
 from mlp.data import reading
-from mlp.data.dataset import load, open_index, remarks, resolve
+from mlp.data.dataset import load, open_index, resolve
 from mlp.data.image import UnreadableImage, decode, read_header
 from mlp.data.index import DataError, Index
+from mlp.data.remarks import remarks
 from tests.conftest import colored_image, write_image
 
 ROOT = Path(__file__).parents[2]

@@ -11,6 +11,7 @@ import pytest
 
 from mlp.config import RunConfig
 from mlp.data.dataset import open_index
+from mlp.data.remarks import Remark
 from mlp.learning.scores import Evaluation, final_scores
 from mlp.study.runner import Study, plan
 from mlp.study.suites import SUITES, Arm, Suite
@@ -106,7 +107,7 @@ class MakeRecorded:
         ]
         return RecordedStudy(
             "parent", "7", "a study", "colors", "label", suite, "Which?", arms, {"lr": "0.001"},
-            ["take <care>"], runs,
+            [Remark.make("note", name="colors", note="take <care>")], runs,
         )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mlp.config import ReportConfig
+from mlp.data.remarks import TEXTS, Remark
 from mlp.study import answers as answers_module
 from mlp.study.evidence import weigh
 from mlp.study.phrases import LANGUAGES, PHRASES
@@ -260,13 +261,24 @@ def test_the_report_is_spanish_when_asked(clear: RecordedStudy) -> None:
         assert english not in text
 
 
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_remarks_on_the_data_are_spanish_as_well(clear: RecordedStudy) -> None:
+    leaks = Remark.make("val_leaks", name="colors", count=3, all=18)
+    study = dataclasses.replace(clear, remarks=[leaks])
+    assert "3 of 18 validation images are copies" in page(make(study))
+    assert "3 de 18 imágenes de validación son copias exactas" in page(make(study, lang="es"))
+
+
 def test_every_phrase_is_there_in_both_languages_with_the_same_places() -> None:
     every = PHRASES | answers_module.QUESTIONS | answers_module._ANSWERS
     for key, texts in every.items():
         assert len(texts) == len(LANGUAGES)
-        english, spanish = (
-            {name for _, name, _, _ in string.Formatter().parse(text) if name} for text in texts
-        )
-        assert english == spanish or key.startswith("about."), key
+        english, spanish = map(places, texts)
+        english = english or places(TEXTS.get(key.removeprefix("remark."), ""))
+        assert english == spanish, key
+    assert {f"remark.{kind}" for kind in TEXTS} - {"remark.note"} <= set(PHRASES)
     named = {f"about.{arm.name}" for suite in SUITES.values() for arm in suite.arms}
     assert named - {"about.model"} <= set(PHRASES)

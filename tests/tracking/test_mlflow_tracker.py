@@ -19,6 +19,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from mlp.config import ReportConfig, RunConfig
 from mlp.data.dataset import open_index
+from mlp.data.remarks import Remark
 from mlp.study import report
 from mlp.study.runner import Study, plan, run
 from mlp.study.suites import Arm, Suite
@@ -27,6 +28,7 @@ from mlp.tracking.mlflow_tracker import MlflowTracker
 from mlp.tracking.recorder import Recorder
 from mlp.tracking.store import PROCESS, REPORT, Store, open_store
 
+REMARK = Remark.make("drawn", name="colors", share=0.2)
 SUITE = Suite(
     "test",
     "Which?",
@@ -92,7 +94,7 @@ def store(fresh_database: None) -> Iterator[Store]:
 
 def train(study: Study, store: Store) -> tuple[MlflowTracker, list[Outcome]]:
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
-    tracker.plan(study.plan(["a remark"]), study.split_table())
+    tracker.plan(study.plan([REMARK]), study.split_table())
     outcomes = run(study, tracker)
     report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())
     tracker.end("FINISHED")

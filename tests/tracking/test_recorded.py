@@ -12,6 +12,7 @@ import pytest
 
 from mlp.config import ReportConfig, RunConfig
 from mlp.data.dataset import open_index
+from mlp.data.remarks import Remark
 from mlp.study.report import Report, build, publish
 from mlp.study.runner import Study, plan, run
 from mlp.study.suites import Arm, Suite
@@ -26,6 +27,7 @@ from mlp.tracking.recorded import (
 from mlp.tracking.recorder import Recorder
 from mlp.tracking.store import PLAN, Store, open_store
 
+REMARK = Remark.make("drawn", name="colors", share=0.2)
 SUITE = Suite(
     "test",
     "Which?",
@@ -53,7 +55,7 @@ def study(image_tree: Path) -> Study:
 def recorded(study: Study, store: Store) -> str:
     """The id of a finished study's run."""
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
-    tracker.plan(study.plan(["a remark"]), study.split_table())
+    tracker.plan(study.plan([REMARK]), study.split_table())
     run(study, tracker)
     tracker.end("FINISHED")
     return tracker.run_id
@@ -72,7 +74,7 @@ def test_everything_comes_back_as_it_was_trained(study: Study, store: Store, rec
     run(study, memory)
     found = read(store, recorded)
     assert (found.suite, found.question, found.data_name) == ("test", "Which?", "colors")
-    assert found.remarks == ["a remark"] and found.base["epochs"] == "4"
+    assert found.remarks == [REMARK] and found.base["epochs"] == "4"
     assert found.pairs == [(0, "none"), (1, "none")]
     for trained in memory.runs:
         spec = trained.spec

@@ -1,0 +1,86 @@
+"""What a person should know about data before believing numbers made from them."""
+
+from __future__ import annotations
+
+from mlp.config import RunConfig
+from mlp.data.index import COPY, NOT_IN_SPLIT, Index
+from mlp.data.leaks import find_leaks
+from mlp.data.split import is_drawn
+
+_SHOWN = 10
+
+TEXTS = {
+    "note": "{name}: {note}",
+    "damaged": "{name}: {count} of {all} images left out: {shown}{more}",
+    "copies_left_out": "{name}: {count} validation or test images left out: they are copies of "
+    "images that come before them, byte for byte",
+    "not_named": "{name}: {count} images left out: the split file does not name them",
+    "dealt": "{name}: dealt by each seed into {folds} folds by class, copies of an image in one "
+    "fold; training and validation images are put together",
+    "drawn": "{name}: no validation images of its own, so each seed draws {share:.0%} of the "
+    "training images of each class",
+    "val_leaks": "{name}: {count} of {all} validation images are copies of training images, byte "
+    "for byte: accuracies on this split flatter",
+    "test_leaks": "{name}: {count} of {all} test images are copies of training or validation "
+    "images, byte for byte: their scores will flatter",
+    "absent": "{name}: no validation images of {classes}",
+}
+
+
+class Remark(str):
+    """A remark in English, with its kind (of TEXTS) and values for other languages."""
+
+    kind: str
+    values: dict[str, object]
+
+    @classmethod
+    def make(cls, kind: str, **values: object) -> Remark:
+        """A remark of a kind."""
+        made = cls(TEXTS[kind].format(**values))
+        made.kind, made.values = kind, values
+        return made
+
+
+def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[Remark]:
+    """Remarks on the images and on how they are split.
+
+    `folds`: of a study that trains all of them, 0 where it does not.
+    """
+    name, refused, reasons = index.name, index.damaged, index.table["reason"]
+    made = [Remark.make("note", name=name, note=note) for note in index.notes]
+    if len(refused):
+        first = refused.head(_SHOWN).itertuples()
+        shown = ", ".join(f"{row.path} ({row.reason})" for row in first)
+        more = f" + {len(refused) - _SHOWN}" if len(refused) > _SHOWN else ""
+        values = {"count": len(refused), "all": len(index.table), "shown": shown, "more": more}
+        made.append(Remark.make("damaged", name=name, **values))
+    for kind, beginning in (("copies_left_out", COPY), ("not_named", NOT_IN_SPLIT)):
+        count = int(reasons.str.startswith(beginning).sum())
+        if count:
+            made.append(Remark.make(kind, name=name, count=count))
+    if folds or config.fold != "none":
+        count = folds or int(config.fold.split("/")[1])
+        made.append(Remark.make("dealt", name=name, folds=count))
+    elif is_drawn(index):
+        made.append(Remark.make("drawn", name=name, share=config.val_fraction))
+    else:
+        made += _on_given_splits(index)
+    return made
+
+
+def _on_given_splits(index: Index) -> list[Remark]:
+    rows = index.usable
+    made = []
+    leaks = find_leaks(index)["split"]
+    for split in ("val", "test"):
+        count, every = int((leaks == split).sum()), int((rows["split"] == split).sum())
+        if count:
+            values = {"count": count, "all": every}
+            made.append(Remark.make(f"{split}_leaks", name=index.name, **values))
+    absent = sorted(
+        set(rows.loc[rows["split"] == "train", "class"])
+        - set(rows.loc[rows["split"] == "val", "class"])
+    )
+    if absent:
+        made.append(Remark.make("absent", name=index.name, classes=", ".join(absent)))
+    return made
