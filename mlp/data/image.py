@@ -25,6 +25,9 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 # Ten times the picture of a usual camera; a bomb of a few kilobytes can claim far more.
 MAX_PIXELS = 120_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# No camera or scanner makes a longer side; Pillow runs out of memory at some, whatever there is.
+MAX_SIDE = 1_000_000
+_TOO_LONG = f"a side of more than {MAX_SIDE // 1_000_000} million pixels"
 _TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} million pixels"
 # A larger picture is decoded while no other large one is: each takes a dozen bytes a pixel, and
 # there is a thread for every core.
@@ -104,6 +107,8 @@ def _open(data: bytes) -> Image.Image:
         raise UnreadableImage(f"damaged: {_one_line(error)}") from None
     if image.width * image.height > MAX_PIXELS:
         raise UnreadableImage(_TOO_LARGE)
+    if max(image.size) > MAX_SIDE:
+        raise UnreadableImage(_TOO_LONG)
     return image
 
 

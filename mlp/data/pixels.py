@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,8 @@ from mlp.data.index import DataError, Index, refuse
 
 # Images decoded between two notes of what is done: what an interruption may cost
 _BLOCK = 1024
+# ... and fewer of large ones: a block is held in memory twice while it is written
+_BLOCK_BYTES = 64 * 2**20
 _HEADER = 128  # bytes: what NumPy's header of such a shape comes to
 
 Block = tuple[int, int]  # length in bytes and CRC-32
@@ -99,7 +102,7 @@ class _Store:
     def refused(self) -> dict[str, str] | None:
         """Rows that were refused and why, when the pixels are there and as they were written."""
         try:
-            noted = json.loads(self.file("json").read_text())
+            noted = _unsealed(self.file("json").read_text())
             refused: dict[str, str] = noted["refused"]
             blocks = [(int(length), int(crc)) for length, crc in noted["blocks"]]
             with self.file("npy").open("rb") as stream:
@@ -112,17 +115,36 @@ class _Store:
         return refused if _intact(self.file("npy"), blocks) == len(blocks) else None
 
     def resume(self) -> tuple[int, dict[str, str], list[Block]]:
-        """Of an interrupted decoding: images done, rows refused, and the blocks written."""
+        """Of an interrupted decoding: images done, rows refused, and the blocks written.
+
+        The notes of anything else are taken away, so that what follows joins what is good.
+        """
         lines = []
         try:
             for line in self.file("notes").read_text().splitlines():
-                count, bad, length, crc = json.loads(line)
+                count, bad, length, crc = _unsealed(line)
                 lines.append((int(count), dict(bad), (int(length), int(crc))))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError):
             pass  # the line that the interruption cut, or none at all
         good = lines[: _intact(self.file("part"), [block for _, _, block in lines])]
+        self.file("notes").write_text(
+            "".join(_sealed([count, bad, *block]) + "\n" for count, bad, block in good)
+        )
         refused = {row: why for _, bad, _ in good for row, why in bad.items()}
         return good[-1][0] if good else 0, refused, [block for _, _, block in good]
+
+
+def _sealed(noted: object) -> str:
+    """JSON with a checksum of its own: a flipped digit in it would give images others' labels."""
+    return json.dumps({"crc": zlib.crc32(json.dumps(noted).encode()), "noted": noted})
+
+
+def _unsealed(text: str) -> Any:
+    """What was sealed. Raises ValueError, KeyError or TypeError where it is not as it was."""
+    sealed = json.loads(text)
+    if zlib.crc32(json.dumps(sealed["noted"]).encode()) != sealed["crc"]:
+        raise ValueError("damaged")
+    return sealed["noted"]
 
 
 def _intact(file: Path, blocks: list[Block]) -> int:
@@ -157,14 +179,14 @@ def _decode_all(index: Index, store: _Store) -> dict[str, str]:
     with writing(store.file("npy")):
         done, refused, blocks = store.resume()
         part.touch()
-        with part.open("r+b") as out, notes.open("a" if done else "w") as log:
+        with part.open("r+b") as out, notes.open("a") as log:
             out.truncate(_HEADER + sum(length for length, _ in blocks))
             out.seek(0, io.SEEK_END)
             for count, images, bad in _blocks(index, rows, done, store.shape):
                 block = len(images), zlib.crc32(images)
                 out.write(images)
                 out.flush()
-                log.write(json.dumps([count, bad, *block]) + "\n")
+                log.write(_sealed([count, bad, *block]) + "\n")
                 log.flush()
                 refused |= bad
                 blocks.append(block)
@@ -173,7 +195,7 @@ def _decode_all(index: Index, store: _Store) -> dict[str, str]:
             out.write(store.header(len(refused)))
         part.replace(store.file("npy"))
     with replacing(store.file("json")) as target:
-        target.write_text(json.dumps({"refused": refused, "blocks": blocks}))
+        target.write_text(_sealed({"refused": refused, "blocks": blocks}))
     notes.unlink()
     return refused
 
@@ -196,13 +218,20 @@ def _blocks(
             return decode(encoded, size, gray)
         except UnreadableImage as error:
             return str(error)
+        except MemoryError:
+            # Not a refusal either: another machine, or this one later, may have the room
+            raise DataError(
+                f"{index.name}: not enough memory to decode {path}: close other programs, or "
+                "make that image smaller"
+            ) from None
 
+    step = max(1, min(_BLOCK, _BLOCK_BYTES // int(np.prod(shape))))
     bar = tqdm(
         total=len(rows), initial=done, desc="decoding", unit="", disable=None, delay=1, leave=False
     )
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
-        for start in range(done, len(rows), _BLOCK):
-            block = rows.iloc[start : start + _BLOCK]
+        for start in range(done, len(rows), step):
+            block = rows.iloc[start : start + step]
             made = list(pool.map(attempt, block["path"], block["sha256"]))
             bad = {str(start + k): why for k, why in enumerate(made) if isinstance(why, str)}
             pixels = b"".join(image.tobytes() for image in made if not isinstance(image, str))

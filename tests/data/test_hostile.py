@@ -61,6 +61,13 @@ def test_a_picture_that_promises_more_than_it_holds_is_damaged() -> None:
         decode(png(10_000, 10_000, zlib.compress(b"few")), 8, True)
 
 
+@pytest.mark.parametrize("size", [(100_000_000, 1), (1, 100_000_000), (1_000_001, 1)])
+def test_a_picture_of_endless_length_is_refused_by_its_header(size: tuple[int, int]) -> None:
+    for read in (read_header, lambda data: decode(data, 8, True)):
+        with pytest.raises(UnreadableImage, match=r"^a side of more than 1 million pixels"):
+            read(png(*size, zlib.compress(bytes(100))))
+
+
 def test_a_hundred_megapixels_are_read() -> None:
     buffer = io.BytesIO()
     Image.new("1", (10_000, 10_000), 1).save(buffer, "png")

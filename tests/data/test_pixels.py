@@ -178,6 +178,68 @@ def test_a_flipped_bit_is_noticed_wherever_it_is(
     np.testing.assert_array_equal(pixels, expected(files, 4, False))
 
 
+def in_place(files: dict[str, bytes], damaged: str) -> None:
+    """Each image that is not refused has its own pixels, whatever the cache holds."""
+    index, pixels = load_pixels(make_index(files), 4, False)
+    whole = {path: data for path, data in files.items() if path != damaged}
+    assert list(index.usable["path"]) == sorted(whole)
+    np.testing.assert_array_equal(pixels, expected(whole, 4, False))
+
+
+@pytest.mark.parametrize("suffix", [".json", ".notes"])
+def test_no_flipped_bit_in_what_is_noted_moves_pixels_to_another_image(
+    files: dict[str, bytes], cache: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = sorted(files)[5]
+    files[damaged] = files[damaged][:-60]
+    if suffix == ".notes":
+        interrupted(files, monkeypatch, at=9)
+    else:
+        load_pixels(make_index(files), 4, False)
+    left = {path: path.read_bytes() for path in cache.iterdir() if path.suffix != ".lock"}
+    (noted,) = (path for path in left if path.suffix == suffix)
+    for place in range(8 * len(left[noted])):
+        if chr(left[noted][place // 8]) not in "0123456789":
+            continue  # the digits are rows, counts, lengths and checksums
+        for path in cache.iterdir():
+            path.unlink()
+        for path, content in left.items():
+            path.write_bytes(content)
+        raw = bytearray(left[noted])
+        raw[place // 8] ^= 1 << place % 8
+        noted.write_bytes(raw)
+        in_place(files, damaged)
+
+
+def test_a_second_interruption_costs_no_more_than_the_first(
+    files: dict[str, bytes], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted(files, monkeypatch, at=5)
+    (notes,) = cache.glob("*.notes")
+    notes.write_text(notes.read_text() + '{"crc": 12')  # the line that the interruption cut
+    interrupted(files, monkeypatch, at=9)
+    assert reads(files) == sorted(files)[8:]
+
+
+def test_blocks_of_large_images_hold_fewer(
+    files: dict[str, bytes], cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlp.data.pixels._BLOCK_BYTES", 5 * 4 * 4 * 3)
+    interrupted(files, monkeypatch, at=11, block=1024)
+    assert reads(files) == sorted(files)[10:]
+
+
+def test_an_image_for_which_there_is_no_memory_is_named(
+    files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("mlp.data.pixels.decode", decode)
+    with pytest.raises(DataError, match=r"not enough memory to decode a/0\.png"):
+        load_pixels(make_index(files), 4, False)
+
+
 def interrupted(
     files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, at: int, block: int = 4
 ) -> None:
