@@ -90,7 +90,7 @@ def _recall(memory: Path) -> pd.DataFrame:
         table = pq.read_table(
             memory, columns=list(_REMEMBERED), page_checksum_verification=True
         ).to_pandas()
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, pa.ArrowException):  # Arrow has errors of its own
         return empty
     return table.drop_duplicates("path", keep="last", ignore_index=True)
 
