@@ -23,16 +23,16 @@ def manifest(file: str) -> Index:
         ("split", ~table["split"].isin([*SPLITS, ""]), f"{', '.join(SPLITS)}, or empty"),
     ):
         if wrong.any():
-            row = int(wrong.to_numpy().argmax())
+            line = wrong.idxmax()
             raise DataError(
-                f"manifest {file}, line {row + 2}: {column} should be {right}, "
-                f"not {table[column][row]!r}"
+                f"manifest {file}, line {line}: {column} should be {right}, "
+                f"not {table[column][line]!r}"
             )
     given = set(table["split"])
     if "" in given and len(given) > 1:
-        row = int((table["split"] == "").to_numpy().argmax())
+        line = (table["split"] == "").idxmax()
         raise DataError(
-            f"manifest {file}, line {row + 2}: split is empty, but other lines have one; "
+            f"manifest {file}, line {line}: split is empty, but other lines have one; "
             "name it for all images, or for none"
         )
     root = Path(file).expanduser().resolve().parent

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 
@@ -59,22 +61,53 @@ def apply_split(index: Index, file: str) -> Index:
 
 
 def read_csv(file: str, what: str, columns: tuple[str, ...]) -> pd.DataFrame:
-    """A CSV file of texts with at least these columns and one row a path. Raises DataError."""
+    """A CSV file of texts with at least these columns and one row a path, by line number.
+
+    Raises DataError, naming the line.
+    """
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        with Path(file).expanduser().open(encoding="utf-8-sig", newline="") as text:
+            lines, rows = _numbered(text)
+    except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise DataError(f"{what} {file} cannot be read: {reason}") from None
-    absent = [name for name in columns if name not in table.columns]
+    if not rows:
+        raise DataError(f"{what} {file} cannot be read: it is empty")
+    header = rows[0]
+    absent = [name for name in columns if name not in header]
     if absent:
         raise DataError(
             f"{what} {file}: no column {', '.join(absent)}; its columns are "
-            f"{', '.join(map(str, table.columns))}, and should be {', '.join(columns)}"
+            f"{', '.join(header)}, and should be {', '.join(columns)}"
         )
-    if table.empty:
+    repeated = [name for name in header if header.count(name) > 1]
+    if repeated:
+        raise DataError(f"{what} {file}: column {repeated[0]} is there twice; leave one of them")
+    for line, row in zip(lines, rows, strict=True):
+        if len(row) != len(header):
+            raise DataError(
+                f"{what} {file}, line {line}: {len(row)} fields, where the first line names "
+                f"{len(header)} columns; put a text that has commas in quotes"
+            )
+    if len(rows) == 1:
         raise DataError(f"{what} {file} has no rows")
+    table = pd.DataFrame(rows[1:], columns=header, index=lines[1:], dtype=str)
     twice = table["path"].duplicated()
     if twice.any():
-        line = int(twice.to_numpy().argmax()) + 2
-        raise DataError(f"{what} {file}, line {line}: {table['path'][line - 2]} is named twice")
+        line = twice.idxmax()
+        raise DataError(f"{what} {file}, line {line}: {table['path'][line]} is named twice")
     return table
+
+
+def _numbered(text: TextIO) -> tuple[list[int], list[list[str]]]:
+    """The rows that are not blank, and the line of the file on which each begins."""
+    reader = csv.reader(text, strict=True)
+    lines, rows = [], []
+    begins = 1
+    for row in reader:
+        if row:
+            lines.append(begins)
+            rows.append(row)
+        # Not the number of the row: blank lines are no rows, and quoted texts may have many lines
+        begins = reader.line_num + 1
+    return lines, rows

@@ -62,6 +62,13 @@ def test_files_that_are_missing_are_listed(image_tree: Path) -> None:
         ("path,class,split\na.png,x,train\nb.png,x,\n", "line 3: split is empty, but other lines"),
         ("path,class\na.png,x\na.png,x\n", "line 3: a.png is named twice"),
         ("path,class\n", "has no rows"),
+        ("path,class\na.png,x,train\n", "line 2: 3 fields, where the first line names 2 columns"),
+        ("path,class,split\na.png,x\n", "line 2: 2 fields, where the first line names 3 columns"),
+        ("path,class,class\na.png,x,y\n", "column class is there twice"),
+        # Blank lines are lines, and so are those inside of quotes
+        ("path,class\n\n\na.png,x\n\nb.png,\n", "line 6: class should be"),
+        ('path,class\n"a\nb.png",x\nc.png,x\nc.png,x\n', "line 5: c.png is named twice"),
+        ('path,class\r\n\r\na.png,x\r\n"b\r\n.png",\r\n', "line 4: class should be"),
         ("", "cannot be read"),
         ('path,class\n"a.png,x\n', "cannot be read"),
     ],

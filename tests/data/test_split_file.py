@@ -121,6 +121,13 @@ def test_a_file_of_other_data_is_refused_in_words(
     assert told in str(caught.value)
 
 
+def test_fields_without_a_column_are_refused_by_line(image_tree: Path, file: Path) -> None:
+    first, *others = file.read_text().splitlines()
+    file.write_text("\n".join([first, *(f"{line},more" for line in others)]))
+    with pytest.raises(DataError, match=r"line 2: 5 fields, where the first line names 4 columns"):
+        open_index(str(image_tree), str(file))
+
+
 def test_a_file_that_is_not_there_or_no_table_is_refused(image_tree: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"none\.csv cannot be read: No such file"):
         open_index(str(image_tree), str(tmp_path / "none.csv"))
