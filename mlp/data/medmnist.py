@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,23 @@ def _by_name(name: str) -> tuple[Path, dict[str, str]]:
     if name not in package.INFO:
         raise DataError(f"no MedMNIST set {name!r}; there are {', '.join(package.INFO)}")
     info: dict[str, Any] = package.INFO[name]
-    made = getattr(package, info["python_class"])(split="train", download=True)
+    try:
+        made = getattr(package, info["python_class"])(split="train", download=True)
+    except (OSError, RuntimeError) as error:  # what the package raises where there is no network
+        raise DataError(
+            f"data {PREFIX}{name} cannot be downloaded: {' '.join(str(error).split())}"
+        ) from None
     return Path(made.root) / f"{made.flag}.npz", dict(info["label"])
 
 
 def _arrays(file: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(file, allow_pickle=False) as loaded:
+        loaded = np.load(file, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            raise ValueError("it holds one array without a name, as .npy files do")
+        with loaded:
             return {name: loaded[name] for name in loaded.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise DataError(f"{file} cannot be read as an .npz file: {reason}") from None
 
@@ -72,7 +81,7 @@ def _checked(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Images (N, H, W) or (N, H, W, 3) and labels (N,) of a split."""
     pixels, labels = arrays[f"{split}_images"], arrays.get(f"{split}_labels")
-    if labels is None or len(labels) != len(pixels):
+    if labels is None or labels.ndim == 0 or pixels.ndim == 0 or len(labels) != len(pixels):
         raise DataError(f"{file}: {split}_labels should be there, one for each of {split}_images")
     if pixels.dtype != np.uint8 or not (
         pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[3] == 3)
@@ -80,6 +89,14 @@ def _checked(
         raise DataError(
             f"{file}: {split}_images has shape {pixels.shape} of {pixels.dtype}; pictures are "
             "(N, H, W) or (N, H, W, 3) of uint8, and volumes are not supported"
+        )
+    if 0 in pixels.shape[1:]:
+        raise DataError(f"{file}: {split}_images has shape {pixels.shape}: pictures of no pixels")
+    if labels.dtype.kind not in "iu":
+        # A cast would make one class of 0.2 and 0.7, and nothing would say so
+        raise DataError(
+            f"{file}: {split}_labels are {labels.dtype}; they should be whole numbers, of an "
+            "integer type"
         )
     flat = labels.reshape(len(labels), -1)
     if flat.shape[1] != 1:

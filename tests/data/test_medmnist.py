@@ -26,6 +26,10 @@ def arrays(*shape: int, labels: int = 1) -> dict[str, np.ndarray]:
     return made
 
 
+def labelled(labels: np.ndarray) -> dict[str, np.ndarray]:
+    return {"train_images": np.zeros((2, 8, 8), np.uint8), "train_labels": labels}
+
+
 @pytest.mark.parametrize(("shape", "channels"), [((28, 28), 1), ((9, 9, 3), 3)])
 def test_pictures_labels_and_splits_are_those_of_the_file(
     tmp_path: Path, shape: tuple[int, ...], channels: int
@@ -53,6 +57,12 @@ def test_pictures_labels_and_splits_are_those_of_the_file(
         ({"train_images": np.zeros((2, 8, 8), np.uint8)}, "train_labels should be there"),
         ({"train_images": np.zeros((2, 8, 8)), "train_labels": np.zeros((2, 1))}, "float64"),
         ({"other": np.zeros(2)}, "none of its 0 images"),
+        (labelled(np.array([0.2, 0.7])), "train_labels are float64; they should be whole numbers"),
+        (labelled(np.array([0, np.nan])), "train_labels are float64; they should be whole numbers"),
+        (labelled(np.array(["cat", "dog"])), "train_labels are <U3; they should be whole numbers"),
+        (labelled(np.array(2)), "train_labels should be there, one for each"),
+        ({"train_images": np.uint8(1), "train_labels": np.zeros(1, int)}, "should be there"),
+        ({"train_images": np.zeros((2, 0, 8), np.uint8), "train_labels": np.arange(2)}, "no pixel"),
     ],
 )
 def test_other_arrays_are_refused_in_words(
@@ -67,7 +77,14 @@ def test_other_arrays_are_refused_in_words(
 def test_what_is_no_npz_is_refused_and_nothing_is_unpickled(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("nothing")
     np.savez(tmp_path / "pickled.npz", train_images=np.array([object()]))
-    for name in ("text.npz", "pickled.npz", "gone.npz"):
+    with (tmp_path / "single.npz").open("wb") as file:
+        np.save(file, np.zeros(2))
+    # Deflated content in which bits flipped
+    np.savez_compressed(tmp_path / "flipped.npz", **arrays(8, 8))
+    content = bytearray((tmp_path / "flipped.npz").read_bytes())
+    content[60:90] = bytes(30)
+    (tmp_path / "flipped.npz").write_bytes(content)
+    for name in ("text.npz", "pickled.npz", "gone.npz", "single.npz", "flipped.npz"):
         with pytest.raises(DataError, match=rf"{name} cannot be read as an \.npz file"):
             open_index(str(tmp_path / name))
 
@@ -90,6 +107,18 @@ def test_a_set_is_found_by_name_with_the_names_of_its_classes(
     assert open_index("medmnist:pathmnist").classes == ("adipose", "mucus")
     with pytest.raises(DataError, match="no MedMNIST set 'nothing'; there are pathmnist"):
         open_index("medmnist:nothing")
+
+
+def test_a_download_that_fails_is_told_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetch(split: str, download: bool) -> SimpleNamespace:
+        raise RuntimeError("Automatic download failed!\n  Please download it yourself")
+
+    package = ModuleType("medmnist")
+    package.INFO = {"pathmnist": {"python_class": "P", "label": {}}}  # type: ignore[attr-defined]
+    package.P = fetch  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "medmnist", package)
+    with pytest.raises(DataError, match=r"cannot be downloaded: Automatic download failed! Please"):
+        open_index("medmnist:pathmnist")
 
 
 def test_without_the_package_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
