@@ -31,7 +31,9 @@ def launch(
     suite = SUITES[suite_name]
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
     single = len(suite.arms) == len(seeds) == len(folds) == 1
-    index = open_index(base.data, base.split, base.on_leak)
+    # Folds keep copies together, whatever the data's own split leaks
+    on_leak = base.on_leak if folds == ("none",) else "warn"
+    index = open_index(base.data, base.split, on_leak)
     study = plan(suite, base, seeds, index, folds)
     notes = remarks(study.index, base, study_config.folds)
     for line in notes:

@@ -52,4 +52,10 @@ def settle_leaks(index: Index, on_leak: OnLeak) -> Index:
             f"before them, byte for byte:{shown}{more}\n"
             "remove them, or use on_leak=drop to leave them out"
         )
-    return refuse(index, {row.path: f"{COPY}{row.of}" for row in leaks.itertuples()})
+    kept = refuse(index, {row.path: f"{COPY}{row.of}" for row in leaks.itertuples()})
+    if "val" in set(index.usable["split"]) - set(kept.usable["split"]):
+        raise DataError(
+            f"{index.name}: every validation image is a copy of a training image; none would be "
+            "left. Give other ones, or none: each seed then draws its own"
+        )
+    return kept

@@ -15,8 +15,8 @@ TEXTS = {
     "copies_left_out": "{name}: {count} validation or test images left out: they are copies of "
     "images that come before them, byte for byte",
     "not_named": "{name}: {count} images left out: the split file does not name them",
-    "dealt": "{name}: dealt by each seed into {folds} folds by class, copies of an image in one "
-    "fold; training and validation images are put together",
+    "dealt": "{name}: its images are dealt by each seed into {folds} folds by class, copies of an "
+    "image in one fold, whatever was meant for validation",
     "drawn": "{name}: no validation images of its own, so each seed draws {share:.0%} of the "
     "training images of each class",
     "val_leaks": "{name}: {count} of {all} validation images are copies of training images, byte "

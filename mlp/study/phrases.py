@@ -302,8 +302,8 @@ PHRASES: dict[str, tuple[str, str]] = {
     ),
     "remark.dealt": (
         "",
-        "{name}: cada semilla reparte las imágenes en {folds} particiones por clase, con las "
-        "copias de una imagen en la misma; las de entrenamiento y validación se juntan",
+        "{name}: cada semilla reparte sus imágenes en {folds} particiones por clase, con las "
+        "copias de una imagen en la misma, sin atender a cuáles eran de validación",
     ),
     "remark.drawn": (
         "",

@@ -63,6 +63,14 @@ def test_dropped_copies_leave_validation_and_test_and_are_listed(leaking: Path) 
     assert len(data.leaked) == 0
 
 
+def test_a_validation_side_of_copies_alone_is_refused(image_tree: Path) -> None:
+    for name in ("red", "blue", "green"):
+        shutil.rmtree(image_tree / "val" / name)
+        shutil.copytree(image_tree / "train" / name, image_tree / "val" / name)
+    with pytest.raises(DataError, match="every validation image is a copy"):
+        open_index(str(image_tree), on_leak="drop")
+
+
 def test_an_error_names_the_copies_and_the_way_out(leaking: Path) -> None:
     with pytest.raises(DataError, match=r"val/blue/copy\.png is train/red/1\.png") as caught:
         open_index(str(leaking), on_leak="error")

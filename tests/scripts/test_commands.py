@@ -293,6 +293,8 @@ def test_leaks_can_end_a_study_or_be_left_out(image_tree: Path, fresh_database: 
     dropped = call(train, *arguments, "--on-leak", "drop")
     assert dropped.exit_code == 0 and "1 validation or test images left out" in dropped.output
     assert "unseen" not in dropped.output
+    fold = call(train, *arguments, "--on-leak", "error", "--fold", "1/3")
+    assert fold.exit_code == 0 and "copies of an image in one fold" in fold.output
 
 
 def test_an_audit_is_recorded_and_strict_ends_with_3(
