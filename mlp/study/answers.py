@@ -154,6 +154,8 @@ def _mean(values: np.ndarray, form: str = "{:.2f}") -> str:
 
 def paired(comparison: Comparison, say: Wording, form: str = "{:+.2f}") -> str:
     """A paired difference of dynamics in words, with its interval and n."""
+    if not comparison.pairs:
+        return NONE
     if math.isnan(comparison.low):
         return f"{form.format(comparison.difference)} (n = {comparison.pairs})".replace("-", "−")
     low, high = form.format(comparison.low), form.format(comparison.high)
@@ -259,9 +261,10 @@ def _convergence(evidence: Evidence, say: Wording) -> str:
 def _instability(evidence: Evidence, say: Wording) -> str:
     lines = []
     for arm in evidence.arms:
-        failed = sum(run.status == "FAILED" for run in arm.runs)
+        failed = sum(run.diverged for run in arm.runs)
         if failed:
             lines.append(say("diverged", arm=arm.name, k=failed, n=len(arm.runs)))
+    steady = not lines
     lines = lines or [_text("finite", say)]
     chance = math.log(max(2, len(_classes(evidence))))
     high = []
@@ -269,9 +272,11 @@ def _instability(evidence: Evidence, say: Wording) -> str:
         first = arm.of_dynamics("first_loss")
         first = first[np.isfinite(first)]
         if len(first) and first.mean() > _HIGH_LOSS * chance:
-            said = f"{first.mean():,.0f}"
+            said = f"{first.mean():,.0f}".replace(",", "\u202f")
             high.append(_text("high_loss", say, arm=arm.name, first=said, chance=chance))
-    return " ".join(lines + (high or [_text("no_high_loss", say, chance=chance)]))
+    if steady and not high:
+        high = [_text("no_high_loss", say, chance=chance)]
+    return " ".join(lines + high)
 
 
 def _classes(evidence: Evidence) -> tuple[str, ...]:
@@ -298,7 +303,7 @@ def course(evidence: Evidence, say: Wording) -> list[str]:
     calm = []
     for arm in evidence.arms:
         count = len(arm.finished)
-        diverged = sum(run.status == "FAILED" for run in arm.runs)
+        diverged = sum(run.diverged for run in arm.runs)
         if diverged:
             lines.append(say("diverged", arm=arm.name, k=diverged, n=len(arm.runs)))
         if not count:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlp.study.comparison import Comparison, family, unpaired
+from mlp.study.comparison import VERDICT_FROM, Comparison, family, unpaired
 from mlp.study.evidence import Judge, overlap_of, resample
 from mlp.study.resampling import METRICS
 from mlp.study.wording import NONE, Wording
@@ -45,7 +45,9 @@ def between(first: RecordedStudy, second: RecordedStudy, metric: str) -> Between
         name: tuple(_scores(study, name, metric) for study in (first, second)) for name in common
     }
     pairs = [pair for pair in first.pairs if pair in second.pairs]
-    both = _side_by_side(first, second, common, pairs) if pairs else None
+    # Fewer would leave most of what is recorded aside, and tell nothing
+    enough = len(pairs) >= VERDICT_FROM
+    both = _side_by_side(first, second, common, pairs) if enough else None
     if both is not None:
         overlap = overlap_of(both)
         values, replicates = resample(both, measure, shared=overlap is None)

@@ -10,8 +10,8 @@ training. So the standard error has both parts:
     SE^2 = s^2 (1/n + q) + c
 
 - s: the standard deviation of the n differences. It holds the seeds' own spread and what the images
-  add to it anew under each seed, v in variance. Of that more is known than of s: s^2 is taken as at
-  least v/4, or three seeds that happen to agree to the image would pass for certainty.
+  add to it anew under each seed. Of the images' part more is known than of s: s^2 is taken as at
+  least v/4 (v below), or three seeds that happen to agree to the image would pass for certainty.
 - c: what the images add under all seeds alike, from a bootstrap over images that draws the same
   ones for all arms and seeds. With V the variance of the mean difference over resamples, and v the
   mean variance of a single seed's, c = n/(n-1) max(0, V - v/n). For accuracy this equals the
@@ -78,6 +78,13 @@ class Comparison:
     pairs_needed: int | None
     verdict: Verdict
 
+    @property
+    def from_images(self) -> bool:
+        """Whether it is the images that hide the difference: no number of pairs would show it."""
+        common = self.standard_error**2 - self.spread**2 / max(self.pairs, 1)
+        critical = float(stats.norm.isf(LEVEL / 2) + stats.norm.isf(1 - POWER))
+        return common > 0 and abs(self.difference) < critical * float(np.sqrt(common))
+
 
 def compare(
     name: str,
@@ -96,7 +103,9 @@ def compare(
     """
     there = np.isfinite(differences)
     d, replicates = differences[there], replicates[there]
-    replicates = replicates[:, np.isfinite(replicates).all(axis=0)]
+    whole = np.isfinite(replicates).all(axis=0)
+    # Where hardly a resample has a score in every pair, the images have nothing to say
+    replicates = replicates[:, whole] if whole.sum() > 1 else np.repeat(d[:, None], 2, axis=1)
     n = len(d)
     nan = float("nan")
     alone = Comparison(
@@ -237,7 +246,7 @@ def family(
 ) -> list[Comparison]:
     """The comparisons judged together: Holm's correction, verdicts, and the pairs needed."""
     tested = [c.p if c.pairs >= VERDICT_FROM else float("nan") for c in comparisons]
-    count = max(1, int(np.isfinite(tested).sum()))
+    count = max(1, sum(c.pairs > 0 for c in comparisons))
     judged = []
     for each, corrected in zip(comparisons, holm(tested), strict=True):
         common = each.standard_error**2 - each.spread**2 * (1 / max(each.pairs, 1) + (overlap or 0))

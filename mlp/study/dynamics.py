@@ -14,8 +14,8 @@ Floats = NDArray[np.float64]
 # enough that most arms get there.
 TARGET_SHARE = 0.9
 # Validation loss that stays this far above its minimum over the last epochs, while training loss
-# fell on, has parted from it. A guess, above the noise of one epoch to the next.
-PARTED = 0.05
+# fell on, has parted from it. Guesses, above the noise of one epoch to the next: a share, and nats.
+PARTED, PARTED_NATS = 0.05, 0.02
 _LAST = 3
 
 
@@ -49,24 +49,29 @@ class Dynamics:
 
 def dynamics(history: Mapping[str, Floats], target: float) -> Dynamics:
     """Of the metrics of a run by epoch, and the validation accuracy to be reached."""
-    accuracy, loss = history["val/accuracy"], history["train/loss"]
+    none = np.empty(0)
+    accuracy, loss = history.get("val/accuracy", none), history.get("train/loss", none)
+    seconds = history.get("time/epoch_seconds", none)
     reached = np.flatnonzero(accuracy >= target)
     nan = float("nan")
     return Dynamics(
         float(reached[0] + 1) if len(reached) else nan,
-        float(history["time/epoch_seconds"][: reached[0] + 1].sum()) if len(reached) else nan,
-        float(loss[0]),
-        float(loss[-1]),
+        float(seconds[: reached[0] + 1].sum()) if len(reached) else nan,
+        float(loss[0]) if len(loss) else nan,
+        float(loss[-1]) if len(loss) else nan,
         float(np.maximum(np.diff(loss), 0).mean()) if len(loss) > 1 else 0.0,
-        overfitting(loss, history["val/loss"]),
+        overfitting(loss, history.get("val/loss", none)),
     )
 
 
 def overfitting(train_loss: Floats, val_loss: Floats) -> Overfitting | None:
     """Where training and validation loss part for good; None where they do not."""
+    if not len(val_loss) or not np.isfinite(val_loss).all():
+        return None
     best = int(val_loss.argmin())
     since = val_loss[best + 1 :]
-    rose = len(since) >= _LAST and since[-_LAST:].min() > (1 + PARTED) * val_loss[best]
+    bar = max((1 + PARTED) * val_loss[best], val_loss[best] + PARTED_NATS)
+    rose = len(since) >= _LAST and since[-_LAST:].min() > bar
     fell = train_loss[-1] < train_loss[best]
     if not (rose and fell):
         return None

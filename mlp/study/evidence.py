@@ -22,8 +22,8 @@ Floats = NDArray[np.float64]
 class ArmEvidence:
     """One arm. Arrays have an entry a pair (seed and fold) of the study, NaN where there is none.
 
-    `comparison` with the baseline is None for the baseline itself; so are the paired differences
-    in `speed` (epochs to the target), `roughness`, `gap` and `last_loss` (of training).
+    `comparison` with the baseline is None for the baseline itself, and `differences` (paired, of
+    the fields of `Dynamics` and of the `gap`) empty.
     """
 
     name: str
@@ -228,9 +228,15 @@ def _dynamics(
 ) -> tuple[Dynamics | None, ...]:
     runs = study.of(arm)
     return tuple(
-        dynamics(runs[pair].history, targets.get(pair, np.nan)) if runs[pair].finished else None
+        dynamics(_kept(runs[pair]), targets.get(pair, np.nan)) if runs[pair].finished else None
         for pair in study.pairs
     )
+
+
+def _kept(run: RecordedRun) -> Mapping[str, Floats]:
+    """The history up to the epoch whose weights were kept: what came after was thrown away."""
+    epochs = int(run.metrics.get("final/kept_epoch", 0)) or None
+    return {name: values[:epochs] for name, values in run.history.items()}
 
 
 def _paired(

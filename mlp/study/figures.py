@@ -60,6 +60,12 @@ def svg(figure: Figure) -> str:
     return text[text.index("<svg") :]
 
 
+def _plain(name: str) -> str:
+    """A name in which matplotlib sees no formula, and which a legend does not hide."""
+    shown = name.replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
+
+
 def _scale(evidence: Evidence) -> float:
     return 100.0 if METRICS[evidence.metric].percent else 1.0
 
@@ -83,7 +89,7 @@ def _forest(evidence: Evidence, say: Wording) -> Figure | None:
         base = evidence.baseline.scores
         seeds = scale * (arms[c.name].scores - base)
         axes.plot(seeds, np.full(len(seeds), row + 0.28), "|", color="#9aa1ac", markersize=5)
-    axes.set_yticks(range(len(shown)), [f"{c.name}  (n = {c.pairs})" for c in shown])
+    axes.set_yticks(range(len(shown)), [f"{_plain(c.name)}  (n = {c.pairs})" for c in shown])
     axes.set_ylim(len(shown) - 0.3, -0.7)
     unit = say("points") if METRICS[evidence.metric].percent else say("nats")
     better = "→" if METRICS[evidence.metric].higher_is_better else "←"
@@ -94,7 +100,7 @@ def _forest(evidence: Evidence, say: Wording) -> Figure | None:
 
 def _curves(evidence: Evidence, say: Wording) -> Figure | None:
     """Training and validation accuracy of each arm, mean and range over runs, on the baseline's."""
-    arms = [arm for arm in evidence.arms if arm.finished]
+    arms = [arm for arm in evidence.arms if _stacked(arm, "val/accuracy").size]
     if not arms:
         return None
     columns = min(4, len(arms))
@@ -116,7 +122,7 @@ def _curves(evidence: Evidence, say: Wording) -> Figure | None:
             axes.plot(epochs, mean, color=colour, linewidth=1.4, label=label)
             low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
             axes.fill_between(epochs, 100 * low, 100 * high, color=colour, alpha=0.18, linewidth=0)
-        axes.set_title(f"{arm.name} (n = {len(arm.finished)})")
+        axes.set_title(f"{_plain(arm.name)} (n = {len(arm.finished)})")
         axes.grid(alpha=0.2)
         axes.xaxis.get_major_locator().set_params(integer=True)
     handles, labels = grid.flat[0].get_legend_handles_labels()
@@ -149,7 +155,7 @@ def _gap(evidence: Evidence, say: Wording) -> Figure | None:
         gaps = 100 * arm.per_run("final/gap_accuracy")
         axes.plot(gaps, np.full(len(gaps), row), "o", color=_BLUE, alpha=0.45, markersize=4)
         axes.plot(np.nanmean(gaps), row, "|", color="black", markersize=15, markeredgewidth=2)
-    axes.set_yticks(range(len(arms)), [f"{a.name}  (n = {len(a.finished)})" for a in arms])
+    axes.set_yticks(range(len(arms)), [f"{_plain(a.name)}  (n = {len(a.finished)})" for a in arms])
     axes.invert_yaxis()
     axes.set_xlabel(f"{say('gap')}, {say('points')}")
     axes.grid(axis="x", alpha=0.25)
@@ -177,7 +183,7 @@ def _confusions(evidence: Evidence, say: Wording) -> Figure | None:
             axes.imshow(values, cmap="RdBu", vmin=-limit, vmax=limit)
         else:
             axes.imshow(values, cmap="Blues", vmin=0, vmax=100)
-        axes.set_title(title, fontsize=8)
+        axes.set_title(_plain(title), fontsize=8)
         axes.set_xticks(range(len(classes)), number, fontsize=6)
         axes.set_yticks(range(len(classes)), number, fontsize=6)
         axes.tick_params(length=0)
@@ -185,7 +191,7 @@ def _confusions(evidence: Evidence, say: Wording) -> Figure | None:
             _write_cells(axes, values, 100.0 if values is not change else limit)
     grid[0].set_ylabel(say("true"))
     grid[1].set_xlabel(say("predicted"))
-    names = "   ".join(f"{k + 1} {name[:24]}" for k, name in enumerate(classes))
+    names = "   ".join(f"{k + 1} {_plain(name[:24])}" for k, name in enumerate(classes))
     figure.supxlabel(_wrapped(names, 105), fontsize=7, color=_GRAY)
     return figure
 
@@ -227,15 +233,15 @@ def _interaction(evidence: Evidence, factorial: Factorial, say: Wording) -> Figu
     figure = Figure((_NARROW, 2.4), layout="constrained")
     axes = figure.subplots()
     for line, colour, label in (
-        ((evidence.baseline, first), _GRAY, f"{say('without')} {second.name}"),
-        ((second, both), _BLUE, f"{say('with')} {second.name}"),
+        ((evidence.baseline, first), _GRAY, f"{say('without')} {_plain(second.name)}"),
+        ((second, both), _BLUE, f"{say('with')} {_plain(second.name)}"),
     ):
         means = [scale * arm.mean for arm in line]
         axes.plot([0, 1], means, "o-", color=colour, label=label)
         for x, arm in enumerate(line):
             runs = scale * arm.scores
             axes.plot(np.full(len(runs), x + 0.03), runs, "_", color=colour, alpha=0.6)
-    axes.set_xticks([0, 1], [f"{say(w)} {first.name}" for w in ("without", "with")])
+    axes.set_xticks([0, 1], [f"{say(w)} {_plain(first.name)}" for w in ("without", "with")])
     axes.set_xlim(-0.3, 1.3)
     unit = ", %" if METRICS[evidence.metric].percent else ""
     axes.set_ylabel(f"{say('val', metric=say.metric_name)}{unit}")
@@ -274,7 +280,7 @@ def _signals(evidence: Evidence, say: Wording) -> Figure | None:
             measured, promised = values[kind]
             layers = np.arange(1, len(measured) + 1)
             axes.plot(layers, promised, "-", color=f"C{number}", linewidth=1.2)
-            axes.plot(layers, measured, "o", color=f"C{number}", markersize=4, label=name)
+            axes.plot(layers, measured, "o", color=f"C{number}", markersize=4, label=_plain(name))
         axes.set_yscale("log")
         axes.set(xlabel=say("layer"), title=say(kind))
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -305,7 +311,7 @@ def _weights(weights: Weights, say: Wording) -> Figure | None:
                 axes.stairs(counts / counts.sum(), edges, fill=True, color=_BLUE)
             axes.tick_params(labelsize=7)
             axes.xaxis.set_major_locator(MaxNLocator(2))
-        line[0].set_ylabel(arm, rotation=0, ha="right", va="center")
+        line[0].set_ylabel(_plain(arm), rotation=0, ha="right", va="center")
     for number, axes in enumerate(grid[0]):
         axes.set_title(f"{say('layer')} {number + 1}")
     figure.supxlabel(say("weight"), fontsize=9)

@@ -14,7 +14,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "points": ("points", "puntos"),
     "nats": ("nats", "nats"),
     "seeds": ("seeds", "semillas"),
-    "pairs": ("folds of all seeds", "particiones de todas las semillas"),
+    "pairs": ("folds", "particiones"),
     "one.seeds": ("seed", "semilla"),
     "one.pairs": ("fold", "partición"),
     "better": ("better", "mejor"),
@@ -37,9 +37,9 @@ PHRASES: dict[str, tuple[str, str]] = {
     "verdict": ("verdict", "veredicto"),
     "epochs": ("epochs", "épocas"),
     "gap": ("gap (train − val)", "brecha (entren. − valid.)"),
-    "unseen": ("accuracy, unseen images", "exactitud, imágenes no vistas"),
+    "unseen": ("on unseen images", "en imágenes no vistas"),
     "runs": ("runs by seed", "corridas por semilla"),
-    "what": ("what it is", "qué es"),
+    "what": ("What they are", "Qué son"),
     "heading.table": ("Every arm", "Todos los brazos"),
     "heading.forest": ("Differences from {baseline}", "Diferencias con {baseline}"),
     "heading.curves": ("Learning curves", "Curvas de aprendizaje"),
@@ -82,17 +82,27 @@ PHRASES: dict[str, tuple[str, str]] = {
         "Too few {unit} to tell: {arms}.",
         "Faltan {unit} para decidir: {arms}.",
     ),
-    "images_needed": (
-        "For {arms} more seeds would not settle it: the {images} validation images are too few "
-        "for a difference of the size seen.",
-        "Para {arms} más semillas no lo resolverían: las {images} imágenes de validación son pocas "
-        "para una diferencia como la observada.",
+    "none_finished": (
+        "No run finished: {arms}.",
+        "Ninguna corrida terminó: {arms}.",
     ),
-    "needed": ("{arm} (about {needed} would be needed)", "{arm} (harían falta unas {needed})"),
+    "images_needed": (
+        "For {arms}, more seeds would not settle it: the {images} validation images are too few "
+        "for a difference of the size seen.",
+        "Para {arms}, más semillas no lo resolverían: las {images} imágenes de validación son "
+        "pocas para una diferencia como la observada.",
+    ),
+    "needed": (
+        "{arm} ({difference}; about {needed} would be needed)",
+        "{arm} ({difference}; harían falta unas {needed})",
+    ),
     "do.use": (
-        "Use {arm}: the best of {count} arms at {score}, and shown to be better than {baseline}.",
-        "Use {arm}: el mejor de {count} brazos con {score}, y demostradamente mejor que "
-        "{baseline}.",
+        "Use {arm}: {score}, and shown to be better than {baseline}.",
+        "Use {arm}: {score}, y demostradamente mejor que {baseline}.",
+    ),
+    "do.luckier": (
+        "The mean of {arm} is higher ({best}), but that it is better was not shown.",
+        "La media de {arm} es mayor ({best}), pero no se demostró que sea mejor.",
     ),
     "do.keep": (
         "Stay with {baseline} ({score}) until there is evidence against it; {arm} has the best "
@@ -119,15 +129,15 @@ PHRASES: dict[str, tuple[str, str]] = {
         "How sure: better or worse is said of an equal arm in at most 5% of such studies, all "
         "{count} comparisons taken together (Holm). No difference shown does not mean equal: the "
         "interval says how large a difference is still possible.",
-        "Qué tan seguro: de un brazo igual se diría mejor o peor en a lo sumo el 5% de estos "
+        "Qué tan seguro: de un brazo igual se diría mejor o peor a lo sumo en el 5% de estos "
         "estudios, contando juntas las {count} comparaciones (Holm). Sin diferencia demostrada no "
         "significa iguales: el intervalo dice qué diferencia sigue siendo posible.",
     ),
-    "sure.one": (
-        "How sure: with one {unit} nothing can be said about luck. At least 3 are needed for a "
+    "sure.few": (
+        "How sure: {n} {unit} cannot tell a difference from luck. At least 3 are needed for a "
         "verdict, 6 for an exact test.",
-        "Qué tan seguro: con una sola {unit} no se puede distinguir el azar. Hacen falta al menos "
-        "3 para un veredicto y 6 para una prueba exacta.",
+        "Qué tan seguro: {n} {unit} no alcanzan para distinguir una diferencia del azar. Hacen "
+        "falta al menos 3 para un veredicto y 6 para una prueba exacta.",
     ),
     "single": (
         "{arm}: {metric} {score} on the validation images. There is nothing to compare it with.",
@@ -150,12 +160,13 @@ PHRASES: dict[str, tuple[str, str]] = {
         "Epochs until the validation accuracy first reached {share:.0%} of {baseline}'s final one "
         "under the same seed; mean rise of the training loss from one epoch to the next (nats, 0 "
         "for a curve that only falls); training loss at the end. In small, the paired difference "
-        "from {baseline} with its 95% interval, by seeds alone; a star where that leaves out 0.",
+        "from {baseline} with its 95% interval, by seeds alone; a star where that leaves out 0, "
+        "not corrected for their number.",
         "Épocas hasta que la exactitud de validación alcanzó por primera vez el {share:.0%} de la "
         "final de {baseline} con la misma semilla; subida media de la pérdida de entrenamiento de "
         "una época a la siguiente (nats, 0 si solo baja); pérdida de entrenamiento al final. En "
         "pequeño, la diferencia apareada con {baseline} y su intervalo del 95%, solo por semillas; "
-        "un asterisco cuando este excluye el 0.",
+        "un asterisco cuando este excluye el 0, sin corregir por su cantidad.",
     ),
     "dynamics.speed": ("epochs to target", "épocas hasta la meta"),
     "dynamics.seconds": ("seconds to target", "segundos hasta la meta"),
@@ -176,7 +187,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     ),
     "never_learned": (
         "{arm} did no better than always naming the most frequent class in {k} of {n} runs.",
-        "{arm} no superó a nombrar siempre la clase más frecuente en {k} de {n} corridas.",
+        "{arm} no rindió más que nombrar siempre la clase más frecuente en {k} de {n} corridas.",
     ),
     "diverged": ("{arm}: {k} of {n} runs diverged.", "{arm}: {k} de {n} corridas divergieron."),
     "signals.text": (
@@ -264,11 +275,13 @@ PHRASES: dict[str, tuple[str, str]] = {
     "legend": (
         "n: finished runs. Scores: mean ± standard deviation over runs, on the validation images. "
         "gap: accuracy on the training images (not augmented, no dropout) minus that on the "
-        "validation images, in points. Early stopping picks its epoch on the validation images, "
+        "validation images, in points. Intervals are each arm's own; verdicts allow for all arms "
+        "together. Early stopping picks its epoch on the validation images, "
         "which flatters its score.",
         "n: corridas terminadas. Resultados: media ± desvío estándar entre corridas, sobre las "
         "imágenes de validación. brecha: exactitud en las imágenes de entrenamiento (sin aumento "
-        "ni dropout) menos la de validación, en puntos. Early stopping elige su época con las "
+        "ni dropout) menos la de validación, en puntos. Cada intervalo es del brazo solo; el "
+        "veredicto considera todos juntos. Early stopping elige su época con las "
         "imágenes de validación, lo que favorece su resultado.",
     ),
     "between.title": ("Two studies", "Dos estudios"),
@@ -313,12 +326,12 @@ PHRASES: dict[str, tuple[str, str]] = {
     "remark.val_leaks": (
         "",
         "{name}: {count} de {all} imágenes de validación son copias exactas de imágenes de "
-        "entrenamiento: las exactitudes de esta división halagan",
+        "entrenamiento: las exactitudes de esta división están infladas",
     ),
     "remark.test_leaks": (
         "",
         "{name}: {count} de {all} imágenes de prueba son copias exactas de imágenes de "
-        "entrenamiento o validación: sus resultados halagarán",
+        "entrenamiento o validación: sus resultados saldrán inflados",
     ),
     "remark.absent": ("", "{name}: sin imágenes de validación de {classes}"),
     # What the arms of the suites are, by name: English stands in the suite itself
@@ -333,7 +346,7 @@ PHRASES: dict[str, tuple[str, str]] = {
     "about.he": ("", "varianza 2 / fan_in, hecha para ReLU"),
     "about.xavier": ("", "varianza 2 / (fan_in + fan_out)"),
     "about.default": ("", "lo que torch.nn.Linear hace por sí solo"),
-    "about.normal": ("", "desvío estándar 0,01 en cualquier capa"),
+    "about.normal": ("", "desvío estándar 0.01 en cualquier capa"),
     "about.uniform": ("", "entre 0 y 1: demasiado grande"),
     "about.constant": ("", "todos iguales: no puede romper la simetría"),
 }

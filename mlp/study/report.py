@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from mlp.config import ReportConfig
 from mlp.study import figures, summary
 from mlp.study.answers import answers, course, interaction
-from mlp.study.comparison import Comparison
+from mlp.study.comparison import VERDICT_FROM, Comparison
 from mlp.study.dynamics import TARGET_SHARE
 from mlp.study.evidence import Evidence, weigh
 from mlp.study.page import render
@@ -109,15 +109,14 @@ def markdown(evidence: Evidence, say: Wording, page: Callable[[str], str]) -> st
     lines += [f"> {_escape(say.remark(remark))}\n>" for remark in study.remarks]
     lines += [""] * bool(study.remarks)
     headings, rows = summary.table(evidence, say)
-    shown = [*headings, say("runs"), say("what")]
+    shown = [*headings, say("runs")]
     lines.append(f"| {' | '.join(shown)} |")
-    lines.append(f"| --- |{' ---: |' * (len(headings) - 1)} --- | --- |")
+    lines.append(f"| --- |{' ---: |' * (len(headings) - 1)} --- |")
     for arm, row in zip(evidence.arms, rows, strict=True):
         links = " ".join(
             f"[{_label(run.seed, run.fold)}]({page(run.run_id)})" for run in arm.runs if run.run_id
         )
-        cells = [*map(_escape, row), links, _escape(summary.about(arm, say))]
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join([*map(_escape, row), links])} |")
     lines += ["", summary.certainty(evidence, say), "", say("legend"), ""]
     lines += [f"- {_escape(line)}" for line in summary.failures(evidence, say)]
     return "\n".join(lines)
@@ -183,6 +182,7 @@ def _dynamics_table(evidence: Evidence, say: Wording) -> tuple[list[str], list[l
     headings = [say("arm")] + [
         say(f"dynamics.{key}") for key in ("reached", "speed", "seconds", "roughness", "loss")
     ]
+    headings.append(say("gap"))
     rows = []
     for arm in evidence.arms:
         reached = int(np.isfinite(arm.of_dynamics("epochs_to_target")).sum())
@@ -199,15 +199,21 @@ def _dynamics_table(evidence: Evidence, say: Wording) -> tuple[list[str], list[l
             if name in arm.differences and arm.differences[name].pairs:
                 detail = _short(arm.differences[name], form.replace(":", ":+"))
             row.append((form.format(values.mean()) if len(values) else NONE, detail))
+        gap = 100 * arm.per_run("final/gap_accuracy")
+        gap = gap[np.isfinite(gap)]
+        paired = arm.differences.get("gap")
+        detail = _short(paired, "{:+.1f}", 100) if paired is not None and paired.pairs else ""
+        row.append((f"{gap.mean():.1f}" if len(gap) else NONE, detail))
         rows.append(row)
     return headings, rows
 
 
-def _short(c: Comparison, form: str) -> str:
+def _short(c: Comparison, form: str, scale: float = 1) -> str:
     """A paired difference with its interval, a star where that leaves out 0."""
-    text = form.format(c.difference)
-    if np.isfinite(c.low):
-        text += f" [{form.format(c.low)}, {form.format(c.high)}]"
+    text = form.format(scale * c.difference)
+    # Two seeds that agree on a whole number of epochs would leave no doubt
+    if c.pairs >= VERDICT_FROM and c.spread > 0:
+        text += f" [{form.format(scale * c.low)}, {form.format(scale * c.high)}]"
         text += " *" if c.low > 0 or c.high < 0 else ""
     return text.replace("-", "−")
 

@@ -65,7 +65,9 @@ def headline(evidence: Evidence, say: Wording) -> list[str]:
     if not evidence.baseline.finished:
         return [say("no_baseline", baseline=base)]
     sign = 1 if METRICS[evidence.metric].higher_is_better else -1
-    by = sorted(evidence.comparisons, key=lambda c: -sign * c.difference)
+    dead = [c.name for c in evidence.comparisons if not c.pairs]
+    compared = [c for c in evidence.comparisons if c.pairs]
+    by = sorted(compared, key=lambda c: -sign * c.difference)
     lines = []
     for verdict, key in (("better", "helps"), ("worse", "hurts")):
         lines += [
@@ -86,16 +88,20 @@ def headline(evidence: Evidence, say: Wording) -> list[str]:
     if same:
         lines.append(say("no_difference", arms=say.list_of(same)))
     few = [
-        say("needed", arm=c.name, needed=c.pairs_needed) if c.pairs_needed else c.name
+        say("needed", arm=c.name, difference=say.difference(c.difference), needed=c.pairs_needed)
+        if c.pairs_needed
+        else c.name
         for c in by
         if c.verdict == "too few seeds to tell"
     ]
     if few:
         lines.append(say("too_few", unit=say.unit, arms=say.list_of(few)))
+    if dead:
+        lines.append(say("none_finished", arms=say.list_of(dead)))
     stuck = [
         c.name
         for c in by
-        if c.verdict == "no difference shown" and c.pairs_needed is None and c.p < 1
+        if c.verdict == "no difference shown" and c.pairs_needed is None and c.from_images
     ]
     if stuck and evidence.overlap is None:
         lines.append(say("images_needed", arms=say.list_of(stuck), images=images(evidence)))
@@ -108,19 +114,15 @@ def advice(evidence: Evidence, say: Wording) -> list[str]:
     if len(evidence.arms) == 1 or not ranked or not evidence.baseline.finished:
         return []
     best, base = ranked[0], evidence.baseline
+    proven = proven_arms(evidence)
     lines = []
-    if best is base:
-        lines.append(say("do.baseline", baseline=base.name, score=say.score(base.mean)))
-    elif best.comparison is not None and best.comparison.verdict == "better":
-        text = say(
-            "do.use",
-            arm=best.name,
-            count=len(evidence.arms),
-            score=say.score(best.mean),
-            baseline=base.name,
-        )
+    if proven:
+        chosen = proven[0]
+        text = say("do.use", arm=chosen.name, score=say.score(chosen.mean), baseline=base.name)
         lead = evidence.lead
-        if lead is not None and not math.isnan(lead.low) and ranked[1] is not base:
+        if chosen is not best:
+            text += " " + say("do.luckier", arm=best.name, best=say.score(best.mean))
+        elif lead is not None and not math.isnan(lead.low) and ranked[1] is not base:
             chance = lead.low <= 0 <= lead.high
             text += " " + say(
                 "do.second",
@@ -130,6 +132,8 @@ def advice(evidence: Evidence, say: Wording) -> list[str]:
                 luck=say("luck") if chance else "",
             )
         lines.append(text)
+    elif best is base:
+        lines.append(say("do.baseline", baseline=base.name, score=say.score(base.mean)))
     else:
         lines.append(
             say(
@@ -148,16 +152,36 @@ def advice(evidence: Evidence, say: Wording) -> list[str]:
     ]
     if not say.folds and seeds < SIGN_FLIP_FROM:
         enough = max(SIGN_FLIP_FROM, min(wanted, default=SIGN_FLIP_FROM))
-        lines.append(say("do.more_seeds", seeds=enough))
+        lines.append(say("do.more_seeds", seeds=_more_seeds(evidence, enough)))
     return lines
+
+
+def proven_arms(evidence: Evidence) -> list[ArmEvidence]:
+    """The arms that were shown to be better, by their paired difference, the largest first."""
+    sign = 1 if METRICS[evidence.metric].higher_is_better else -1
+    shown = [a for a in evidence.arms if a.comparison and a.comparison.verdict == "better"]
+    return sorted(shown, key=lambda a: -sign * a.comparison.difference if a.comparison else 0.0)
+
+
+def _more_seeds(evidence: Evidence, count: int) -> str:
+    """What to ask for so that the seeds that are recorded count among so many."""
+    seeds = sorted({seed for seed, _ in evidence.study.pairs})
+    first = int(evidence.study.base.get("seed", 0))
+    if seeds == list(range(first, first + len(seeds))):
+        return str(count)
+    more = range(seeds[-1] + 1, seeds[-1] + 1 + count - len(seeds))
+    return ",".join(map(str, [*seeds, *more]))
 
 
 def certainty(evidence: Evidence, say: Wording) -> str:
     """How sure one can be."""
     if len(evidence.arms) == 1 or not evidence.ranked():
         return ""
-    if max((c.pairs for c in evidence.comparisons), default=0) < VERDICT_FROM - 1:
-        return say("sure.one", unit=one(say))
+    most = max((c.pairs for c in evidence.comparisons), default=0)
+    if not most:
+        return ""
+    if most < VERDICT_FROM:
+        return say("sure.few", n=most, unit=one(say) if most == 1 else say.unit)
     return say("sure", count=len(evidence.comparisons))
 
 

@@ -66,6 +66,8 @@ class Wording:
 
     def interval(self, comparison: Comparison) -> str:
         """Both ends of the 95% interval."""
+        if math.isnan(comparison.low):
+            return NONE
         to = "to" if self.lang == "en" else "a"
         return f"{self.number(comparison.low)} {to} {self.number(comparison.high)}"
 

@@ -56,6 +56,7 @@ class RecordedRun:
     params: Mapping[str, str] = field(default_factory=dict)
     history: Mapping[str, Floats] = field(default_factory=dict)
     evaluation: Evaluation | None = None
+    diverged: bool = False
 
     @property
     def finished(self) -> bool:
@@ -127,6 +128,10 @@ def read_study(store: Store, parent: Run) -> RecordedStudy:
         except (MlflowException, OSError):
             raise NoSuchStudy(f"run {run_id} has no {PLAN}: it ended before it began") from None
         plan = json.loads(Path(path).read_text(encoding="utf-8"))
+        try:
+            remarks = [Remark.make(r["kind"], **r["values"]) for r in plan["remarks"]]
+        except (KeyError, TypeError):
+            raise NoSuchStudy(f"run {run_id}: its {PLAN} was written by another version") from None
         found = _by_identity(store, parent)
         runs = []
         for planned in plan["runs"]:
@@ -147,7 +152,7 @@ def read_study(store: Store, parent: Run) -> RecordedStudy:
         question=plan["question"],
         arms=plan["arms"],
         base=plan["base"],
-        remarks=[Remark.make(r["kind"], **r["values"]) for r in plan["remarks"]],
+        remarks=remarks,
         runs=runs,
     )
 
@@ -160,7 +165,9 @@ def _by_identity(store: Store, parent: Run) -> dict[str, Run]:
         return ended, run.data.tags.get(PARENT) == parent.info.run_id, run.info.start_time
 
     label = parent.data.tags[STUDY]
-    runs = store.search(f"tags.`{STUDY}` = '{label}' and tags.`{KIND}` = 'run'", everywhere=True)
+    # Compared here: a label holds the name of a folder, which a filter might not survive
+    runs = store.search(f"tags.`{KIND}` = 'run'", everywhere=True)
+    runs = [run for run in runs if run.data.tags.get(STUDY) == label]
     # A single training that repeats another is a run of its study, without an identity
     known = [run for run in runs if IDENTITY in run.data.tags]
     return {run.data.tags[IDENTITY]: run for run in sorted(known, key=rank)}
@@ -191,7 +198,15 @@ def _read_run(
             values = store.client.get_metric_history(run_id, name)
             history[name] = np.array([m.value for m in sorted(values, key=lambda m: m.step)])
     return RecordedRun(
-        *where, run_id, status, reason, run.data.metrics, run.data.params, history, evaluation
+        *where,
+        run_id,
+        status,
+        reason,
+        run.data.metrics,
+        run.data.params,
+        history,
+        evaluation,
+        is_diverged(run),
     )
 
 

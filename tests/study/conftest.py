@@ -61,7 +61,9 @@ class MakeRecorded:
     ) -> RecordedRun:
         """A finished run with learning curves, or without an accuracy one that failed."""
         if accuracy is None:
-            return RecordedRun(arm, seed, fold, f"id-{arm}-{seed}", "FAILED", "the loss became nan")
+            return RecordedRun(
+                arm, seed, fold, f"id-{arm}-{seed}", "FAILED", "the loss became nan", diverged=True
+            )
         luck = int.from_bytes(f"{arm}{seed}{fold}".encode()) % 2**32
         images_seed = luck % 1000 if drawn else 0
         if fold != "none":

@@ -195,6 +195,14 @@ def test_resamples_in_which_a_score_is_undefined_are_left_out() -> None:
     assert_same(*found)
 
 
+def test_scores_that_hardly_a_resample_has_are_judged_by_seeds_alone() -> None:
+    d = np.array([0.01, 0.03, 0.02, 0.05])
+    gaps = np.where(np.eye(4, 40, dtype=bool), 0.0, np.nan)
+    found = compare("arm", d, gaps, images=30, overlap=0.25)
+    t = d.mean() / np.sqrt((1 / 4 + 0.25) * d.var(ddof=1))
+    assert found.p == pytest.approx(2 * stats.t.sf(t, 3))
+
+
 def test_unpaired_runs_are_compared_by_welch() -> None:
     ours, theirs = np.array([0.6, 0.62, 0.61, 0.7]), np.array([0.5, 0.55, 0.52])
     found = unpaired("arm", ours, theirs)

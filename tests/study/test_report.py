@@ -19,7 +19,7 @@ from mlp.study.phrases import LANGUAGES, PHRASES
 from mlp.study.report import Report, build
 from mlp.study.resampling import METRICS
 from mlp.study.suites import SUITES
-from mlp.tracking.recorded import RecordedStudy
+from mlp.tracking.recorded import RecordedRun, RecordedStudy
 from tests.study.conftest import MakeRecorded
 
 REGULARIZATION = {arm.name: arm.changes for arm in SUITES["regularization"].arms}
@@ -89,7 +89,7 @@ def test_the_verdict_comes_first_and_says_how_sure_it_is(clear: RecordedStudy) -
         helps, hurts = text.index("batch-norm helps: +20.0 points"), text.index("dropout hurts:")
         assert helps < hurts < text.index("legend" if "legend" in text else "gap (train")
         assert "95% interval" in text and "n = 5" in text
-        assert "Use batch-norm: the best of 4 arms at 80.0%" in text
+        assert "Use batch-norm: 80.0%, and shown to be better than baseline" in text
     assert "at most 5% of such studies, all 3 comparisons taken together" in page(made)
     assert made.terminal.splitlines()[0] == "Which regularizers help?"
     assert "batch-norm          5" in made.terminal.replace("  \n", "\n")
@@ -182,7 +182,7 @@ def test_one_seed_can_tell_nothing(make_recorded: MakeRecorded) -> None:
     for text in (made.terminal, made.description, page(made)):
         assert "Too few seeds to tell: dropout" in text
         assert "helps" not in text
-    assert "with one seed nothing can be said about luck" in page(made)
+    assert "1 seed cannot tell a difference from luck" in page(made)
 
 
 def test_one_arm_has_nothing_to_be_compared_with(make_recorded: MakeRecorded) -> None:
@@ -205,9 +205,7 @@ def test_ties_are_no_difference(make_recorded: MakeRecorded) -> None:
 def test_runs_without_a_score_are_listed_with_the_reason(make_recorded: MakeRecorded) -> None:
     study = make_recorded({"baseline": [0.5, 0.6, 0.55], "wild": [0.5, None, None]})
     runs = [
-        dataclasses.replace(r, status="MISSING", reason="not recorded, or deleted", run_id="")
-        if (r.arm, r.seed) == ("wild", 2)
-        else r
+        RecordedRun(r.arm, r.seed, r.fold) if (r.arm, r.seed) == ("wild", 2) else r
         for r in study.runs
     ]
     made = make(dataclasses.replace(study, runs=runs))
@@ -241,11 +239,77 @@ def test_nothing_finished_is_said(make_recorded: MakeRecorded) -> None:
     assert "No run of baseline has finished" in made.description
 
 
+def test_what_is_proven_is_advised_whatever_has_the_luckiest_mean(
+    make_recorded: MakeRecorded,
+) -> None:
+    values = {
+        "baseline": [0.60, 0.61, 0.60, 0.59, 0.60],
+        "noisy": [0.95, 0.55, 0.90, 0.58, 0.97],
+        "sure": [0.75, 0.76, 0.75, 0.74, 0.75],
+    }
+    text = make(make_recorded(values)).terminal
+    assert "sure helps" in text and "Use sure: 75.0%" in text
+    assert "The mean of noisy is higher" in text and "Stay with" not in text
+
+
+def test_arms_that_never_finished_are_not_short_of_seeds(make_recorded: MakeRecorded) -> None:
+    values = {"baseline": [0.6, 0.61, 0.6], "dead": [None] * 3, "arm": [0.8, 0.81, 0.8]}
+    text = make(make_recorded(values)).terminal
+    assert "No run finished: dead." in text
+    assert "tell: dead" not in text
+
+
+def test_more_seeds_go_on_from_those_that_are_recorded(make_recorded: MakeRecorded) -> None:
+    study = make_recorded({"baseline": [0.6, 0.61, 0.6], "arm": [0.65, 0.61, 0.63]})
+    assert "-P seeds=0," not in make(study).terminal
+    moved = [dataclasses.replace(run, seed=10 * (run.seed + 1)) for run in study.runs]
+    assert "-P seeds=10,20,30,31,32," in make(dataclasses.replace(study, runs=moved)).terminal
+
+
+def test_a_failure_that_is_no_divergence_is_not_called_one(make_recorded: MakeRecorded) -> None:
+    study = make_recorded({"baseline": [0.6, 0.61, 0.6], "arm": [0.65, None, 0.63]})
+    runs = [dataclasses.replace(r, diverged=False, reason="OSError: no space") for r in study.runs]
+    text = page(make(dataclasses.replace(study, runs=runs)))
+    assert "OSError: no space" in text and "diverged" not in text
+
+
+def test_early_stopping_is_not_blamed_for_epochs_it_threw_away(
+    make_recorded: MakeRecorded,
+) -> None:
+    study = make_recorded({"baseline": [0.6, 0.61, 0.6], "stopping": [0.65, 0.64, 0.63]})
+    curve = np.array([1.0, 0.8, 0.7, 0.9, 1.0, 1.1, 1.2, 1.2, 1.3, 1.3])
+
+    def changed(run: RecordedRun, kept: float) -> RecordedRun:
+        metrics = dict(run.metrics) | {"final/kept_epoch": kept}
+        return dataclasses.replace(
+            run, history=dict(run.history) | {"val/loss": curve}, metrics=metrics
+        )
+
+    runs = [changed(r, 3.0 if r.arm == "stopping" else 10.0) for r in study.runs]
+    text = page(make(dataclasses.replace(study, runs=runs)))
+    assert "baseline overfits in 3 of 3 runs: from epoch 3" in text
+    assert "stopping overfits" not in text
+
+
+def test_names_that_look_like_formulas_are_drawn(make_recorded: MakeRecorded) -> None:
+    odd = MakeRecorded(classes=("$a_$", "_hidden", "c\\^"))
+    study = odd({"baseline": [0.6, 0.61, 0.6], "$x_$": [0.65, 0.64, 0.63]})
+    assert "figures/confusion.png" in make(study).files
+
+
+def test_runs_without_curves_are_reported_all_the_same(make_recorded: MakeRecorded) -> None:
+    study = make_recorded({"baseline": [0.6, 0.61, 0.6], "arm": [0.65, 0.64, 0.63]})
+    for history in ({}, {"val/accuracy": np.empty(0), "train/loss": np.empty(0)}):
+        runs = [dataclasses.replace(run, history=history) for run in study.runs]
+        made = make(dataclasses.replace(study, runs=runs))
+        assert "arm" in made.terminal and "figures/curves.png" not in made.files
+
+
 def test_folds_are_called_by_their_name(make_recorded: MakeRecorded) -> None:
     folds = [f"{k}/3" for k in (1, 2, 3)]
     study = make_recorded({"baseline": [0.6, 0.61], "arm": [0.8, 0.81]}, folds=folds)
     made = make(study)
-    assert "6 folds of all seeds" in page(made)
+    assert "6 folds" in page(made)
     assert "Nadeau and Bengio" in page(made)
     assert "[1:2](#/runs/" in made.description
 
@@ -256,7 +320,7 @@ def test_the_report_is_spanish_when_asked(clear: RecordedStudy) -> None:
     assert 'lang="es"' in made.files["report.html"].decode()
     assert "batch-norm ayuda: +20.0 puntos de exactitud" in text
     assert "¿Qué regularizadores ayudan?" in text
-    assert "capas ocultas normalizadas por batch" in made.description
+    assert "capas ocultas normalizadas por batch" in text
     for english in ("helps", "interval ", "overfits", "Questions", "too few", "finished"):
         assert english not in text
 

@@ -185,6 +185,24 @@ def test_what_is_no_study_is_refused_in_words(store: Store, recorded: str) -> No
         read(store, empty)
 
 
+def test_a_plan_of_another_version_is_refused_in_words(store: Store, recorded: str) -> None:
+    store.client.log_dict(recorded, {"runs": [], "remarks": ["as text"]}, PLAN)
+    with pytest.raises(NoSuchStudy, match="was written by another version"):
+        read(store, recorded)
+
+
+def test_any_name_of_a_folder_can_be_reported_on(image_tree: Path, store: Store) -> None:
+    odd = image_tree.rename(image_tree.parent / 'bob\'s "data" `é`')
+    quick = {"image_size": 8, "hidden": (8,), "epochs": 1, "batch_size": 8, "threads": 1}
+    base = RunConfig.parse({"data": str(odd), **quick})
+    study = plan(Suite("s", "?", SUITE.arms[:1]), base, (0,), open_index(base.data))
+    tracker = MlflowTracker(store, study.label, Path("runs"), name="odd", single=False)
+    tracker.plan(study.plan([]), None)
+    run(study, tracker)
+    tracker.end("FINISHED")
+    assert read(store, tracker.run_id).runs[0].finished
+
+
 def test_an_empty_store_says_what_to_run(store: Store) -> None:
     with pytest.raises(NoSuchStudy, match="run ablation or init first"):
         find_study(store, "latest")
