@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from mlp.data.audit import KINDS, Audit, Finding
+from mlp.data.audit import COMPARED, KINDS, Audit, Finding
 from mlp.data.image import UnreadableImage, decode
 from mlp.study.page import render
 from mlp.study.summary import columns
@@ -58,11 +58,17 @@ def _facts(audit: Audit) -> list[str]:
     def numbers(values: tuple[float, ...]) -> str:
         return ", ".join(f"{value:.3f}" for value in values)
 
-    return [
+    facts = [
         "size: " + ", ".join(f"{name} {pixels}" for name, pixels in audit.sizes.items()),
         f"mean by channel (red, green, blue; 0 to 1): {numbers(audit.mean)}",
         f"standard deviation by channel: {numbers(audit.std)}",
     ]
+    if audit.small:
+        facts.append(
+            f"{audit.small} images are smaller than {COMPARED} pixels: too small to tell whether "
+            "two show the same picture, so only equal pixels were looked for"
+        )
+    return facts
 
 
 def markdown(audit: Audit) -> str:

@@ -97,6 +97,21 @@ def test_files_that_are_not_sound_are_told(sound: Path) -> None:
     }
 
 
+def test_of_small_pictures_only_equal_pixels_are_told(tmp_path: Path) -> None:
+    """Two handwritten zeros of 8x8 pixels are as alike as a picture and its copy."""
+    looked = audit(source("digits"))
+    assert looked.findings == () and looked.small == 1797
+    assert "1797 images are smaller than 16 pixels" in audit_page.terminal(looked)
+    root = tmp_path / "small"
+    for seed, name in enumerate(("a", "b")):
+        (root / name).mkdir(parents=True)
+        for number in range(6):
+            picture(10 * seed + number).resize((12, 9)).save(root / name / f"{number}.png")
+    Image.open(root / "a" / "0.png").save(root / "a" / "same.bmp")
+    Image.open(root / "a" / "1.png").save(root / "a" / "like.jpg", quality=95)
+    assert found(root) == {"near_duplicate": [("a/0.png", "a/same.bmp")]}
+
+
 def test_classes_are_compared_between_splits_and_with_one_another(sound: Path) -> None:
     (sound / "train" / "three").mkdir()
     picture(95).save(sound / "train" / "three" / "0.png")
