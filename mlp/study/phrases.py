@@ -82,10 +82,7 @@ PHRASES: dict[str, tuple[str, str]] = {
         "Too few {unit} to tell: {arms}.",
         "Faltan {unit} para decidir: {arms}.",
     ),
-    "none_finished": (
-        "No run finished: {arms}.",
-        "Ninguna corrida terminó: {arms}.",
-    ),
+    "none_finished": ("No run finished: {arms}.", "Ninguna corrida terminó: {arms}."),
     "images_needed": (
         "For {arms}, more seeds would not settle it: the {images} validation images are too few "
         "for a difference of the size seen.",
@@ -309,10 +306,7 @@ PHRASES: dict[str, tuple[str, str]] = {
         "{name}: {count} imágenes de validación o prueba excluidas: son copias exactas de imágenes "
         "anteriores",
     ),
-    "remark.not_named": (
-        "",
-        "{name}: {count} imágenes excluidas: el archivo de división no las nombra",
-    ),
+    "remark.not_named": ("", "{name}: {count} imágenes excluidas: la división no las nombra"),
     "remark.dealt": (
         "",
         "{name}: cada semilla reparte sus imágenes en {folds} particiones por clase, con las "
