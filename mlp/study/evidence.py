@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -152,7 +152,7 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
         )
     factorials = tuple(_factorial(study.arms, judge))
     evidence = Evidence(study, metric, tuple(arms), factorials, overlap, None)
-    return Evidence(study, metric, tuple(arms), factorials, overlap, _lead(evidence, judge))
+    return replace(evidence, lead=_lead(evidence, judge))
 
 
 def overlap_of(study: RecordedStudy) -> float | None:
@@ -172,9 +172,10 @@ def resample(
     replicates: dict[str, list[Floats]] = {name: [] for name in scores}
     bar = tqdm(total=len(study.runs), desc="comparing", disable=None, delay=1, leave=False)
     width = 0
+    runs = {name: study.of(name) for name in scores}
     for number, pair in enumerate(study.pairs):
         for name in scores:
-            run = study.of(name)[pair]
+            run = runs[name][pair]
             bar.update()
             if run.evaluation is None:
                 scores[name].append(np.nan)

@@ -206,7 +206,6 @@ PHRASES: dict[str, tuple[str, str]] = {
     "layer": ("linear layer", "capa lineal"),
     "mean_square": ("mean square", "media cuadrática"),
     "weight": ("weight", "peso"),
-    "density": ("share", "proporción"),
     "train": ("training", "entrenamiento"),
     "validation": ("validation", "validación"),
     "epoch": ("epoch", "época"),
