@@ -1,7 +1,7 @@
 """The configuration of one training (`RunConfig`), of a study around it (`StudyConfig`), and more.
 
-These classes hold every default of the project and every constraint on a value. Command-line
-options and the parameters in MLproject are made from them, help texts included.
+These classes and those of `mlp.options` hold every default of the project and every constraint on a
+value. Command-line options and the parameters in MLproject are made from them, help texts included.
 """
 
 from __future__ import annotations
@@ -261,33 +261,15 @@ class TrackingConfig(ExperimentConfig):
     )
 
 
-class ReportConfig(Settings):
-    """What a report compares, and in which language."""
+class MetricConfig(Settings):
+    """By what arms and models are compared."""
 
     metric: Literal["accuracy", "macro_f1", "balanced_accuracy", "log_loss", "roc_auc"] = Field(
         "accuracy", description="validation score by which arms are compared"
     )
+
+
+class ReportConfig(MetricConfig):
+    """What a report compares, and in which language."""
+
     lang: Literal["en", "es"] = Field("en", description="language of the report")
-
-
-class StudyChoice(ExperimentConfig):
-    """Which recorded studies a report is about."""
-
-    study: str = Field(
-        "latest", min_length=1, description="run id of a study, or latest: the one begun last"
-    )
-    compare: str = Field(
-        "",
-        description="run id of a second study, to be compared with the first arm by arm",
-    )
-
-
-class AuditConfig(ExperimentConfig):
-    """Which data are looked at, and what their findings lead to."""
-
-    data: str = Field(
-        RunConfig.model_fields["data"].default,
-        min_length=1,
-        description=RunConfig.model_fields["data"].description,
-    )
-    strict: bool = Field(False, description="end with exit code 3 when there is anything to report")

@@ -2,7 +2,7 @@
 
 import sys
 
-from mlp.config import AuditConfig
+from mlp.options import AuditConfig
 from scripts.command import command
 
 
@@ -17,27 +17,20 @@ def audit(config: AuditConfig) -> None:
     from mlp.data.audit import audit
     from mlp.data.dataset import source
     from mlp.study import audit_page
-    from mlp.study.interruption import Interrupted, interruptible
     from mlp.tracking.recorded import record_report
     from mlp.tracking.store import KIND, open_store
 
-    try:
-        with interruptible():
-            found = audit(source(config.data))
-            store = open_store(config.experiment_name)
-            run_id = store.top_run(f"audit of {found.index.name}", {KIND: "audit"})
-            description = audit_page.markdown(found)
-            files = {
-                "audit.html": audit_page.html(found),
-                "audit.csv": audit_page.table_csv(found),
-                "audit.md": description,
-            }
-            encoded = {name: text.encode() for name, text in files.items()}
-            record_report(store, run_id, description, encoded)
-            store.client.set_terminated(run_id)
-    except Interrupted as interruption:
-        click.echo(f"Interrupted by {interruption}: nothing was recorded.", err=True)
-        sys.exit(interruption.exit_code)
+    found = audit(source(config.data))
+    store = open_store(config.experiment_name)
+    with store.command_run(f"audit of {found.index.name}", {KIND: "audit"}) as run_id:
+        description = audit_page.markdown(found)
+        files = {
+            "audit.html": audit_page.html(found),
+            "audit.csv": audit_page.table_csv(found),
+            "audit.md": description,
+        }
+        encoded = {name: text.encode() for name, text in files.items()}
+        record_report(store, run_id, description, encoded)
     click.echo(f"{audit_page.terminal(found)}\n\n{store.how_to_open()}")
     click.echo(f"Written:     run {run_id} of experiment {store.experiment_id},")
     click.echo("             with audit.html (thumbnails) and audit.csv among its artifacts")

@@ -1,16 +1,18 @@
 """How the commands take their options from the settings classes and answer wrong ones.
 
-Every option, its help and its default come from `mlp.config`; values are checked there alone.
+Every option, its help and its default come from `mlp.config` and `mlp.options`, where alone values
+are checked.
 """
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import click
 
+from mlp.interruption import Interrupted, interruptible
 from mlp.settings import ConfigError, Settings, SettingsError, field_choices, field_text
 
 
@@ -24,22 +26,30 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
     """Make a click command of a function that takes one object of each class of settings."""
 
     def decorate(function: Callable[..., None]) -> SettingsCommand:
-        def callback(**given: str | None) -> None:
+        def callback(**given: str | tuple[str, ...] | None) -> None:
             values = {name: text for name, text in given.items() if text is not None}
             # A terminal that cannot show a letter of a class name gets a ? in its place
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="replace")
             try:
-                function(*(_parse(group, values) for group in groups))
+                with interruptible():
+                    function(*(_parse(group, values) for group in groups))
+            except Interrupted as interruption:
+                click.echo(
+                    f"Interrupted by {interruption}. What has finished is kept: repeat the command "
+                    "to go on.",
+                    err=True,
+                )
+                sys.exit(interruption.exit_code)
             except Exception as error:
                 _explain(error)
 
-        options = [_option(group, name) for group in groups for name in group.model_fields]
+        params = [_parameter(group, name) for group in groups for name in group.model_fields]
         made = SettingsCommand(
             name=function.__name__,
             callback=callback,
-            params=[*options],
+            params=params,
             help=function.__doc__,
             context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},
         )
@@ -49,8 +59,16 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
     return decorate
 
 
-def _option(group: type[Settings], name: str) -> click.Option:
+def is_positional(group: type[Settings], name: str) -> bool:
+    """Whether a field is given without the name of an option: the files of `predict *.jpg`."""
+    extra = group.model_fields[name].json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("positional"))
+
+
+def _parameter(group: type[Settings], name: str) -> click.Parameter:
     field = group.model_fields[name]
+    if is_positional(group, name):
+        return click.Argument([name], nargs=-1, metavar=f"[{name.upper()}]...")
     choices = field_choices(group, name)
     metavar = "[" + "|".join(choices) + "]" if choices else None
     if metavar is None:
@@ -64,7 +82,7 @@ def _option(group: type[Settings], name: str) -> click.Option:
     )
 
 
-def _parse(group: type[Settings], values: dict[str, str]) -> Settings:
+def _parse(group: type[Settings], values: Mapping[str, str | tuple[str, ...]]) -> Settings:
     own = {name: text for name, text in values.items() if name in group.model_fields}
     try:
         return group.parse(own)
@@ -82,11 +100,13 @@ def _explain(error: Exception) -> None:
     from mlflow.exceptions import MlflowException
 
     from mlp.data.index import DataError
+    from mlp.learning.seal import TamperedModel
+    from mlp.serving.packaged import NoSuchModel
     from mlp.tracking.recorded import NoSuchStudy
 
     if isinstance(error, SettingsError):
         raise click.UsageError(str(error)) from None
-    if isinstance(error, DataError | NoSuchStudy):
+    if isinstance(error, DataError | NoSuchStudy | NoSuchModel | TamperedModel):
         raise click.ClickException(str(error)) from None
     if isinstance(error, MlflowException):
         raise click.ClickException(f"MLflow: {error.message}") from None

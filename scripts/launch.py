@@ -19,10 +19,9 @@ def launch(
 ) -> None:
     """Train what is not recorded yet, record and print the report, say where to look."""
     # Here, so that --help does not wait for torch and mlflow
-    from mlp.data.dataset import open_index
+    from mlp.data.dataset import index_of
     from mlp.data.remarks import remarks
     from mlp.study import report
-    from mlp.study.interruption import Interrupted, interruptible
     from mlp.study.runner import plan, run
     from mlp.study.suites import SUITES
     from mlp.tracking.mlflow_tracker import MlflowTracker
@@ -31,45 +30,32 @@ def launch(
     suite = SUITES[suite_name]
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
     single = len(suite.arms) == len(seeds) == len(folds) == 1
-    # Folds keep copies together, whatever the data's own split leaks
-    on_leak = base.on_leak if folds == ("none",) else "warn"
-    index = open_index(base.data, base.split, on_leak)
+    index = index_of(base.changed({"fold": folds[0]}))
     study = plan(suite, base, seeds, index, folds)
     notes = remarks(study.index, base, study_config.folds)
     for line in notes:
         click.echo(f"Note: {line}", err=True)
     tracker = None
     try:
-        with interruptible():
-            store = open_store(tracking.experiment_name)
-            stale = store.end_stale_runs()
-            if stale:
-                click.echo(
-                    f"Note: {stale} runs of a process that died were ended as KILLED", err=True
-                )
-            folder = Path(tracking.runs_dir)
-            name = f"{suite.name} on {study.index.name}"
-            tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
-            if not single:
-                store.log_params(tracker.run_id, study.base.as_text())
-            tracker.plan(study.plan(notes), study.split_table())
-            outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain)
-            made = report.publish(store, store.client.get_run(tracker.run_id), report_config)
-            if single and outcomes[0].run_id != tracker.run_id:
-                tracker.refer_to(outcomes[0])
-            failed = single and outcomes[0].status != "FINISHED"
-            tracker.end("FAILED" if failed else "FINISHED")
-    except Interrupted as interruption:
+        store = open_store(tracking.experiment_name)
+        stale = store.end_stale_runs()
+        if stale:
+            click.echo(f"Note: {stale} runs of a process that died were ended as KILLED", err=True)
+        folder = Path(tracking.runs_dir)
+        name = f"{suite.name} on {study.index.name}"
+        tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
+        if not single:
+            store.log_params(tracker.run_id, study.base.as_text())
+        tracker.plan(study.plan(notes), study.split_table())
+        outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain)
+        made = report.publish(store, store.client.get_run(tracker.run_id), report_config)
+        if single and outcomes[0].run_id != tracker.run_id:
+            tracker.refer_to(outcomes[0])
+        failed = single and outcomes[0].status != "FINISHED"
+        tracker.end("FAILED" if failed else "FINISHED")
+    except BaseException as error:
         if tracker is not None:
-            tracker.end("KILLED")
-        click.echo(
-            f"Interrupted by {interruption}. Finished runs are kept: repeat the command to go on.",
-            err=True,
-        )
-        sys.exit(interruption.exit_code)
-    except Exception:
-        if tracker is not None:
-            tracker.end("FAILED")
+            tracker.end("FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     click.echo(f"\n{made.terminal}\n")
     click.echo(store.how_to_open())

@@ -1,6 +1,7 @@
 """Write MLproject from the commands: `python -m scripts.mlproject` after changing a setting.
 
-Names, defaults and help texts come from `mlp.config`; a test holds MLproject to what is made here.
+Names, defaults and help texts come from `mlp.config` and `mlp.options`; a test holds MLproject to
+what is made here.
 """
 
 from __future__ import annotations
@@ -9,19 +10,15 @@ import json
 import textwrap
 from pathlib import Path
 
-from mlp.config import (
-    AuditConfig,
-    ReportConfig,
-    RunConfig,
-    StudyChoice,
-    StudyConfig,
-    TrackingConfig,
-)
+from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
 from mlp.settings import Settings, field_text
 from scripts.ablation import ablation
 from scripts.audit import audit
-from scripts.command import SettingsCommand
+from scripts.command import SettingsCommand, is_positional
+from scripts.evaluate import evaluate
 from scripts.init import init
+from scripts.predict import predict
+from scripts.register import register
 from scripts.report import report
 from scripts.train import train
 
@@ -34,7 +31,7 @@ _LEFT_OUT = {"experiment_name"}
 def mlproject() -> str:
     """The text of MLproject."""
     lines = [
-        "# Written by `python -m scripts.mlproject` from mlp/config.py: change it there.",
+        "# Written by `python -m scripts.mlproject` from mlp/config.py and mlp/options.py.",
         "name: mlp",
         "conda_env: conda.yaml",
         "",
@@ -55,12 +52,24 @@ def mlproject() -> str:
         *_command("scripts.init", init),
         "  report:",
         "    parameters:",
-        *_parameters(StudyChoice, ReportConfig),
+        *_parameters(*report.groups),
         *_command("scripts.report", report),
         "  audit:",
         "    parameters:",
-        *_parameters(AuditConfig),
+        *_parameters(*audit.groups),
         *_command("scripts.audit", audit),
+        "  register:",
+        "    parameters:",
+        *_parameters(*register.groups),
+        *_command("scripts.register", register),
+        "  predict:",
+        "    parameters:",
+        *_parameters(*predict.groups),
+        *_command("scripts.predict", predict),
+        "  evaluate:",
+        "    parameters:",
+        *_parameters(*evaluate.groups),
+        *_command("scripts.evaluate", evaluate),
     ]
     return "\n".join(lines) + "\n"
 
@@ -84,8 +93,10 @@ def _parameters(*groups: type[Settings]) -> list[str]:
 
 
 def _command(module: str, command: SettingsCommand) -> list[str]:
-    names = [n for group in command.groups for n in group.model_fields if n not in _LEFT_OUT]
-    options = " ".join(f"--{name.replace('_', '-')} {{{name}}}" for name in names)
+    fields = [(g, n) for g in command.groups for n in g.model_fields if n not in _LEFT_OUT]
+    named = [name for group, name in fields if not is_positional(group, name)]
+    options = " ".join(f"--{name.replace('_', '-')} {{{name}}}" for name in named)
+    options += "".join(f" {{{name}}}" for group, name in fields if is_positional(group, name))
     wrapped = textwrap.wrap(f"python -m {module} {options}", 94, break_on_hyphens=False)
     return ["    command: >-", *(f"      {line}" for line in wrapped)]
 

@@ -1,11 +1,12 @@
 """Report on recorded studies: `python -m scripts.report --study latest --lang es`."""
 
-from mlp.config import ReportConfig, StudyChoice
+from mlp.config import ReportConfig
+from mlp.options import ReportChoice
 from scripts.command import command
 
 
-@command(StudyChoice, ReportConfig)
-def report(choice: StudyChoice, config: ReportConfig) -> None:
+@command(ReportChoice, ReportConfig)
+def report(choice: ReportChoice, config: ReportConfig) -> None:
     """Write the report of a study again, from MLflow alone; or compare two studies.
 
     Nothing is trained. The report becomes the description and the artifacts of the study's run, in

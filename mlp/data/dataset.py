@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlp.config import RunConfig
 from mlp.data.digits import digits
+from mlp.data.familiarity import Familiarity, fit_familiarity
 from mlp.data.folder import folder
 from mlp.data.index import Index, check
 from mlp.data.leaks import OnLeak, settle_leaks
@@ -44,6 +46,16 @@ class Dataset:
         """Channels, height, width of an image as the network gets it."""
         _, height, width, channels = self.pixels.shape
         return channels, height, width
+
+    @cached_property
+    def familiarity(self) -> Familiarity:
+        """How to tell images unlike the training images, made on first use.
+
+        Validation images that were seen in training set no threshold, unless all were.
+        """
+        unseen = np.setdiff1d(self.split.val, self.leaked)
+        known = unseen if len(unseen) else self.split.val
+        return fit_familiarity(self.pixels, self.split.train, known)
 
     def normalization(self, kind: str) -> Normalization:
         """Mean and standard deviation by channel: dataset (of the training images), imagenet, none.
@@ -85,6 +97,16 @@ def source(data: str) -> Index:
     if data.lower().endswith(".csv"):
         return manifest(data)
     return folder(data)
+
+
+def index_of(config: RunConfig) -> Index:
+    """The index that a training under `config` begins with. Raises DataError.
+
+    Folds keep copies together, whatever the data's own split leaks.
+    """
+    return open_index(
+        config.data, config.split, config.on_leak if config.fold == "none" else "warn"
+    )
 
 
 def resolve(config: RunConfig, index: Index) -> RunConfig:

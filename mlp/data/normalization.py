@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+EVALUATION_BATCH = 512  # images that go through a network at once when it does not train
+
 
 @dataclass(frozen=True)
 class Normalization:
@@ -22,7 +24,7 @@ def normalize(pixels: NDArray[np.uint8], normalization: Normalization) -> torch.
     mean = torch.tensor(normalization.mean, dtype=torch.float64)
     std = torch.tensor(normalization.std, dtype=torch.float64)
     scale, shift = (1 / (255 * std)).float(), (-mean / std).float()
-    images = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)
+    images = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(0, 3, 1, 2)
     # A tensor of torch's own starts at a multiple of 64 bytes, one made from NumPy's memory need
     # not: the last bits of matrix products may depend on that.
     out = torch.empty(images.shape, dtype=torch.float32)

@@ -127,16 +127,9 @@ def _row(root: Path, path: str) -> Row:
         return (path, -1, -1, "", 0, 0, False, reason)
 
     try:
-        status = (root / path).stat()
-        if not stat.S_ISREG(status.st_mode):
-            return refused("not a file that could be read to its end")
-        if status.st_size > MAX_BYTES:
-            return refused(f"{status.st_size // 2**20} MiB, more than {MAX_BYTES // 2**20}")
-        data = (root / path).read_bytes()
-    except OSError as error:
-        return refused(f"cannot be read: {error.strerror}")
-    if len(data) != status.st_size:
-        return refused("changed while it was being read")
+        data, status = read_whole(root / path)
+    except UnreadableImage as error:
+        return refused(str(error))
     digest = hashlib.sha256(data).hexdigest()
     try:
         header, reason = read_header(data), ""
@@ -144,3 +137,19 @@ def _row(root: Path, path: str) -> Row:
         header, reason = Header(0, 0, False), str(error)
     where = path, status.st_size, status.st_mtime_ns, digest
     return (*where, header.width, header.height, header.gray, reason)
+
+
+def read_whole(path: Path) -> tuple[bytes, os.stat_result]:
+    """The bytes of a file and its status. Raises UnreadableImage for what no image is kept in."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableImage("not a file that could be read to its end")
+        if status.st_size > MAX_BYTES:
+            raise UnreadableImage(f"{status.st_size // 2**20} MiB, more than {MAX_BYTES // 2**20}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImage(f"cannot be read: {error.strerror}") from None
+    if len(data) != status.st_size:
+        raise UnreadableImage("changed while it was being read")
+    return data, status

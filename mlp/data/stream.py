@@ -15,7 +15,7 @@ from mlp import seeds
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
 from mlp.data.index import DataError
-from mlp.data.normalization import Normalization, normalize
+from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -35,7 +35,6 @@ STREAM_FIELDS = (
     "seed",
 )
 _AUGMENTATIONS = ("hflip", "vflip", "brightness_contrast", "shift_scale_rotate")
-_EVALUATION_BATCH = 512
 # Above this an epoch stays uint8, augmented ones in a temporary file, and is normalised batch by
 # batch. A guess: small beside any machine's memory, large beside its caches.
 _IN_MEMORY_BYTES = 512 * 2**20
@@ -116,7 +115,7 @@ class Stream:
 
     def _in_order(self, rows: NDArray[np.int64]) -> Batches:
         data = self.dataset
-        return Batches(data.pixels, rows, data.labels[rows], _EVALUATION_BATCH, self.normalization)
+        return Batches(data.pixels, rows, data.labels[rows], EVALUATION_BATCH, self.normalization)
 
     def _make(self, number: int) -> Batches:
         data = self.dataset

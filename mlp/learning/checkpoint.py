@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
-from mlp.data.image import UnreadableImage, decode
-from mlp.data.normalization import Normalization, normalize
+from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
 from mlp.learning.network import MLP
 from mlp.learning.scores import probabilities
 
@@ -61,15 +60,14 @@ class Checkpoint:
             Normalization(tuple(mean), tuple(std)),
         )
 
-    def predict(self, images: list[bytes]) -> NDArray[np.float64]:
-        """Probabilities (N, K) for encoded images. Raises UnreadableImage naming the image."""
-        pixels = []
-        for number, image in enumerate(images):
-            try:
-                pixels.append(decode(image, self.image_size, self.gray))
-            except UnreadableImage as error:
-                raise UnreadableImage(f"image {number}: {error}") from None
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Probabilities (N, K) of decoded images (N, H, W, C), in evaluation mode on the CPU."""
         self.network.eval()
         with torch.inference_mode():
-            logits = self.network(normalize(np.stack(pixels), self.normalization))
-        return probabilities(logits.numpy())
+            parts = [
+                self.network(
+                    normalize(pixels[start : start + EVALUATION_BATCH], self.normalization)
+                )
+                for start in range(0, len(pixels), EVALUATION_BATCH)
+            ]
+        return probabilities(torch.cat(parts).numpy())

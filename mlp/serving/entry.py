@@ -3,5 +3,7 @@
 from mlflow.models import set_model
 
 from mlp.serving.classifier import Classifier
+from mlp.serving.guard import guard_server
 
+guard_server()
 set_model(Classifier())

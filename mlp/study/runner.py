@@ -23,6 +23,7 @@ from mlp.data.split import is_drawn, split
 from mlp.data.split_file import split_table
 from mlp.data.stream import STREAM_FIELDS, Batches, Stream
 from mlp.learning.checkpoint import Checkpoint
+from mlp.learning.ensemble import Ensemble
 from mlp.learning.learner import (
     EpochRecord,
     Learner,
@@ -284,14 +285,14 @@ def _result(run: _Run, stream: Stream) -> RunResult:
     images = data.pixels[data.split.val]
     network = build_network(config, data.shape, len(data.classes))
     network.load_state_dict(learner.network.state_dict())
+    size, gray = data.shape[1], data.shape[0] == 1
+    checkpoint = Checkpoint(network, data.classes, size, gray, stream.normalization)
     return RunResult(
         scores={f"final/{name}": value for name, value in scores.items()},
         records=run.records,
         evaluation=evaluation,
         images=images,
-        checkpoint=Checkpoint(
-            network, data.classes, data.shape[1], data.shape[0] == 1, stream.normalization
-        ),
+        ensemble=Ensemble((checkpoint,), data.familiarity),
         example=_encode(images[0]),
         split=split_table(run.index, data.split) if _is_own(run.index, config) else None,
     )

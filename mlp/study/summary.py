@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -239,14 +240,17 @@ def _p(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def columns(headings: list[str], rows: list[list[str]]) -> str:
-    """A table as text, the first column to the left and the others to the right."""
+def columns(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A table as text: the first `left` columns to the left, the others to the right."""
     lines = [headings, *rows]
     widths = [max(len(line[k]) for line in lines) for k in range(len(headings))]
 
-    def write(line: list[str]) -> str:
-        rest = [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
-        return "  ".join([line[0].ljust(widths[0]), *rest])
+    def write(line: Sequence[str]) -> str:
+        cells = [
+            cell.ljust(width) if k < left else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        return "  ".join(cells).rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
     return "\n".join([write(headings), rule, *(write(row) for row in rows)])

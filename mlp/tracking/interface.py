@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlp.config import RunConfig
-from mlp.learning.checkpoint import Checkpoint
+from mlp.learning.ensemble import Ensemble
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.learning.scores import Evaluation
 
@@ -49,7 +49,7 @@ class RunResult:
     records: Sequence[EpochRecord]
     evaluation: Evaluation
     images: NDArray[np.uint8]  # the validation images as decoded (N, H, W, C)
-    checkpoint: Checkpoint
+    ensemble: Ensemble
     example: bytes  # an encoded image, for the model's page
     split: pd.DataFrame | None  # path, class, split, sha256, where the run drew its own
 

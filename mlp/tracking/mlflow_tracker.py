@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Run, RunTag
+from mlflow.entities import Metric, Run, RunTag
 
 from mlp.learning.learner import EpochRecord, Learner
-from mlp.learning.scores import classification_report
-from mlp.tracking import pictures, reuse
+from mlp.tracking import pictures, results, reuse
 from mlp.tracking.interface import Outcome, RunResult, RunSpec, Status
 from mlp.tracking.packaging import Packager
 from mlp.tracking.store import (
@@ -117,15 +114,14 @@ class MlflowTracker:
             "val_images": str(spec.val_images),
         }
         self.store.log_params(run_id, params)
-        dataset = Dataset(
-            name=spec.data_name,
-            digest=spec.data_digest[:32],
-            source_type="local",
-            source=json.dumps({"uri": spec.config.data}),
-            profile=json.dumps({"classes": len(spec.classes)}),
+        self.store.log_dataset(
+            run_id,
+            spec.data_name,
+            spec.data_digest,
+            spec.config.data,
+            len(spec.classes),
+            "training and validation",
         )
-        context = InputTag("mlflow.data.context", "training and validation")
-        client.log_inputs(run_id, [DatasetInput(dataset, [context])])
         return run_id
 
     def plan(self, contents: object, split: pd.DataFrame | None) -> None:
@@ -179,19 +175,21 @@ class MlflowRun:
         self._flush()
         with tempfile.TemporaryDirectory(prefix="mlp-run-") as name:
             folder = Path(name)
-            self._write_pictures(result, folder, step)
-            _write_scores(result, folder)
+            drawn = results.draw(result.ensemble, result.evaluation, result.images)
+            kept = results.files(result.evaluation, result.scores, drawn)
+            kept["curves.png"] = pictures.curves(result.records)
+            for file, content in kept.items():
+                (folder / file).write_bytes(content)
             if result.split is not None:
                 result.split.to_csv(folder / SPLIT, index=False)
-            self._events.precision_recall(result.evaluation, step)
-            self._events.text("classification_report", classification_report(result.evaluation))
+            self._events.evaluation(result.evaluation, drawn, step)
             self._events.close(result.scores, step)
             shutil.copytree(self._events.folder, folder / "tensorboard")
             self._client.log_artifacts(self.run_id, str(folder))
         now = int(time.time() * 1000)
         metrics = [Metric(name, value, now, step) for name, value in result.scores.items()]
         run = self._client.get_run(self.run_id)
-        self._tracker.packager.log_model(run, result.checkpoint, result.example, metrics)
+        self._tracker.packager.log_model(run, result.ensemble, result.example, metrics)
         return self._end("FINISHED", result.scores)
 
     def fail(self, reason: str, diverged: bool) -> Outcome:
@@ -226,30 +224,3 @@ class MlflowRun:
             self._client.log_batch(self.run_id, metrics=self._pending[:1000])
             del self._pending[:1000]
         self._flushed = time.monotonic()
-
-    def _write_pictures(self, result: RunResult, folder: Path, step: int) -> None:
-        made = {
-            "confusion_matrix": pictures.confusion_matrix(result.evaluation),
-            "mistakes": pictures.mistakes(result.evaluation, result.images),
-            "curves": pictures.curves(result.records),
-            "predictions": pictures.predictions(result.evaluation, result.images),
-        }
-        for name, png in made.items():
-            (folder / f"{name}.png").write_bytes(png)
-            if name != "curves":
-                self._events.picture(f"validation/{name}", png, step)
-
-
-def _write_scores(result: RunResult, folder: Path) -> None:
-    evaluation = result.evaluation
-    (folder / "classification_report.txt").write_text(
-        classification_report(evaluation), encoding="utf-8"
-    )
-    (folder / "scores.json").write_text(json.dumps(dict(result.scores), indent=1))
-    pd.DataFrame(
-        {
-            "id": evaluation.ids,
-            "label": np.asarray(evaluation.classes)[evaluation.labels],
-            "probabilities": list(evaluation.probabilities),
-        }
-    ).to_parquet(folder / "predictions.parquet", index=False)

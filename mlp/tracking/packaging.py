@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -12,10 +13,11 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Run
 from mlflow.models import Model, ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
-from mlp.learning.checkpoint import Checkpoint
+from mlp.learning.ensemble import Ensemble
+from mlp.learning.seal import seal
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # mlp.serving stands below mlp.tracking, which only names its file
@@ -32,15 +34,22 @@ _REQUIREMENTS = (
     "opencv-python-headless",
     "safetensors",
 )
+# Within a model: where the ensemble is, what its seal covers, and the key of its config's digest
+ARTIFACT, SEALED, DIGEST = "ensemble", ("code", "artifacts", _ENTRY.name), "digest"
 _SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.string, "image")]),
     outputs=Schema(
         [
             ColSpec(DataType.string, "label"),
             ColSpec(DataType.double, "probability"),
+            ColSpec(Array(DataType.string), "top_labels"),
+            ColSpec(Array(DataType.double), "top_probabilities"),
             ColSpec(Array(DataType.double), "probabilities"),
+            ColSpec(DataType.boolean, "unfamiliar"),
+            ColSpec(DataType.string, "error"),
         ]
     ),
+    params=ParamSchema([ParamSpec("top_k", DataType.long, 3)]),
 )
 
 
@@ -57,10 +66,8 @@ class Packager:
         self._folder = tempfile.TemporaryDirectory(prefix="mlp-models-")
         self._common: Path | None = None
 
-    def log_model(
-        self, run: Run, checkpoint: Checkpoint, example: bytes, metrics: list[Metric]
-    ) -> None:
-        """Package a network, attach it to a run, and log `metrics` for both.
+    def log_model(self, run: Run, ensemble: Ensemble, example: bytes, metrics: list[Metric]) -> str:
+        """Package networks, attach the model to a run, and log `metrics` for both; the model's id.
 
         The steps of `mlflow.pyfunc.log_model`, without its reading back of all metrics and its
         trial run of each model, which together take as long as the rest.
@@ -70,16 +77,22 @@ class Packager:
             run.info.experiment_id, "model", run_id, params=run.data.params, model_type="classifier"
         )
         if self._common is None:
-            self._common = self._write_common(checkpoint, example)
-        artifacts = self._common / "artifacts"
-        checkpoint.save(artifacts)
+            self._common = self._write_common(ensemble, example)
+        place = self._common / "artifacts" / ARTIFACT
+        shutil.rmtree(place)
+        place.mkdir()
+        ensemble.save(place)
+        digest = seal(self._common, SEALED)
         model = Model.load(str(self._common))
+        model.flavors["python_function"]["config"] = {DIGEST: digest}
         model.artifact_path, model.run_id = logged.artifact_location, run_id
         model.model_uuid = model.model_id = logged.model_id
         model.save(str(self._common / "MLmodel"))
         client.log_model_artifacts(logged.model_id, str(self._common))
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, metrics[0].step)])
+        client.log_outputs(
+            run_id, [LoggedModelOutput(logged.model_id, metrics[0].step if metrics else 0)]
+        )
         dataset = run.inputs.dataset_inputs[0].dataset
         shared = [
             Metric(
@@ -95,18 +108,22 @@ class Packager:
             for m in metrics
         ]
         client.log_batch(run_id, metrics=shared)
+        model_id: str = logged.model_id
+        return model_id
 
     def close(self) -> None:
         """Remove the copy of what models have in common."""
         self._folder.cleanup()
 
-    def _write_common(self, checkpoint: Checkpoint, example: bytes) -> Path:
+    def _write_common(self, ensemble: Ensemble, example: bytes) -> Path:
         folder = Path(self._folder.name)
-        files = checkpoint.save(folder)
+        place = folder / ARTIFACT
+        place.mkdir()
+        ensemble.save(place)
         mlflow.pyfunc.save_model(
             str(folder / "model"),
             python_model=str(_ENTRY),
-            artifacts={name: str(path) for name, path in files.items()},
+            artifacts={ARTIFACT: str(place)},
             code_paths=[str(_PACKAGE)],
             pip_requirements=_requirements(),
             signature=_SIGNATURE,

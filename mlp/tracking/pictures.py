@@ -22,11 +22,18 @@ from PIL import Image, ImageDraw, ImageFont
 from mlp.learning.learner import EpochRecord
 from mlp.learning.scores import Evaluation, confusion
 
+Pixels = NDArray[np.uint8]  # RGB (H, W, 3)
+Caption = tuple[str, str, str]  # two lines, and the colour of the second
+
 _DPI = 100
 _FULL = (8, 69, 148)  # colour of a cell that holds its whole row
+_EXPLAINED = "What spoke for the predicted class (red) and against it (blue)"
+_TILE = 72  # most pixels of an image in a sheet of weights
+_SIDE = 170  # pixels of an image in a gallery
+_FOR, _AGAINST = (203, 24, 29), (33, 102, 172)  # colours that the colour-blind tell apart
 
 
-def confusion_matrix(result: Evaluation) -> bytes:
+def confusion_matrix(result: Evaluation, images: str = "Validation") -> bytes:
     """True classes as rows, predicted ones as columns; counts, coloured by the share of the row."""
     counts = confusion(result)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -38,7 +45,7 @@ def confusion_matrix(result: Evaluation) -> bytes:
     sheet = Image.new("RGB", (max(margin + side + 30, 460), side + margin + 40), "white")
     draw = ImageDraw.Draw(sheet)
     right, total = int(np.trace(counts)), int(counts.sum())
-    title = f"Validation: {right} of {total} right ({right / total:.1%})"
+    title = f"{images}: {right} of {total} right ({right / total:.1%})"
     draw.text((sheet.width / 2, 20), title, "black", _font(16), anchor="mm")
     _sideways(sheet, "true class", 16, 40 + side // 2)
     draw.text(
@@ -101,52 +108,123 @@ def mistakes(result: Evaluation, images: NDArray[np.uint8], columns: int = 6) ->
     wrong = np.flatnonzero(result.predicted != result.labels)
     confidence = result.probabilities.max(axis=1)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][: 3 * columns]
-    if not len(worst):
-        return _gallery(result, images, worst, "No mistake on the validation images", columns)
-    title = f"The {len(worst)} most confident of {len(wrong)} mistakes"
-    return _gallery(result, images, worst, title, columns)
+    title = "No mistake on these images"
+    if len(worst):
+        title = f"The {len(worst)} most confident of {len(wrong)} mistakes"
+    return _gallery(_pictures(images, worst), _captions(result, worst), title, columns)
+
+
+def examples(result: Evaluation, most: int = 12) -> NDArray[np.intp]:
+    """Rows of some images, evenly spaced over the classes."""
+    order = np.argsort(result.labels, kind="stable")
+    chosen = np.linspace(0, len(order) - 1, min(most, len(order))).astype(int)
+    return np.asarray(order[chosen])
 
 
 def predictions(result: Evaluation, images: NDArray[np.uint8], columns: int = 6) -> bytes:
-    """12 validation images, evenly spaced over the classes, with true and predicted class."""
-    order = np.argsort(result.labels, kind="stable")
-    chosen = order[np.linspace(0, len(order) - 1, min(2 * columns, len(order))).astype(int)]
-    return _gallery(result, images, chosen, "Validation images and predictions", columns)
+    """12 images, evenly spaced over the classes, with true and predicted class."""
+    chosen, title = examples(result), "Images and predictions"
+    return _gallery(_pictures(images, chosen), _captions(result, chosen), title, columns)
 
 
-def _gallery(
+def explanations(
     result: Evaluation,
     images: NDArray[np.uint8],
     chosen: NDArray[np.intp],
-    title: str,
-    columns: int,
+    contributions: NDArray[np.float64],
 ) -> bytes:
-    """Pictures with two lines below each."""
-    side, line, gap = 170, 18, 14
-    columns = min(columns, max(len(chosen), 2))
-    rows = -(-len(chosen) // columns)
-    width = columns * (side + gap) + gap
-    sheet = Image.new("RGB", (width, 40 + rows * (side + 2 * line + gap)), "white")
-    draw = ImageDraw.Draw(sheet)
-    draw.text((width / 2, 20), title, "black", _font(18), anchor="mm")
-    for place, which in enumerate(chosen):
-        x = gap + place % columns * (side + gap)
-        y = 40 + place // columns * (side + 2 * line + gap)
-        picture = cv2.resize(images[which], (side, side), interpolation=cv2.INTER_NEAREST)
+    """Chosen images, each beside what its pixels add to the probability of the predicted class."""
+    pairs = [
+        _explained(images[which], added) for which, added in zip(chosen, contributions, strict=True)
+    ]
+    return _gallery(pairs, _captions(result, chosen), _EXPLAINED, 4)
+
+
+def explanation(
+    image: NDArray[np.uint8], contributions: NDArray[np.float64], name: str, said: str
+) -> bytes:
+    """One image beside what its pixels add to the probability of the class that was said."""
+    shown = _explained(image, contributions)
+    return _gallery([shown], [(_short(name, 50), said, "black")], _EXPLAINED, 1)
+
+
+def _explained(image: NDArray[np.uint8], contributions: NDArray[np.float64]) -> Pixels:
+    return np.concatenate([_enlarged(image), heat(image, contributions)], axis=1)
+
+
+def heat(image: NDArray[np.uint8], contributions: NDArray[np.float64]) -> Pixels:
+    """A pale gray image (H, W, C) under contributions (H, W): red for, blue against; (S, S, 3)."""
+    side = _SIDE
+    gray = _enlarged(image).mean(axis=2, keepdims=True) * 0.35 + 160
+    # A pixel alone is noise: what a neighbourhood adds is what an eye can follow
+    wide = cv2.resize(contributions.astype(np.float32), (side, side))
+    wide = cv2.GaussianBlur(wide, (0, 0), side / 48)
+    strength = np.clip(wide / max(float(np.quantile(np.abs(wide), 0.99)), 1e-12), -1, 1)[..., None]
+    colour = np.where(strength > 0, np.array(_FOR), np.array(_AGAINST))
+    mixed = gray + np.abs(strength) * (colour - gray)
+    return np.asarray(mixed.round(), np.uint8)
+
+
+def first_layer(weights: NDArray[np.float32]) -> bytes:
+    """The weights of units (units, H, W, C) as a sheet of images; middle gray is zero."""
+    columns, gap = min(16, len(weights)), 6
+    # A whole multiple where it fits, so that every weight is as large as the next
+    side = _TILE // weights.shape[1] * weights.shape[1] or _TILE
+    rows = -(-len(weights) // columns)
+    width = max(columns * (side + gap) + gap, 560)
+    sheet = Image.new("RGB", (width, 40 + rows * (side + gap)), "white")
+    title = f"First layer: weights of the {len(weights)} units with the largest norm"
+    ImageDraw.Draw(sheet).text((width / 2, 20), title, "black", _font(16), anchor="mm")
+    for place, unit in enumerate(weights):
+        shade = 127.5 + 127.5 * unit / max(float(np.abs(unit).max()), 1e-12)
+        picture = _enlarged(shade.round().astype(np.uint8), side)
+        x, y = gap + place % columns * (side + gap), 40 + place // columns * (side + gap)
         sheet.paste(Image.fromarray(picture), (x, y))
+    return _encode(sheet)
+
+
+def _enlarged(image: NDArray[np.uint8], side: int = _SIDE) -> Pixels:
+    """RGB pixels (side, side, 3) of an image (H, W, 1 or 3)."""
+    picture = cv2.resize(image, (side, side), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture)
+
+
+def _pictures(images: NDArray[np.uint8], chosen: NDArray[np.intp]) -> list[Pixels]:
+    return [_enlarged(images[which]) for which in chosen]
+
+
+def _captions(result: Evaluation, chosen: NDArray[np.intp]) -> list[Caption]:
+    """What each image is, and what was said of it: green when that is right."""
+    captions = []
+    for which in chosen:
         true, predicted = result.labels[which], result.predicted[which]
         share = result.probabilities[which, predicted]
         said = f"said {_short(result.classes[predicted], 16)} {share:.0%}"
         colour = "#1a7f37" if true == predicted else "#cf222e"
-        middle, below = x + side / 2, y + side + line / 2 + 2
-        draw.text(
-            (middle, below),
-            f"is {_short(result.classes[true], 20)}",
-            "black",
-            _font(12),
-            anchor="mm",
-        )
-        draw.text((middle, below + line - 2), said, colour, _font(12), anchor="mm")
+        captions.append((f"is {_short(result.classes[true], 20)}", said, colour))
+    return captions
+
+
+def _gallery(
+    shown: Sequence[Pixels], captions: Sequence[Caption], title: str, columns: int
+) -> bytes:
+    """Pictures of one size, with two lines below each."""
+    line, gap = 18, 14
+    wide = shown[0].shape[1] if shown else _SIDE
+    columns = min(columns, len(shown))
+    rows = -(-len(shown) // columns) if shown else 0
+    font = _font(18)
+    width = max(columns * (wide + gap) + gap, int(font.getlength(title)) + 2 * gap)
+    sheet = Image.new("RGB", (width, 40 + rows * (_SIDE + 2 * line + gap)), "white")
+    draw = ImageDraw.Draw(sheet)
+    draw.text((width / 2, 20), title, "black", font, anchor="mm")
+    for place, (picture, (first, second, colour)) in enumerate(zip(shown, captions, strict=True)):
+        x = gap + place % columns * (wide + gap)
+        y = 40 + place // columns * (_SIDE + 2 * line + gap)
+        sheet.paste(Image.fromarray(picture), (x, y))
+        middle, below = x + wide / 2, y + _SIDE + line / 2 + 2
+        draw.text((middle, below), first, "black", _font(12), anchor="mm")
+        draw.text((middle, below + line - 2), second, colour, _font(12), anchor="mm")
     return _encode(sheet)
 
 

@@ -16,6 +16,7 @@ from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from mlp.config import RunConfig
 from mlp.data.remarks import Remark
 from mlp.learning.scores import Evaluation
 from mlp.tracking.reuse import is_diverged
@@ -27,6 +28,7 @@ from mlp.tracking.store import (
     NOTE,
     PARENT,
     PLAN,
+    SPLIT,
     STUDY,
     Store,
 )
@@ -57,6 +59,16 @@ class RecordedRun:
     history: Mapping[str, Floats] = field(default_factory=dict)
     evaluation: Evaluation | None = None
     diverged: bool = False
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration it was trained with."""
+        fields = {}
+        for name in RunConfig.model_fields:
+            value = self.params.get(f"resolved/{name}", self.params.get(name))
+            if value is not None:
+                fields[name] = value.strip("'\"")  # mlflow run logs what was typed for a shell
+        return RunConfig.parse(fields)
 
     @property
     def finished(self) -> bool:
@@ -155,6 +167,22 @@ def read_study(store: Store, parent: Run) -> RecordedStudy:
         remarks=remarks,
         runs=runs,
     )
+
+
+def read_split(store: Store, run_id: str) -> pd.DataFrame | None:
+    """The sides of a run's images (path, class, split, sha256), None where that is not recorded.
+
+    A run that shares them with its study has them there.
+    """
+    parent = store.client.get_run(run_id).data.tags.get(PARENT)
+    with tempfile.TemporaryDirectory(prefix="mlp-split-") as folder:
+        for owner in filter(None, (run_id, parent)):
+            try:
+                file = store.client.download_artifacts(owner, SPLIT, folder)
+            except (MlflowException, OSError):
+                continue
+            return pd.read_csv(file, dtype=str, keep_default_na=False)
+    return None
 
 
 def _by_identity(store: Store, parent: Run) -> dict[str, Run]:

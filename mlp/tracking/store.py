@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
 import psutil
 from mlflow import MlflowClient
-from mlflow.entities import Param, Run, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewType
 from mlflow.tracking.context.registry import resolve_tags
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
@@ -42,6 +45,18 @@ class Store:
             self.client.set_tag(self.adopted_run, key, value)
         return self.adopted_run
 
+    @contextmanager
+    def command_run(self, name: str, tags: dict[str, str]) -> Iterator[str]:
+        """The `top_run` of a command, ended when the command is done, fails or is interrupted."""
+        run_id = self.top_run(name, tags)
+        try:
+            yield run_id
+        except BaseException as error:
+            status = "FAILED" if isinstance(error, Exception) else "KILLED"
+            self.client.set_terminated(run_id, status)
+            raise
+        self.client.set_terminated(run_id)
+
     def new_run(self, name: str, tags: dict[str, str]) -> str:
         """A RUNNING run of this process. Its id."""
         every = {**resolve_tags(), **tags, PROCESS: this_process()}
@@ -60,6 +75,20 @@ class Store:
             elif present[name].strip("'\"") != value and f"resolved/{name}" not in present:
                 params.append(Param(f"resolved/{name}", value))
         self.client.log_batch(run_id, params=params)
+
+    def log_dataset(
+        self, run_id: str, name: str, digest: str, source: str, classes: int, context: str
+    ) -> None:
+        """Say on which data a run worked: `source` as it was given, `context` what for."""
+        dataset = Dataset(
+            name=name,
+            digest=digest[:32],
+            source_type="local",
+            source=json.dumps({"uri": source}),
+            profile=json.dumps({"classes": classes}),
+        )
+        tag = InputTag("mlflow.data.context", context)
+        self.client.log_inputs(run_id, [DatasetInput(dataset, [tag])])
 
     def search(self, filter_string: str, everywhere: bool = False) -> list[Run]:
         """All runs that match, of this experiment or of the whole store, newest first."""
@@ -119,6 +148,8 @@ def open_store(experiment_name: str) -> Store:
         path = Path(uri.removeprefix("sqlite:///"))
         uri = f"sqlite:///{path.resolve().as_posix()}"
     mlflow.set_tracking_uri(uri)
+    # A bar for each small file that is read would hide what matters
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     client = MlflowClient(uri)
     # Taken out, or whatever this process starts would log into the same run
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)

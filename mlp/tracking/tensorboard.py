@@ -16,7 +16,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from mlp.config import RunConfig
-from mlp.learning.scores import Evaluation
+from mlp.learning.scores import Evaluation, classification_report
 
 _BINS = 64
 _LAYOUT = {
@@ -31,13 +31,17 @@ _MAX_PR_CLASSES = 20
 class Events:
     """Writes the event files of one run into a folder of its own."""
 
-    def __init__(self, folder: Path, config: RunConfig) -> None:
-        """Empties the folder first: what an interrupted run left there would be drawn twice."""
+    def __init__(self, folder: Path, config: RunConfig | None) -> None:
+        """`config` is None where nothing is trained.
+
+        Empties the folder first: what an interrupted run left there would be drawn twice."""
         shutil.rmtree(folder, ignore_errors=True)
         self.folder = folder
         # The events of an epoch are seen at once; the default is two minutes.
         self._writer = SummaryWriter(str(folder), flush_secs=5)
         self._config = config
+        if config is None:
+            return
         self._writer.add_custom_scalars(_LAYOUT)
         rows = "\n".join(f"| {name} | {value} |" for name, value in config.as_text().items())
         self._writer.add_text("config", f"| setting | value |\n| --- | --- |\n{rows}")
@@ -66,7 +70,16 @@ class Events:
                 global_step=step,
             )
 
-    def picture(self, name: str, png: bytes, step: int) -> None:
+    def evaluation(self, result: Evaluation, drawn: Mapping[str, bytes], step: int) -> None:
+        """A model's answers to labelled images: pictures by name, report, precision and recall."""
+        for name, png in drawn.items():
+            self._picture(
+                f"validation/{name}" if name != "first_layer" else "model/first_layer", png, step
+            )
+        self._text("classification_report", classification_report(result))
+        self._precision_recall(result, step)
+
+    def _picture(self, name: str, png: bytes, step: int) -> None:
         """A PNG picture, as it is: `add_image` would take pixels and encode them again."""
         width, height = Image.open(io.BytesIO(png)).size
         image = Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=png)
@@ -75,11 +88,11 @@ class Events:
             Summary(value=[Summary.Value(tag=name, image=image)]), step
         )
 
-    def text(self, name: str, text: str) -> None:
+    def _text(self, name: str, text: str) -> None:
         """Text in columns, as it stands."""
         self._writer.add_text(name, "    " + text.replace("\n", "\n    "))
 
-    def precision_recall(self, result: Evaluation, step: int) -> None:
+    def _precision_recall(self, result: Evaluation, step: int) -> None:
         """A precision-recall curve for each of up to 20 classes."""
         for label, name in enumerate(result.classes[:_MAX_PR_CLASSES]):
             self._writer.add_pr_curve(
@@ -91,7 +104,7 @@ class Events:
 
     def close(self, scores: Mapping[str, float], step: int = 0) -> None:
         """Add the scores, if there are any, with a row of the HParams table, and end the files."""
-        if scores:
+        if scores and self._config is not None:
             settings = {
                 name: value
                 if isinstance(value, bool | int | float | str)

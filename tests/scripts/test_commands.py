@@ -12,14 +12,8 @@ import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 
-from mlp.config import (
-    AuditConfig,
-    ReportConfig,
-    RunConfig,
-    StudyChoice,
-    StudyConfig,
-    TrackingConfig,
-)
+from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
+from mlp.options import AuditConfig, ReportChoice
 from scripts.ablation import ablation
 from scripts.audit import audit
 from scripts.command import SettingsCommand
@@ -238,7 +232,7 @@ def test_help_shows_every_setting_and_imports_nothing_slow(command: str) -> None
     )
     assert done.stdout.rstrip().endswith("slow: []")
     of_study = [RunConfig, StudyConfig, TrackingConfig, ReportConfig]
-    groups = {"train": [RunConfig, TrackingConfig], "report": [StudyChoice, ReportConfig]}
+    groups = {"train": [RunConfig, TrackingConfig], "report": [ReportChoice, ReportConfig]}
     groups["audit"] = [AuditConfig]
     for group in groups.get(command, of_study):
         for name in group.model_fields:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import re
 import shlex
 
+import click
 import pytest
 from mlflow.projects._project_spec import load_project
 
-from mlp.config import ReportConfig, RunConfig, StudyChoice, StudyConfig, TrackingConfig
+from mlp.config import MetricConfig, ReportConfig, RunConfig, StudyConfig, TrackingConfig
+from mlp.options import RegisterConfig, ReportChoice
 from mlp.settings import Settings, field_text
 from scripts.ablation import ablation
 from scripts.audit import audit
-from scripts.command import SettingsCommand
+from scripts.command import SettingsCommand, is_positional
+from scripts.evaluate import evaluate
 from scripts.init import init
 from scripts.mlproject import PATH, mlproject
+from scripts.predict import predict
+from scripts.register import register
 from scripts.report import report
 from scripts.train import train
 
 COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init,
-            "report": report, "audit": audit}  # fmt: skip
+            "report": report, "audit": audit, "register": register, "predict": predict,
+            "evaluate": evaluate}  # fmt: skip
 
 
 def test_mlproject_is_what_the_settings_make() -> None:
@@ -36,12 +42,15 @@ def test_mlflow_reads_every_setting_and_passes_it_on(name: str) -> None:
     # mlflow run has an --experiment-name of its own
     del expected["experiment_name"]
     assert {k: str(p.default) for k, p in entry.parameters.items()} == expected
-    typed = {"hidden": "3,4", "seed": "0", "lang": "es", "strict": "true"}
+    typed = {"hidden": "3,4", "seed": "0", "lang": "es", "strict": "true", "pick": "ensemble"}
+    typed |= {"images": "new/a b*.jpg", "part": "val"}
     changed = {name: value for name, value in typed.items() if name in expected}
     words = shlex.split(entry.compute_command(changed, None))
     assert words[:3] == ["python", "-m", f"scripts.{'train' if name == 'main' else name}"]
+    bare = [n for g in command.groups for n in g.model_fields if is_positional(g, n)]
+    given = {name: words.pop() for name in bare}
     options = dict(zip(words[3::2], words[4::2], strict=True))
-    given = {k: options.pop(f"--{k.replace('_', '-')}") for k in expected}
+    given |= {k: options.pop(f"--{k.replace('_', '-')}") for k in expected if k not in bare}
     assert given == expected | changed and changed and not options
 
 
@@ -51,6 +60,9 @@ def test_options_are_the_fields_with_their_defaults_and_help(command: SettingsCo
     assert [parameter.name for parameter in command.params] == list(fields)
     for parameter in command.params:
         field = fields[parameter.name or ""]
+        if isinstance(parameter, click.Argument):  # which click gives no help
+            assert (parameter.nargs, parameter.required) == (-1, False)
+            continue
         text = getattr(parameter, "help", "")
         assert field.description and text.startswith(field.description)
         default = re.fullmatch(r".*\[default: (.*)\]", text, re.DOTALL)
@@ -59,7 +71,11 @@ def test_options_are_the_fields_with_their_defaults_and_help(command: SettingsCo
 
 @pytest.mark.parametrize(
     "groups",
-    [(RunConfig, StudyConfig, TrackingConfig, ReportConfig), (StudyChoice, ReportConfig)],
+    [
+        (RunConfig, StudyConfig, TrackingConfig, ReportConfig),
+        (ReportChoice, ReportConfig),
+        (RegisterConfig, MetricConfig),
+    ],
 )
 def test_the_groups_share_no_field(groups: tuple[type[Settings], ...]) -> None:
     names = [n for g in groups for n in g.model_fields]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,10 +16,14 @@ import torch
 from conftest import CLASSES, colored_image
 from mlflow.exceptions import MlflowException
 
+from mlp.data.familiarity import fit_familiarity
+from mlp.data.image import decode
 from mlp.data.normalization import Normalization
 from mlp.learning.checkpoint import Checkpoint
+from mlp.learning.ensemble import Ensemble
 from mlp.learning.initialization import initialize
 from mlp.learning.network import MLP
+from mlp.learning.seal import seal
 from mlp.serving.classifier import Classifier
 
 SIDE = 8
@@ -34,42 +39,84 @@ def text(data: bytes) -> str:
 
 
 @pytest.fixture
-def checkpoint() -> Checkpoint:
+def ensemble() -> Ensemble:
     network = MLP(3 * SIDE**2, [10], len(CLASSES), dropout=0.5)
     initialize(network, "he", torch.Generator().manual_seed(0))
-    return Checkpoint(network, CLASSES, SIDE, False, Normalization((0.4,) * 3, (0.2,) * 3))
+    pixels = np.stack([colored_image(k % 3, np.random.default_rng(k), SIDE) for k in range(40)])
+    member = Checkpoint(network, CLASSES, SIDE, False, Normalization((0.4,) * 3, (0.2,) * 3))
+    return Ensemble((member,), fit_familiarity(pixels, np.arange(30), np.arange(30, 40)))
 
 
-@pytest.fixture
-def classifier(checkpoint: Checkpoint, tmp_path: Path) -> Classifier:
-    files = checkpoint.save(tmp_path)
+def opened(folder: Path, digest: str) -> Classifier:
     own = Classifier()
-    own.load_context(SimpleNamespace(artifacts={k: str(path) for k, path in files.items()}))
+    place = folder / "artifacts" / "ensemble"
+    own.load_context(
+        SimpleNamespace(artifacts={"ensemble": str(place)}, model_config={"digest": digest})
+    )
     return own
 
 
-def answer(classifier: Classifier, images: list[Any]) -> pd.DataFrame:
-    return classifier.predict(None, pd.DataFrame({"image": images}, dtype=object))
+@pytest.fixture
+def digest(ensemble: Ensemble, tmp_path: Path) -> str:
+    place = tmp_path / "artifacts" / "ensemble"
+    place.mkdir(parents=True)
+    ensemble.save(place)
+    return seal(tmp_path, ("artifacts",))
+
+
+@pytest.fixture
+def classifier(digest: str, tmp_path: Path) -> Classifier:
+    return opened(tmp_path, digest)
+
+
+def answer(classifier: Classifier, images: list[Any], **params: object) -> pd.DataFrame:
+    return classifier.predict(None, pd.DataFrame({"image": images}, dtype=object), params)
+
+
+COLUMNS = ["label", "probability", "top_labels", "top_probabilities", "probabilities",
+           "unfamiliar", "error"]  # fmt: skip
 
 
 def test_rows_are_answered_in_order_with_label_and_probabilities(
-    classifier: Classifier, checkpoint: Checkpoint
+    classifier: Classifier, ensemble: Ensemble
 ) -> None:
     given = [FILES[2], FILES[0], FILES[1], FILES[0]]
-    expected = checkpoint.predict(given)
+    expected = ensemble.probabilities(np.stack([decode(file, SIDE, False) for file in given]))
     table = answer(classifier, [text(file) for file in given])
-    assert list(table.columns) == ["label", "probability", "probabilities"]
+    assert list(table.columns) == COLUMNS
     np.testing.assert_array_equal(np.array(table["probabilities"].to_list()), expected)
     assert list(table["label"]) == [CLASSES[k] for k in expected.argmax(axis=1)]
     np.testing.assert_array_equal(table["probability"], expected.max(axis=1))
     np.testing.assert_allclose([sum(row) for row in table["probabilities"]], 1, rtol=1e-12)
     assert table["probabilities"][1] == table["probabilities"][3] != table["probabilities"][0]
+    assert list(table["error"]) == [""] * 4
 
 
-def test_answers_are_plain_numbers_that_json_takes(classifier: Classifier) -> None:
-    [row] = answer(classifier, [text(FILES[0])]).to_dict("records")
-    assert type(row["label"]) is str
-    assert [type(value) for value in row["probabilities"]] == [float] * 3
+@pytest.mark.parametrize(("top", "given"), [(1, 1), (2, 2), (3, 3), (50, 3)])
+def test_the_most_probable_classes_are_named_best_first(
+    classifier: Classifier, top: int, given: int
+) -> None:
+    [row] = answer(classifier, [text(FILES[0])], top_k=top).to_dict("records")
+    assert len(row["top_labels"]) == len(row["top_probabilities"]) == given
+    assert (
+        row["top_labels"][0] == row["label"] and row["top_probabilities"][0] == row["probability"]
+    )
+    assert row["top_probabilities"] == sorted(row["probabilities"], reverse=True)[:given]
+    shares = dict(zip(CLASSES, row["probabilities"], strict=True))
+    assert [shares[name] for name in row["top_labels"]] == row["top_probabilities"]
+
+
+def test_an_image_unlike_the_training_images_is_flagged(classifier: Classifier) -> None:
+    black = cv2.imencode(".png", np.zeros((30, 30, 3), np.uint8))[1].tobytes()
+    table = answer(classifier, [text(FILES[0]), text(black)])
+    assert list(table["unfamiliar"]) == [False, True]
+
+
+def test_answers_are_what_json_takes(classifier: Classifier) -> None:
+    rows = answer(classifier, [text(FILES[0]), "bad"]).to_dict("records")
+    back = json.loads(json.dumps(rows, allow_nan=False))
+    assert back == rows
+    assert back[1]["label"] is None and back[1]["probability"] is None
 
 
 def test_index_of_the_table_does_not_matter(classifier: Classifier) -> None:
@@ -79,39 +126,72 @@ def test_index_of_the_table_does_not_matter(classifier: Classifier) -> None:
     )
 
 
-def test_empty_table_is_answered_with_an_empty_one(classifier: Classifier) -> None:
-    table = answer(classifier, [])
-    assert len(table) == 0
-    assert list(table.columns) == ["label", "probability", "probabilities"]
+BAD = [
+    ("not base64!", "in base64"),
+    ("abc", "in base64"),
+    ("!" + text(FILES[0]), "in base64"),
+    ("é", "in base64"),
+    ("/etc/passwd", "in base64"),
+    (None, "in base64"),
+    (float("nan"), "in base64"),
+    (3, "in base64"),
+    (3.5, "in base64"),
+    (["a"], "in base64"),
+    ("", "empty file"),
+    (text(b"no image at all"), "not an image"),
+    (text(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "not an image"),
+    (text(FILES[0][:100]), "damaged"),
+]
+
+
+@pytest.mark.parametrize(("bad", "why"), BAD)
+def test_a_bad_row_is_answered_for_itself_and_names_no_path(
+    classifier: Classifier, bad: object, why: str, tmp_path: Path
+) -> None:
+    table = answer(classifier, [text(FILES[0]), bad, text(FILES[1])])
+    good = answer(classifier, [text(FILES[0]), text(FILES[1])])
+    pd.testing.assert_frame_equal(table.iloc[[0, 2]].reset_index(drop=True), good)
+    row = table.iloc[1]
+    assert row["label"] is None and row["probabilities"] == [] and not row["unfamiliar"]
+    assert why in row["error"]
+    for leak in (str(tmp_path), str(Path.cwd()), ".py", "Traceback", "/etc", "0x"):
+        assert leak not in row["error"]
 
 
 @pytest.mark.parametrize(
-    ("bad", "why"),
+    ("images", "params", "why"),
     [
-        ("not base64!", "encoded in base64"),
-        ("abc", "encoded in base64"),
-        ("!" + text(FILES[0]), "encoded in base64"),
-        ("é", "encoded in base64"),
-        ("/etc/passwd", "encoded in base64"),
-        (None, "encoded in base64"),
-        (float("nan"), "encoded in base64"),
-        (3, "encoded in base64"),
-        (3.5, "encoded in base64"),
-        (["a"], "encoded in base64"),
-        ("", "empty file"),
-        (text(b"no image at all"), "not an image"),
-        (text(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "not an image"),
-        (text(FILES[0][:100]), "damaged"),
+        ([], {}, "1 to 1024 images; this one holds 0"),
+        ([text(FILES[0])] * 1025, {}, "this one holds 1025"),
+        (["bad", None], {}, "none of the 2 rows is a readable image; row 0: column 'image'"),
+        ([text(FILES[0])], {"top_k": 0}, "top_k should be 1 or more, not 0"),
     ],
 )
-def test_bad_row_is_the_clients_error_with_its_number_and_no_path(
-    classifier: Classifier, bad: object, why: str, tmp_path: Path
+def test_a_request_that_cannot_be_answered_is_the_clients_error(
+    classifier: Classifier, images: list[object], params: dict[str, object], why: str
 ) -> None:
     with pytest.raises(MlflowException) as caught:
-        answer(classifier, [text(FILES[0]), bad, text(FILES[1])])
-    message = str(caught.value)
+        answer(classifier, images, **params)
     assert caught.value.get_http_status_code() == 400
-    assert why in message and ("row 1" in message or "image 1" in message)
-    for leak in (str(tmp_path), str(Path.cwd()), ".py", "Traceback", "/etc", "0x"):
-        assert leak not in message
-    assert caught.value.__suppress_context__  # no stack of causes
+    assert why in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_pixels_that_a_request_claims_are_limited(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlp.serving.classifier.MOST_PIXELS", 8 * 8 + 20 * 20)
+    table = answer(classifier, [text(FILES[0]), text(FILES[1]), text(FILES[2])])
+    assert list(table["error"][:2]) == ["", ""] and "million pixels" in table["error"][2]
+
+
+@pytest.mark.parametrize(
+    "name", ["0/weights.safetensors", "0/settings.json", "familiarity.safetensors"]
+)
+def test_a_changed_file_is_refused(digest: str, tmp_path: Path, name: str) -> None:
+    file = tmp_path / "artifacts" / "ensemble" / name
+    content = bytearray(file.read_bytes())
+    content[-2] ^= 1
+    file.write_bytes(bytes(content))
+    with pytest.raises(MlflowException, match=f"this model is refused: .*{name}"):
+        opened(tmp_path, digest)

@@ -70,6 +70,8 @@ FINAL_METRICS = {
 }
 ARTIFACTS = {
     "confusion_matrix.png",
+    "explanations.png",
+    "first_layer.png",
     "classification_report.txt",
     "scores.json",
     "predictions.parquet",
@@ -217,7 +219,8 @@ def test_a_recorded_model_answers_as_the_run_did_and_holds_no_pickle(
 
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/{info.model_id}"))
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
-    assert {"artifacts/weights.safetensors", "artifacts/settings.json", "MLmodel"} <= names
+    members = {f"artifacts/ensemble/0/{name}" for name in ("weights.safetensors", "settings.json")}
+    assert members | {"artifacts/ensemble/familiarity.safetensors", "seal.json", "MLmodel"} <= names
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".pt", ".pth"))]
     for name in names:
         assert not _is_pickle((folder / name).read_bytes()), name

@@ -1,0 +1,101 @@
+"""What the commands are told that train nothing: which study, which model, which images."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from mlp.config import ExperimentConfig, RunConfig, TrackingConfig
+
+
+class StudyChoice(ExperimentConfig):
+    """Which recorded study is meant."""
+
+    study: str = Field(
+        "latest", min_length=1, description="run id of a study, or latest: the one begun last"
+    )
+
+
+class ReportChoice(StudyChoice):
+    """Which recorded studies a report is about."""
+
+    compare: str = Field(
+        "",
+        description="run id of a second study, to be compared with the first arm by arm",
+    )
+
+
+class AuditConfig(ExperimentConfig):
+    """Which data are looked at, and what their findings lead to."""
+
+    data: str = Field(
+        RunConfig.model_fields["data"].default,
+        min_length=1,
+        description=RunConfig.model_fields["data"].description,
+    )
+    strict: bool = Field(False, description="end with exit code 3 when there is anything to report")
+
+
+class RegisterConfig(StudyChoice):
+    """Which model of a study is registered, and under which name."""
+
+    name: str = Field("", description="name of the registered model; empty: that of the data")
+    pick: Literal["median", "ensemble"] = Field(
+        "median",
+        description="of the arm with the best mean: the run with the median score, or all runs as "
+        "one model that gives the mean of their probabilities",
+    )
+    force: bool = Field(
+        False, description="make it champion even where it does not beat the present one"
+    )
+    undo: bool = Field(
+        False,
+        description="take the newest version of that name back, and give its aliases to whom they "
+        "belonged before",
+    )
+
+
+class ModelChoice(ExperimentConfig):
+    """Which packaged model is used."""
+
+    model: str = Field(
+        "",
+        description="models:/NAME@champion, models:/NAME/VERSION or models:/m-ID; empty: the "
+        "champion, where only one model is registered",
+    )
+
+
+class PredictConfig(ModelChoice):
+    """What is classified, and how the answers are written."""
+
+    images: tuple[str, ...] = Field(
+        (),
+        description="image files, folders, or patterns such as 'new/*.jpg'",
+        json_schema_extra={"positional": True},
+    )
+    format: Literal["table", "csv", "json"] = Field("table", description="how answers are written")
+    top_k: int = Field(3, ge=1, description="how many of the most probable classes are named")
+    explain: str = Field(
+        "",
+        description="folder for a picture of each image with the pixels that spoke for and against "
+        "its class; empty: none",
+    )
+
+
+class EvaluateConfig(ModelChoice):
+    """On which labelled images a model is evaluated."""
+
+    data: str = Field(
+        RunConfig.model_fields["data"].default,
+        min_length=1,
+        description=RunConfig.model_fields["data"].description,
+    )
+    part: Literal["auto", "test", "val", "train", "all"] = Field(
+        "auto", description="which split of it; auto: test, else val, else all images"
+    )
+    runs_dir: str = Field(
+        TrackingConfig.model_fields["runs_dir"].default,
+        min_length=1,
+        description="folder of the TensorBoard events that are written",
+    )

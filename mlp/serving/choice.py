@@ -1,0 +1,67 @@
+"""Which model of a study is worth registering, decided on validation scores alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import reduce
+from typing import Literal
+
+import numpy as np
+
+from mlp.learning.scores import Evaluation
+from mlp.study.evidence import ArmEvidence, Evidence
+from mlp.study.resampling import METRICS
+from mlp.tracking.recorded import NoSuchStudy, RecordedRun
+
+Pick = Literal["median", "ensemble"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The arm with the best mean, and which of its runs become the model."""
+
+    arm: ArmEvidence
+    runs: tuple[RecordedRun, ...]
+    pick: Pick
+    passed_over: tuple[str, ...]  # arms with runs that did not finish
+
+    @property
+    def held_out(self) -> Evaluation | None:
+        """The recorded answers to the images that validated all of the runs, averaged.
+
+        None where there is no such image, as each run drew its own.
+        """
+        known = [run.evaluation for run in self.runs if run.evaluation is not None]
+        ids = reduce(np.intersect1d, [evaluation.ids for evaluation in known])
+        if not len(ids):
+            return None
+        rows = [np.searchsorted(evaluation.ids, ids) for evaluation in known]
+        shares = [e.probabilities[which] for e, which in zip(known, rows, strict=True)]
+        return Evaluation(
+            ids, known[0].labels[rows[0]], np.asarray(np.mean(shares, axis=0)), known[0].classes
+        )
+
+
+def choose(evidence: Evidence, pick: Pick) -> Choice:
+    """The arm with the best mean score, and of it the run with the median score, or all runs.
+
+    Of an even number of runs, the lower of both in the middle: a choice must not flatter. An arm
+    with a run that failed is passed over, unless all have one: what is left of it may be luck.
+    Raises NoSuchStudy where nothing finished.
+    """
+    ranked = evidence.ranked()
+    if not ranked:
+        raise NoSuchStudy(f"study {evidence.study.run_id} has no finished run to register")
+    whole = [arm for arm in ranked if len(arm.finished) == len(arm.runs)]
+    arm = (whole or ranked)[0]
+    passed_over = tuple(a.name for a in ranked[: ranked.index(arm)])
+    if pick == "ensemble":
+        return Choice(arm, tuple(arm.finished), pick, passed_over)
+    sign = 1 if METRICS[evidence.metric].higher_is_better else -1
+    scored = [
+        (sign * float(score), run.pair, run)
+        for score, run in zip(arm.scores, arm.runs, strict=True)
+        if run.finished
+    ]
+    worst_first = sorted(scored, key=lambda entry: entry[:2])
+    return Choice(arm, (worst_first[(len(worst_first) - 1) // 2][2],), pick, passed_over)

@@ -1,0 +1,63 @@
+"""A packaged model's answers to labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mlp.data.index import DataError, Index
+from mlp.data.normalization import EVALUATION_BATCH
+from mlp.data.pixels import load_pixels
+from mlp.learning.ensemble import Ensemble
+from mlp.learning.scores import Evaluation
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Answers, the images as decoded (N, H, W, C), and which of them are unlike training (N,)."""
+
+    evaluation: Evaluation
+    images: NDArray[np.uint8]
+    unfamiliar: NDArray[np.bool_]
+    index: Index  # with the images refused that could not be decoded
+
+
+def evaluate(
+    ensemble: Ensemble, index: Index, paths: Container[str] | None = None
+) -> Evaluated | None:
+    """Answers to the usable images of an index, or to those of them that `paths` names.
+
+    None where there is no such image. Raises DataError for a class that the model does not know.
+    """
+    unknown = sorted(set(index.usable["class"]) - set(ensemble.classes))
+    if unknown:
+        raise DataError(
+            f"{index.name}: the model does not know {', '.join(unknown)}; it knows "
+            f"{', '.join(ensemble.classes)}"
+        )
+    index, pixels = load_pixels(index, ensemble.image_size, ensemble.gray)
+    table = index.usable.reset_index(drop=True)
+    if paths is not None:
+        table = table[[path in paths for path in table["path"]]]
+    if table.empty:
+        return None
+    rows = table.index.to_numpy()
+    images = pixels if len(rows) == len(pixels) else pixels[rows]
+    starts = range(0, len(images), EVALUATION_BATCH)
+    shares, unlike = [], []
+    for start in tqdm(starts, "classifying", disable=None, delay=1, leave=False):
+        part = images[start : start + EVALUATION_BATCH]
+        shares.append(ensemble.probabilities(part))
+        unlike.append(ensemble.familiarity.unfamiliar(part))
+    number = {name: label for label, name in enumerate(ensemble.classes)}
+    evaluation = Evaluation(
+        table["path"].to_numpy(np.str_),
+        table["class"].map(number).to_numpy(np.int64),
+        np.concatenate(shares),
+        ensemble.classes,
+    )
+    return Evaluated(evaluation, images, np.concatenate(unlike), index)

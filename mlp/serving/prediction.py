@@ -1,0 +1,99 @@
+"""Images on disk, classified: any mixture of files, folders and patterns."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from mlp.data import walk
+from mlp.data.image import EXTENSIONS, UnreadableImage, quiet_decoder
+from mlp.data.index import DataError
+from mlp.data.reading import read_whole
+from mlp.learning.ensemble import Answer, Decoded, Ensemble
+from mlp.learning.explanation import contributions
+from mlp.tracking import pictures
+
+_AT_ONCE = 256  # images that are held in memory
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer to one file, and the image as the network saw it, where it could be read."""
+
+    path: str
+    answer: Answer
+    decoded: Decoded
+
+
+def find_images(given: Sequence[str], notes: list[str]) -> list[tuple[str, bool]]:
+    """Paths of what may be images, and whether each was named itself, rather than its folder.
+
+    A folder stands for all files under it, links out of it apart; a pattern for what it matches.
+    `notes` gets what was passed over. Raises DataError where nothing is left.
+    """
+    found: dict[str, bool] = {}
+    for text in filter(None, given):
+        if Path(text).is_dir():
+            root = Path(text)
+            for path in walk.files(root.resolve(), ".", notes):
+                found.setdefault((root / path).as_posix(), False)
+        elif not os.path.lexists(text) and glob.has_magic(text):
+            matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
+            found |= dict.fromkeys((m for m in matches if not Path(m).is_dir()), True)
+        else:
+            found[text] = True
+    if not found:
+        what = ", ".join(given) if any(given) else "nothing"
+        raise DataError(
+            f"no images: {what} was given; give image files, folders, or patterns such as "
+            "'new/*.jpg' (JPEG, PNG, BMP, WebP or TIFF)"
+        )
+    return list(found.items())
+
+
+def predict(ensemble: Ensemble, paths: Sequence[tuple[str, bool]]) -> Iterator[Prediction]:
+    """Answers in the order of the paths, some hundred at a time.
+
+    Of a folder, files that neither are images nor claim to be are passed over.
+    """
+
+    def read(path: str) -> Decoded:
+        try:
+            data, _ = read_whole(Path(path))
+        except UnreadableImage as error:
+            return str(error)
+        return ensemble.decode(data)
+
+    bar = tqdm(total=len(paths), desc="classifying", unit="", disable=None, delay=1, leave=False)
+    with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
+        for start in range(0, len(paths), _AT_ONCE):
+            part = paths[start : start + _AT_ONCE]
+            decoded = list(pool.map(read, [path for path, _ in part]))
+            for (path, named), image, answer in zip(
+                part, decoded, ensemble.answer(decoded), strict=True
+            ):
+                if named or not answer.error or path.lower().endswith(EXTENSIONS):
+                    yield Prediction(path, answer, image)
+            bar.update(len(part))
+
+
+def explain(ensemble: Ensemble, prediction: Prediction, folder: Path) -> None:
+    """Write a picture of what spoke for and against the class: `folder`/path of the image.png."""
+    image, shares = prediction.decoded, prediction.answer.probabilities
+    if isinstance(image, str) or shares is None:
+        return
+    label = int(shares.argmax())
+    added = contributions(ensemble, image[None], np.array([label]))
+    said = f"{ensemble.classes[label]} {shares[label]:.1%}"
+    path = Path(prediction.path)
+    parts = [part for part in path.parts if part not in ("..", path.anchor)]
+    target = folder.joinpath(*parts[:-1], f"{path.name}.png")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(pictures.explanation(image, added[0], path.name, said))

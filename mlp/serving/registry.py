@@ -1,0 +1,314 @@
+"""From a finished study to a registered model: chosen, compared with the champion, tested, undone.
+
+The test split plays no part in any choice: it is read after the aliases are settled, once for a
+version, whose tags remember what came out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from mlflow.entities import Metric
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from mlp.data.dataset import index_of, load
+from mlp.data.index import DataError, Index
+from mlp.learning.ensemble import Ensemble
+from mlp.learning.scores import Evaluation, final_scores
+from mlp.learning.seal import TamperedModel
+from mlp.serving.choice import Choice
+from mlp.serving.duel import Duel, fight
+from mlp.serving.evaluation import Evaluated, evaluate
+from mlp.serving.packaged import CHAMPION, SEALED_AS, NoSuchModel, Packaged, load_packaged
+from mlp.tracking.packaging import Packager
+from mlp.tracking.recorded import RecordedStudy, read_split
+from mlp.tracking.store import Store
+
+CHALLENGER = "challenger"
+# Tags of a version: which networks it is made of, from which runs, and who had an alias before it
+MEMBERS, RUNS, BEFORE = "mlp.members", "mlp.runs", "mlp.before."
+TEST = "test."
+_NOBODY = "nobody"
+
+
+@dataclass
+class Registration:
+    """What `register` did, for people and for the version's page."""
+
+    choice: Choice
+    study: RecordedStudy
+    metric: str
+    version: ModelVersion
+    ensemble: Ensemble
+    known: bool = False  # whether this model was registered before
+    champion_before: str = ""
+    is_champion: bool = False
+    duel: Duel | None = None
+    not_compared: str = ""
+    test: Mapping[str, float] = field(default_factory=dict)
+    not_tested: str = ""
+    tested: Evaluated | None = None
+
+
+def model_name(given: str, data_name: str) -> str:
+    """The name to register under. Raises NoSuchModel where MLflow could not take it."""
+    if given and re.search(r"[/:.%\"']", given):
+        raise NoSuchModel(f"--name: {given!r} has one of / : . % \" ' in it; leave those out")
+    return given or re.sub(r"[/:.%\"']", "-", data_name)
+
+
+def register(
+    store: Store,
+    run_id: str,
+    study: RecordedStudy,
+    choice: Choice,
+    metric: str,
+    name: str,
+    force: bool,
+) -> Registration:
+    """Register what was chosen, settle the aliases, and read the test split once.
+
+    `run_id` is the run of the command. Repeating it registers nothing twice and does what was left.
+    """
+    params = choice.runs[0].params
+    store.log_dataset(
+        run_id,
+        study.data_name,
+        params["data_digest"],
+        params["data"],
+        int(params["class_count"]),
+        "test",
+    )
+    members = [load_packaged(store, _model_of(store, r.run_id)) for r in choice.runs]
+    version = _find(store, name, choice, members)
+    known = version is not None
+    if version is None:
+        version = _create(store, run_id, study, choice, members, name)
+    ensemble = load_packaged(store, f"models:/{name}/{version.version}").ensemble
+    made = Registration(choice, study, metric, version, ensemble, known)
+    client = store.client
+    aliases = _aliases(store, name)
+    made.champion_before = aliases.get(CHAMPION, "")
+    _give(store, made.version, CHALLENGER, aliases)
+    source = _Source(choice)
+    if not force and made.champion_before not in ("", str(version.version)):
+        made.duel, made.not_compared = _compare(store, source, made)
+    made.is_champion = (
+        force
+        or made.champion_before in ("", str(version.version))
+        or (made.duel is not None and made.duel.won)
+    )
+    if made.is_champion:
+        _give(store, made.version, CHAMPION, aliases)
+    _test(store, source, made)
+    made.version = client.get_model_version(name, version.version)
+    return made
+
+
+def undo(store: Store, name: str) -> str:
+    """Take back the newest version of a name; what was done, in words. Raises NoSuchModel.
+
+    The model itself stays with its run.
+    """
+    client = store.client
+    versions = client.search_model_versions(f"name = '{name}'")
+    if not versions:
+        raise NoSuchModel(f"no version of {name!r} is registered in {store.uri}")
+    newest = max(versions, key=lambda v: int(v.version))
+    number = str(newest.version)
+    said = [f"{name} version {number} is no longer registered; its model stays in its run."]
+    aliases = _aliases(store, name)
+    client.delete_model_version(name, number)
+    for alias in (CHAMPION, CHALLENGER):
+        before = newest.tags.get(BEFORE + alias, _NOBODY)
+        if aliases.get(alias) != number:
+            continue
+        if before in {str(v.version) for v in versions} - {number}:
+            client.set_registered_model_alias(name, alias, before)
+            said.append(f"{alias} is version {before} again.")
+        else:
+            said.append(f"No version is {alias} now.")
+    if len(versions) == 1:
+        client.delete_registered_model(name)
+        said.append(f"It was the only one: {name} is gone.")
+    return "\n".join(said)
+
+
+class _Source:
+    """The images of a study, read when they are first asked for."""
+
+    def __init__(self, choice: Choice) -> None:
+        self._choice = choice
+        self._index: Index | None = None
+
+    def index(self) -> Index:
+        """Raises DataError where they are not there, or no longer what they were."""
+        if self._index is None:
+            run = self._choice.runs[0]
+            then = run.params["data_digest"]
+            config = run.config
+            index, _ = load(index_of(config), config)
+            if index.digest != then:
+                raise DataError(
+                    f"{config.data} has changed since the study: its digest was {then} and is "
+                    f"{index.digest}"
+                )
+            self._index = index
+        return self._index
+
+
+def trained_on(store: Store, run_ids: Sequence[str]) -> set[str] | None:
+    """SHA-256 of the images that some runs trained on, None where that is not recorded."""
+    tables = [read_split(store, run_id) for run_id in run_ids]
+    known = [table for table in tables if table is not None]
+    if len(known) < len(tables):
+        return None
+    every = pd.concat(known)
+    return set(every.loc[every["split"] == "train", "sha256"])
+
+
+def _model_of(store: Store, run_id: str) -> str:
+    outputs = store.client.get_run(run_id).outputs
+    if outputs is None or not outputs.model_outputs:
+        raise NoSuchModel(f"run {run_id} has no model; train it again with --retrain true")
+    return f"models:/{outputs.model_outputs[0].model_id}"
+
+
+def _identity(choice: Choice, members: list[Packaged]) -> str:
+    digests = sorted(member.digest for member in members)
+    return f"{choice.pick} {hashlib.sha256(' '.join(digests).encode()).hexdigest()}"
+
+
+def _find(store: Store, name: str, choice: Choice, members: list[Packaged]) -> ModelVersion | None:
+    """The version that is this very model, if it is registered already."""
+    wanted = _identity(choice, members)
+    versions = store.client.search_model_versions(f"name = '{name}'")
+    return next((v for v in versions if v.tags.get(MEMBERS) == wanted), None)
+
+
+def _create(
+    store: Store,
+    run_id: str,
+    study: RecordedStudy,
+    choice: Choice,
+    members: list[Packaged],
+    name: str,
+) -> ModelVersion:
+    client, only = store.client, members[0]
+    uri, digest = only.uri, only.digest
+    if choice.pick == "ensemble":
+        ensemble = Ensemble(
+            tuple(m for member in members for m in member.ensemble.members),
+            only.ensemble.familiarity,
+        )
+        uri = _package(store, run_id, choice, ensemble, only.example)
+        digest = load_packaged(store, uri).digest
+    try:
+        client.create_registered_model(
+            name, description=f"Classifies images like {study.data_name}."
+        )
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    model_id = uri.removeprefix("models:/")
+    tags = {
+        MEMBERS: _identity(choice, members),
+        RUNS: ",".join(r.run_id for r in choice.runs),
+        SEALED_AS: digest,
+        "mlp.study": study.run_id,
+        "mlp.arm": choice.arm.name,
+        "mlp.pick": choice.pick,
+        "mlp.data": study.data_name,
+        "mlp.data_digest": choice.runs[0].params["data_digest"],
+    }
+    location = client.get_logged_model(model_id).artifact_location
+    return client.create_model_version(
+        name, location, choice.runs[0].run_id, tags=tags, model_id=model_id
+    )
+
+
+def _package(store: Store, run_id: str, choice: Choice, ensemble: Ensemble, example: bytes) -> str:
+    """An ensemble as a model of the command's run, with its scores where images can give them."""
+    run = store.client.get_run(run_id)
+    known = choice.held_out
+    scores = final_scores(known) if known is not None else {}
+    metrics = [Metric(f"final/{k}", v, run.info.start_time, 0) for k, v in scores.items()]
+    packager = Packager(store.client)
+    try:
+        return f"models:/{packager.log_model(run, ensemble, example, metrics)}"
+    finally:
+        packager.close()
+
+
+def _aliases(store: Store, name: str) -> dict[str, str]:
+    aliases = store.client.get_registered_model(name).aliases
+    return {alias: str(number) for alias, number in aliases.items()}
+
+
+def _give(store: Store, version: ModelVersion, alias: str, aliases: Mapping[str, str]) -> None:
+    """Give a version an alias, and let it remember who had it before."""
+    number = str(version.version)
+    if aliases.get(alias) != number:
+        before = aliases.get(alias, _NOBODY)
+        store.client.set_model_version_tag(version.name, number, BEFORE + alias, before)
+        store.client.set_registered_model_alias(version.name, alias, number)
+
+
+def _compare(store: Store, source: _Source, made: Registration) -> tuple[Duel | None, str]:
+    """Challenger against champion on images that neither trained on, or why that cannot be."""
+    held_out = made.choice.held_out
+    if held_out is None:
+        return None, "no image validated all of its runs: each drew its own"
+    try:
+        champion = load_packaged(store, f"models:/{made.version.name}@{CHAMPION}")
+        index = source.index()
+    except (DataError, NoSuchModel, TamperedModel) as error:
+        return None, str(error)
+    if champion.ensemble.classes != held_out.classes:
+        return None, f"the champion knows other classes: {', '.join(champion.ensemble.classes)}"
+    assert champion.version is not None
+    theirs = trained_on(store, champion.version.tags.get(RUNS, champion.run_id).split(","))
+    ours = trained_on(store, [run.run_id for run in made.choice.runs])
+    if theirs is None or ours is None:
+        return None, "it is not recorded which images the models trained on"
+    rows = index.usable[index.usable["path"].isin(held_out.ids)]
+    unseen = set(rows.loc[~rows["sha256"].isin(theirs | ours), "path"])
+    answers = [evaluate(each, index, unseen) for each in (made.ensemble, champion.ensemble)]
+    if answers[0] is None or answers[1] is None:
+        return None, "there is no validation image that neither of them trained on"
+    return fight(answers[0].evaluation, answers[1].evaluation, made.metric), ""
+
+
+def _test(store: Store, source: _Source, made: Registration) -> None:
+    """Read the test split, unless this version has read it."""
+    done = {k: v for k, v in made.version.tags.items() if k.startswith(TEST)}
+    if done:
+        made.test = {name.removeprefix(TEST): float(value) for name, value in done.items()}
+        return
+    try:
+        index = source.index()
+        paths = set(index.usable.loc[index.usable["split"] == "test", "path"])
+        made.tested = evaluate(made.ensemble, index, paths)
+    except DataError as error:
+        made.not_tested = str(error)
+        return
+    if made.tested is None:
+        made.not_tested = "the data has no test split"
+        return
+    result: Evaluation = made.tested.evaluation
+    tested = index.usable["path"].isin(result.ids)
+    seen = trained_on(store, [run.run_id for run in made.choice.runs]) or set()
+    made.test = {
+        **final_scores(result),
+        "images": float(len(result.ids)),
+        "copies": float(index.usable.loc[tested, "sha256"].isin(seen).sum()),
+    }
+    for name, value in made.test.items():
+        store.client.set_model_version_tag(
+            made.version.name, made.version.version, TEST + name, repr(value)
+        )

@@ -1,0 +1,49 @@
+"""What is kept of a model's answers to labelled images: scores, predictions, pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mlp.learning.ensemble import Ensemble
+from mlp.learning.explanation import contributions, first_layer
+from mlp.learning.scores import Evaluation, classification_report
+from mlp.tracking import pictures
+
+
+def draw(
+    ensemble: Ensemble, evaluation: Evaluation, images: NDArray[np.uint8], title: str = "Validation"
+) -> dict[str, bytes]:
+    """PNG pictures by name; `images` (N, H, W, C) as decoded, in the order of the evaluation."""
+    shown = pictures.examples(evaluation)
+    added = contributions(ensemble, images[shown], evaluation.predicted[shown])
+    return {
+        "confusion_matrix": pictures.confusion_matrix(evaluation, title),
+        "mistakes": pictures.mistakes(evaluation, images),
+        "predictions": pictures.predictions(evaluation, images),
+        "explanations": pictures.explanations(evaluation, images, shown, added),
+        "first_layer": pictures.first_layer(first_layer(ensemble.members[0])),
+    }
+
+
+def files(
+    evaluation: Evaluation, scores: Mapping[str, float], drawn: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """The pictures, and the numbers behind them, as the content of files by name."""
+    answers = pd.DataFrame(
+        {
+            "id": evaluation.ids,
+            "label": np.asarray(evaluation.classes)[evaluation.labels],
+            "probabilities": list(evaluation.probabilities),
+        }
+    )
+    return {
+        **{f"{name}.png": png for name, png in drawn.items()},
+        "classification_report.txt": classification_report(evaluation).encode(),
+        "scores.json": json.dumps(dict(scores), indent=1).encode(),
+        "predictions.parquet": answers.to_parquet(index=False),
+    }

@@ -1,0 +1,44 @@
+"""Classify images: `python -m scripts.predict --model models:/photos@champion new/*.jpg`."""
+
+import sys
+
+from mlp.options import PredictConfig
+from scripts.command import command
+
+
+@command(PredictConfig)
+def predict(config: PredictConfig) -> None:
+    """Say what a registered model sees in images, folders of images or patterns.
+
+    Exit code 0 when all could be read, 3 when some could not: each of those says why.
+    """
+    from pathlib import Path
+
+    import click
+
+    from mlp.serving import answers
+    from mlp.serving.packaged import load_packaged
+    from mlp.serving.prediction import explain, find_images, predict
+    from mlp.tracking.store import open_store
+
+    notes: list[str] = []
+    paths = find_images(config.images, notes)
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
+    model = load_packaged(open_store(config.experiment_name), config.model)
+    made = []
+    for prediction in predict(model.ensemble, paths):
+        made.append((prediction.path, prediction.answer))
+        if config.explain:
+            explain(model.ensemble, prediction, Path(config.explain))
+    click.echo(answers.write(made, model.ensemble.classes, config.top_k, config.format))
+    unread = sum(bool(answer.error) for _, answer in made)
+    click.echo(f"{model.title}: {len(made) - unread} of {len(made)} images classified", err=True)
+    if config.explain:
+        click.echo(f"Written: {Path(config.explain).resolve()}", err=True)
+    if unread or not made:
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    predict()
