@@ -16,7 +16,7 @@ def predict(config: PredictConfig) -> None:
 
     import click
 
-    from mlp.serving import answers
+    from mlp.serving import writing
     from mlp.serving.packaged import load_packaged
     from mlp.serving.prediction import explain, find_images, predict
     from mlp.tracking.store import open_store
@@ -31,7 +31,7 @@ def predict(config: PredictConfig) -> None:
         made.append((prediction.path, prediction.answer))
         if config.explain:
             explain(model.ensemble, prediction, Path(config.explain))
-    click.echo(answers.write(made, model.ensemble.classes, config.top_k, config.format))
+    click.echo(writing.write(made, model.ensemble.classes, config.top_k, config.format))
     unread = sum(bool(answer.error) for _, answer in made)
     click.echo(f"{model.title}: {len(made) - unread} of {len(made)} images classified", err=True)
     if config.explain:

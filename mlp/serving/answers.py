@@ -1,15 +1,12 @@
-"""Answers as people and programs read them: a table, CSV, JSON."""
+"""Answers as rows: what a server sends, and what `predict` writes."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from typing import Literal
 
 import pandas as pd
 
 from mlp.learning.ensemble import Answer
-from mlp.study.summary import columns
 
 
 def table(answers: Sequence[Answer], classes: Sequence[str], top: int) -> pd.DataFrame:
@@ -40,43 +37,3 @@ def table(answers: Sequence[Answer], classes: Sequence[str], top: int) -> pd.Dat
     columns = ("label", "probability", "top_labels", "top_probabilities", "probabilities")
     # As objects: a number that is not there is null, where a NaN would be no JSON
     return pd.DataFrame(rows, columns=[*columns, "unfamiliar", "error"], dtype=object)
-
-
-def write(
-    made: Sequence[tuple[str, Answer]],
-    classes: Sequence[str],
-    top: int,
-    form: Literal["table", "csv", "json"],
-) -> str:
-    """Paths with their answers as text. JSON has what a server answers, with the path."""
-    every = table([answer for _, answer in made], classes, top)
-    every.insert(0, "path", [path for path, _ in made])
-    rows = every.to_dict("records")
-    if form == "json":
-        return json.dumps(rows, indent=1, ensure_ascii=False)
-    if form == "csv":
-        flat = every[["path", "label", "probability"]].copy()
-        for k in range(1, min(top, len(classes))):
-            for part in ("label", "probability"):
-                ranked = f"top_{'labels' if part == 'label' else 'probabilities'}"
-                flat[f"{part}_{k + 1}"] = [(row[ranked] or [None] * top)[k] for row in rows]
-        flat[["unfamiliar", "error"]] = every[["unfamiliar", "error"]]
-        text: str = flat.to_csv(index=False)
-        return text.rstrip("\n")
-    headings = ("image", "class", "probability", "then", "note")
-    lines = [
-        [
-            row["path"],
-            row["label"] or "–",
-            "–" if row["error"] else f"{row['probability']:.1%}",
-            _others(row["top_labels"], row["top_probabilities"]),
-            row["error"] or ("unlike the training images" if row["unfamiliar"] else ""),
-        ]
-        for row in rows
-    ]
-    return columns(headings, lines, left=len(headings))
-
-
-def _others(labels: Sequence[str], probabilities: Sequence[float]) -> str:
-    pairs = zip(labels[1:], probabilities[1:], strict=True)
-    return ", ".join(f"{label} {share:.1%}" for label, share in pairs)

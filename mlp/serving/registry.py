@@ -11,10 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import mlflow
 import pandas as pd
 from mlflow.entities import Metric
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from mlp.data.dataset import index_of, load
 from mlp.data.index import DataError, Index
@@ -199,7 +199,7 @@ def _create(
     members: list[Packaged],
     name: str,
 ) -> ModelVersion:
-    client, only = store.client, members[0]
+    only = members[0]
     uri, digest = only.uri, only.digest
     if choice.pick == "ensemble":
         ensemble = Ensemble(
@@ -208,14 +208,6 @@ def _create(
         )
         uri = _package(store, run_id, choice, ensemble, only.example)
         digest = load_packaged(store, uri).digest
-    try:
-        client.create_registered_model(
-            name, description=f"Classifies images like {study.data_name}."
-        )
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
-    model_id = uri.removeprefix("models:/")
     tags = {
         MEMBERS: _identity(choice, members),
         RUNS: ",".join(r.run_id for r in choice.runs),
@@ -226,10 +218,7 @@ def _create(
         "mlp.data": study.data_name,
         "mlp.data_digest": choice.runs[0].params["data_digest"],
     }
-    location = client.get_logged_model(model_id).artifact_location
-    return client.create_model_version(
-        name, location, choice.runs[0].run_id, tags=tags, model_id=model_id
-    )
+    return mlflow.register_model(uri, name, tags=tags)
 
 
 def _package(store: Store, run_id: str, choice: Choice, ensemble: Ensemble, example: bytes) -> str:

@@ -157,6 +157,17 @@ def test_mlflow_run_makes_one_parent_with_all_children(image_tree: Path, tmp_pat
     note = client.get_run(parents[0].info.run_id).data.tags["mlflow.note.content"]
     assert note.startswith("## ¿Cuánto importa")
 
+    registered = mlflow_run(folder, "-e", "register")
+    assert registered.returncode == 0, registered.stdout + registered.stderr
+    assert "colors version 1, champion and challenger" in registered.stdout
+    new = f"{image_tree}/val/red/*.png"
+    answered = mlflow_run(folder, "-e", "predict", "-P", f"images={new}", "-P", "format=csv")
+    assert answered.returncode == 0, answered.stdout + answered.stderr
+    assert sum(line.startswith(str(image_tree)) for line in answered.stdout.splitlines()) == 6
+    measured = mlflow_run(folder, "-e", "evaluate", "-P", f"data={image_tree}")
+    assert measured.returncode == 0 and "colors version 1 on colors, val split" in measured.stdout
+    assert client.search_runs(["0"])[0].data.tags["mlp.kind"] == "evaluation"
+
     wrong = mlflow_run(folder, "-P", f"data={image_tree}", "-P", "lr=-1")
     assert wrong.returncode != 0
     assert "--lr: should be greater than 0; '-1' was given" in wrong.stderr

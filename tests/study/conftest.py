@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,7 @@ class MakeRecorded:
             return RecordedRun(
                 arm, seed, fold, f"id-{arm}-{seed}", "FAILED", "the loss became nan", diverged=True
             )
-        luck = int.from_bytes(f"{arm}{seed}{fold}".encode()) % 2**32
+        luck = zlib.crc32(f"{arm}{seed}{fold}".encode())
         images_seed = luck % 1000 if drawn else 0
         if fold != "none":
             images_seed = 10 * seed + int(fold[0])

@@ -1,0 +1,265 @@
+"""Registering: who becomes champion, on which images, what is remembered, and how it is undone."""
+
+from __future__ import annotations
+
+import pickletools
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow.entities import LoggedModel
+from mlflow.entities.model_registry import ModelVersion
+
+from mlp.data.index import DataError
+from mlp.serving import registry
+from mlp.serving.choice import Pick, choose
+from mlp.serving.packaged import NoSuchModel, load_packaged
+from mlp.serving.registry import Registration, model_name, trained_on, undo
+from mlp.study.evidence import weigh
+from mlp.tracking.recorded import find_study, read_study
+from mlp.tracking.store import Store
+from tests.conftest import CLASSES
+from tests.serving.conftest import ARMS, Suite, Trained, train
+
+
+def register(
+    store: Store, study_id: str, pick: Pick = "median", force: bool = False, name: str = "colors"
+) -> Registration:
+    study = read_study(store, find_study(store, study_id))
+    choice = choose(weigh(study, "accuracy"), pick)
+    with store.command_run("register", {}) as run_id:
+        return registry.register(store, run_id, study, choice, "accuracy", name, force)
+
+
+def logged_model(store: Store, version: ModelVersion) -> LoggedModel:
+    return store.client.get_logged_model(version.source.removeprefix("models:/"))
+
+
+def aliases(store: Store, name: str = "colors") -> dict[str, str]:
+    found = store.client.get_registered_model(name).aliases
+    return {alias: str(number) for alias, number in found.items()}
+
+
+def test_a_better_study_takes_the_alias_over_and_a_worse_one_does_not(
+    trained: Trained, store: Store
+) -> None:
+    first = register(store, trained.weak)
+    assert first.is_champion and first.duel is None and not first.known
+    assert aliases(store) == {"champion": "1", "challenger": "1"}
+    second = register(store, trained.strong)
+    assert second.duel is not None and second.duel.won and second.is_champion
+    assert aliases(store) == {"champion": "2", "challenger": "2"}
+    # 61 validation images, one of them a copy of a training image
+    assert second.duel.images == 60
+    assert second.duel.challenger > 0.9 > second.duel.champion
+
+    weak_again = register(store, trained.weak)
+    assert weak_again.known and not weak_again.is_champion
+    assert weak_again.duel is not None and weak_again.duel.high < 0
+    assert aliases(store) == {"champion": "2", "challenger": "1"}
+
+
+def test_the_duel_is_between_the_packaged_models_on_the_images_of_neither(
+    trained: Trained, store: Store
+) -> None:
+    register(store, trained.weak)
+    duel = register(store, trained.strong).duel
+    assert duel is not None
+    study = read_study(store, find_study(store, trained.strong))
+    run = choose(weigh(study, "accuracy"), "median").runs[0]
+    assert run.evaluation is not None
+    unseen = run.evaluation.ids != "val/red/copy.png"
+    right = run.evaluation.predicted == run.evaluation.labels
+    assert duel.challenger == pytest.approx(right[unseen].mean(), abs=1e-12)
+
+
+def test_force_and_a_first_version_need_no_duel(trained: Trained, store: Store) -> None:
+    register(store, trained.strong)
+    made = register(store, trained.weak, force=True)
+    assert made.is_champion and made.duel is None and made.champion_before == "1"
+    assert aliases(store)["champion"] == "2"
+
+
+def test_repeating_registers_nothing_twice_and_reads_the_test_split_once(
+    trained: Trained, store: Store
+) -> None:
+    made = register(store, trained.strong)
+    assert made.tested is not None and made.test["images"] == 16 and made.test["copies"] == 1
+    again = register(store, trained.strong)
+    assert again.known and again.version.version == made.version.version
+    assert again.tested is None and again.test == dict(made.test)
+    assert len(store.client.search_model_versions("name = 'colors'")) == 1
+
+
+def test_an_interrupted_registration_is_finished_by_the_next(
+    trained: Trained, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register(store, trained.weak)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mlp.serving.registry._compare", stop)
+        with pytest.raises(KeyboardInterrupt):
+            register(store, trained.strong)
+    assert aliases(store)["champion"] == "1"
+    made = register(store, trained.strong)
+    assert made.known and made.is_champion and made.tested is not None
+    assert aliases(store) == {"champion": "2", "challenger": "2"}
+
+
+def test_test_scores_are_those_of_the_packaged_model(trained: Trained, store: Store) -> None:
+    made = register(store, trained.strong)
+    model = load_packaged(store, "models:/colors@champion")
+    files = sorted((trained.images / "test").rglob("*.png"))
+    answers = model.ensemble.answer([model.ensemble.decode(f.read_bytes()) for f in files])
+    right = [
+        CLASSES[int(a.probabilities.argmax())] == f.parent.name
+        for a, f in zip(answers, files, strict=True)
+        if a.probabilities is not None
+    ]
+    assert made.test["accuracy"] == pytest.approx(np.mean(right)) and len(right) == 16
+    assert float(made.version.tags["test.accuracy"]) == made.test["accuracy"]
+
+
+def test_an_ensemble_is_the_mean_of_its_runs(trained: Trained, store: Store) -> None:
+    made = register(store, trained.strong, "ensemble")
+    assert len(made.ensemble.members) == 3
+    known = made.choice.held_out
+    assert known is not None
+    files = [(trained.images / path).read_bytes() for path in known.ids]
+    answers = made.ensemble.answer([made.ensemble.decode(data) for data in files])
+    for answer, row in zip(answers, known.probabilities, strict=True):
+        np.testing.assert_allclose(answer.probabilities, row, rtol=1e-5)
+    # its model belongs to the run of the command, with the scores on the validation images
+    model = logged_model(store, made.version)
+    accuracy = next(m.value for m in model.metrics if m.key == "final/accuracy")
+    assert accuracy == pytest.approx((known.predicted == known.labels).mean())
+    assert register(store, trained.strong, "ensemble").known
+
+
+def test_undo_gives_aliases_back_and_removes_the_version(trained: Trained, store: Store) -> None:
+    register(store, trained.weak)
+    register(store, trained.strong)
+    said = undo(store, "colors")
+    assert "version 2 is no longer registered" in said and "champion is version 1 again" in said
+    assert aliases(store) == {"champion": "1", "challenger": "1"}
+    assert register(store, trained.strong).is_champion  # as if nothing had been
+    undo(store, "colors")
+    assert "colors is gone" in undo(store, "colors")
+    with pytest.raises(NoSuchModel, match="no version of 'colors' is registered"):
+        undo(store, "colors")
+
+
+def test_undo_of_a_challenger_leaves_the_champion(trained: Trained, store: Store) -> None:
+    register(store, trained.strong)
+    register(store, trained.weak)
+    assert aliases(store) == {"champion": "1", "challenger": "2"}
+    said = undo(store, "colors")
+    assert "challenger is version 1 again" in said and "champion" not in said
+    assert aliases(store) == {"champion": "1", "challenger": "1"}
+
+
+def test_data_that_changed_or_went_are_neither_compared_nor_tested(
+    trained: Trained, store: Store, tmp_path: Path
+) -> None:
+    images = tmp_path / "mine"
+    shutil.copytree(trained.images, images)
+    own = train(store, Suite("own", "Which?", ARMS[:1]), images, (0,), epochs=2)
+    register(store, trained.weak)
+    (images / "val" / "red" / "0.png").unlink()
+    changed = register(store, own)
+    assert not changed.is_champion and "has changed since the study" in changed.not_compared
+    assert "has changed" in changed.not_tested and not changed.test
+    shutil.rmtree(images)
+    gone = register(store, own)
+    assert "does not exist" in gone.not_compared and aliases(store)["champion"] == "1"
+
+
+def test_where_each_seed_drew_its_own_split_only_images_of_neither_count(
+    trained: Trained, store: Store, tmp_path: Path
+) -> None:
+    images = tmp_path / "plain"
+    shutil.copytree(trained.images / "train", images)
+    shutil.copytree(trained.images / "val", images, dirs_exist_ok=True)
+    ids = [
+        train(store, Suite("own", "Which?", ARMS[:1]), images, (seed,), epochs=2) for seed in (0, 1)
+    ]
+    register(store, ids[0], name="drawn")
+    made = register(store, ids[1], name="drawn")
+    runs = [v.tags["mlp.runs"] for v in store.client.search_model_versions("name = 'drawn'")]
+    seen = trained_on(store, runs)
+    assert seen is not None
+    known = made.choice.held_out
+    assert known is not None
+    neither = [path for path in known.ids if _digest(images / path) not in seen]
+    assert made.duel is not None and 0 < made.duel.images == len(neither) < len(known.ids)
+    # an ensemble of both has trained on everything but these few
+    both = train(store, Suite("own", "Which?", ARMS[:1]), images, (0, 1), epochs=2)
+    ensemble = register(store, both, "ensemble", name="drawn")
+    assert ensemble.duel is not None and ensemble.duel.images == len(neither)
+
+
+def _digest(path: Path) -> str:
+    import hashlib
+
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_champion_that_was_tampered_with_is_not_compared(trained: Trained, store: Store) -> None:
+    register(store, trained.weak)
+    version = store.client.get_model_version("colors", "1")
+    model = logged_model(store, version)
+    weights = next(Path(model.artifact_location).rglob("weights.safetensors"))
+    content = weights.read_bytes()
+    try:
+        weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        made = register(store, trained.strong)
+    finally:
+        weights.write_bytes(content)
+    assert not made.is_champion and "were changed after packaging" in made.not_compared
+
+
+@pytest.mark.parametrize(
+    ("given", "data", "name"),
+    [("", "skin-smol", "skin-smol"), ("mine", "x", "mine"), ("", "a/b:c", "a-b-c")],
+)
+def test_the_name_is_that_of_the_data_unless_given(given: str, data: str, name: str) -> None:
+    assert model_name(given, data) == name
+
+
+@pytest.mark.parametrize("bad", ["a/b", "a:b", "it's", "a.b", "50%"])
+def test_a_name_that_mlflow_cannot_take_is_refused_in_words(bad: str) -> None:
+    with pytest.raises(NoSuchModel, match="--name"):
+        model_name(bad, "x")
+
+
+def test_no_artifact_is_a_pickle(trained: Trained, store: Store) -> None:
+    register(store, trained.strong, "ensemble")
+    files = [p for p in Path(trained.database).parent.rglob("*") if p.is_file()]
+    files += [p for p in Path("mlruns").rglob("*") if p.is_file()]
+    assert len(files) > 200
+    for path in files:
+        assert path.suffix not in {".pkl", ".pickle", ".pt", ".pth", ".joblib", ".npy"}, path
+        assert not zipfile.is_zipfile(path), path
+        data = path.read_bytes()
+        if data.startswith(b"\x80"):
+            with pytest.raises(ValueError, match=r".*"):
+                list(pickletools.genops(data))
+
+
+def test_a_study_of_other_classes_is_not_compared(
+    trained: Trained, store: Store, tmp_path: Path
+) -> None:
+    images = tmp_path / "two"
+    shutil.copytree(trained.images, images)
+    for split in ("train", "val", "test"):
+        shutil.rmtree(images / split / "red")
+    own = train(store, Suite("own", "Which?", ARMS[:1]), images, (0,), epochs=1)
+    register(store, trained.weak)
+    made = register(store, own)
+    assert "the champion knows other classes: blue, green, red" in made.not_compared
+    assert issubclass(DataError, ValueError)
