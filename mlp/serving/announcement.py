@@ -22,12 +22,11 @@ def description(made: Registration) -> str:
     """Markdown for the page of the version."""
     study = made.study
     page = f"#/experiments/{study.experiment_id}/runs/{study.run_id}"
-    lines = _what(made, bold="**")
+    lines = _what(made)
     lines.append(f"The evidence: [the report of the study]({page}).")
     lines += _verdict(made)
     lines.append(_tested(made))
-    classes = ", ".join(_classes(made))
-    lines.append(f"Answers with one of {len(_classes(made))} classes: {classes}.")
+    lines.append(f"Answers with one of {_classes(made)}.")
     return "\n\n".join(lines)
 
 
@@ -36,6 +35,10 @@ def record(store: Store, run_id: str, made: Registration) -> None:
     client, version = store.client, made.version
     text = description(made)
     client.update_model_version(version.name, version.version, text)
+    every = f"Classifies images like those of {made.study.data_name}: {_classes(made)}."
+    use = f"`models:/{version.name}@{CHAMPION}` is the version to use."
+    client.update_registered_model(version.name, f"{every}\n\n{use}")
+    client.set_registered_model_tag(version.name, "mlp.data", made.study.data_name)
     title = f"[{version.name} version {version.version}]({_page(made)})"
     files: dict[str, bytes] = {}
     if made.tested is not None:
@@ -78,13 +81,12 @@ def _page(made: Registration) -> str:
     return f"#/models/{made.version.name}/versions/{made.version.version}"
 
 
-def _classes(made: Registration) -> tuple[str, ...]:
-    first = made.choice.runs[0].evaluation
-    assert first is not None
-    return first.classes
+def _classes(made: Registration) -> str:
+    names = made.ensemble.classes
+    return f"{len(names)} classes: {', '.join(names)}"
 
 
-def _what(made: Registration, bold: str = "") -> list[str]:
+def _what(made: Registration) -> list[str]:
     choice, say = made.choice, Wording("en", made.metric)
     arm, n = choice.arm, len(choice.arm.finished)
     seeds = ", ".join(
@@ -97,7 +99,7 @@ def _what(made: Registration, bold: str = "") -> list[str]:
         what = f"the run with the median score of {n} ({seeds})"
     spread = f" ± {say.score(arm.deviation)} (standard deviation over {n})" if n > 1 else ""
     lines = [
-        f"{bold}{arm.name}{bold} on {made.study.data_name} "
+        f"{arm.name} on {made.study.data_name} "
         f"(digest {choice.runs[0].params['data_digest']}): {what}.",
         f"Validation {say.metric_name} of the arm: {say.score(arm.mean)}{spread}, the best mean of "
         f"{len(made.study.arms)} arm{'s' if len(made.study.arms) > 1 else ''}.",

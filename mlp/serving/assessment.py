@@ -103,7 +103,7 @@ def record(store: Store, run_id: str, made: Assessment, data: str, runs_dir: Pat
     record_report(store, run_id, text, results.files(result, numbers, drawn))
     events = Events(runs_dir / f"evaluation-{index.name}-{run_id[:8]}", None)
     events.scalars({f"evaluation/{name}": value for name, value in numbers.items()}, 0)
-    events.evaluation(result, drawn, 0)
+    events.evaluation(result, drawn, 0, "evaluation")
     events.close({})
     return events.folder
 

@@ -70,12 +70,12 @@ class Events:
                 global_step=step,
             )
 
-    def evaluation(self, result: Evaluation, drawn: Mapping[str, bytes], step: int) -> None:
+    def evaluation(
+        self, result: Evaluation, drawn: Mapping[str, bytes], step: int, group: str = "validation"
+    ) -> None:
         """A model's answers to labelled images: pictures by name, report, precision and recall."""
         for name, png in drawn.items():
-            self._picture(
-                f"validation/{name}" if name != "first_layer" else "model/first_layer", png, step
-            )
+            self._picture(f"{'model' if name == 'first_layer' else group}/{name}", png, step)
         self._text("classification_report", classification_report(result))
         self._precision_recall(result, step)
 

@@ -129,7 +129,7 @@ def test_evaluate_records_scores_and_pictures_as_a_run(
     (folder,) = Path("runs").glob("evaluation-colors-*")
     events = EventAccumulator(str(folder), size_guidance={"images": 0})
     events.Reload()
-    assert {"validation/explanations", "model/first_layer"} <= set(events.Tags()["images"])
+    assert {"evaluation/explanations", "model/first_layer"} <= set(events.Tags()["images"])
     assert events.Scalars("evaluation/accuracy")[0].value == pytest.approx(
         metrics["evaluation/accuracy"]
     )

@@ -163,9 +163,11 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
         tags = events.Tags()
         assert {"weights/1.weight", "gradients/1.weight"} <= set(tags["histograms"])
         assert [e.step for e in events.Histograms("weights/1.weight")][:2] == [0, 1]
-        assert {f"validation/{n}" for n in ("mistakes", "predictions", "confusion_matrix")} <= set(
-            tags["images"]
-        )
+        assert set(tags["images"]) == {
+            "model/first_layer",
+            *(f"validation/{n}" for n in ("mistakes", "predictions", "confusion_matrix")),
+            "validation/explanations",
+        }
         assert {"config/text_summary", "pr/red", "_hparams_/session_start_info"} <= set(
             tags["tensors"]
         ) | set(events.summary_metadata)
