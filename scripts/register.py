@@ -23,7 +23,7 @@ def register(config: RegisterConfig, by: MetricConfig) -> None:
 
     store = open_store(config.experiment_name)
     if config.undo and config.name:
-        click.echo(registry.undo(store, config.name))
+        click.echo(registry.undo(store, registry.model_name(config.name, "")))
         return
     study = read_study(store, find_study(store, config.study))
     name = registry.model_name(config.name, study.data_name)
