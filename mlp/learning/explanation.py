@@ -49,7 +49,7 @@ def _of_member(
     return np.asarray(found.detach().sum(dim=1).double().numpy())
 
 
-def first_layer(checkpoint: Checkpoint, most: int = 64) -> NDArray[np.float32]:
+def first_layer(checkpoint: Checkpoint, most: int) -> NDArray[np.float32]:
     """Weights of the first layer's units as images (units, H, W, C), the `most` largest by norm.
 
     Where a unit's image is bright it wants light, where it is dark it wants none.

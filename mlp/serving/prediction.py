@@ -96,4 +96,4 @@ def explain(ensemble: Ensemble, prediction: Prediction, folder: Path) -> None:
     parts = [part for part in path.parts if part not in ("..", path.anchor)]
     target = folder.joinpath(*parts[:-1], f"{path.name}.png")
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(pictures.explanation(image, added[0], path.name, said))
+    target.write_bytes(pictures.png(pictures.explanation(image, added[0], path.name, said)))

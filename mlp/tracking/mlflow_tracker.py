@@ -177,7 +177,7 @@ class MlflowRun:
             folder = Path(name)
             drawn = results.draw(result.ensemble, result.evaluation, result.images)
             kept = results.files(result.evaluation, result.scores, drawn)
-            kept["curves.png"] = pictures.curves(result.records)
+            kept["curves.png"] = pictures.png(pictures.curves(result.records))
             for file, content in kept.items():
                 (folder / file).write_bytes(content)
             if result.split is not None:

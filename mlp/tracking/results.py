@@ -8,30 +8,34 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
 from mlp.learning.ensemble import Ensemble
 from mlp.learning.explanation import contributions, first_layer
 from mlp.learning.scores import Evaluation, classification_report
 from mlp.tracking import pictures
 
+_EXPLAINED = 8  # images
+_UNITS = 32
+
 
 def draw(
     ensemble: Ensemble, evaluation: Evaluation, images: NDArray[np.uint8], title: str = "Validation"
-) -> dict[str, bytes]:
-    """PNG pictures by name; `images` (N, H, W, C) as decoded, in the order of the evaluation."""
-    shown = pictures.examples(evaluation)
+) -> dict[str, Image.Image]:
+    """Pictures by name; `images` (N, H, W, C) as decoded, in the order of the evaluation."""
+    shown = pictures.examples(evaluation, _EXPLAINED)
     added = contributions(ensemble, images[shown], evaluation.predicted[shown])
     return {
         "confusion_matrix": pictures.confusion_matrix(evaluation, title),
         "mistakes": pictures.mistakes(evaluation, images),
         "predictions": pictures.predictions(evaluation, images),
         "explanations": pictures.explanations(evaluation, images, shown, added),
-        "first_layer": pictures.first_layer(first_layer(ensemble.members[0])),
+        "first_layer": pictures.first_layer(first_layer(ensemble.members[0], _UNITS)),
     }
 
 
 def files(
-    evaluation: Evaluation, scores: Mapping[str, float], drawn: Mapping[str, bytes]
+    evaluation: Evaluation, scores: Mapping[str, float], drawn: Mapping[str, Image.Image]
 ) -> dict[str, bytes]:
     """The pictures, and the numbers behind them, as the content of files by name."""
     answers = pd.DataFrame(
@@ -42,7 +46,7 @@ def files(
         }
     )
     return {
-        **{f"{name}.png": png for name, png in drawn.items()},
+        **{f"{name}.png": pictures.png(picture) for name, picture in drawn.items()},
         "classification_report.txt": classification_report(evaluation).encode(),
         "scores.json": json.dumps(dict(scores), indent=1).encode(),
         "predictions.parquet": answers.to_parquet(index=False),

@@ -1,0 +1,60 @@
+"""Pictures show the numbers they are made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mlp.learning.learner import EpochRecord
+from mlp.tracking import pictures
+
+
+def record(epoch: int, train: float, val: float) -> EpochRecord:
+    names = {"train/loss": train, "val/loss": val, "train/accuracy": train, "val/accuracy": val}
+    return EpochRecord(epoch, names)
+
+
+def rows_of(picture: Image.Image, colour: tuple[int, int, int], column: int) -> np.ndarray:
+    """The rows of a column of the left chart that have a colour."""
+    return np.flatnonzero((np.asarray(picture)[:344, column] == colour).all(axis=1))
+
+
+BLUE, ORANGE = (0x1F, 0x77, 0xB4), (0xFF, 0x7F, 0x0E)
+
+
+def test_curves_rise_and_fall_with_their_values() -> None:
+    drawn = pictures.curves([record(k, train=k / 10, val=1 - k / 10) for k in range(1, 10)])
+    assert drawn.size == (1000, 400)
+    early, late = 120, 440
+    assert rows_of(drawn, BLUE, early).mean() > rows_of(drawn, BLUE, late).mean() + 150
+    assert rows_of(drawn, ORANGE, early).mean() < rows_of(drawn, ORANGE, late).mean() - 150
+    ends = rows_of(drawn, ORANGE, early).mean(), rows_of(drawn, ORANGE, late).mean()
+    assert rows_of(drawn, ORANGE, 280).mean() == pytest.approx(np.mean(ends), abs=2)
+
+
+@pytest.mark.parametrize(
+    "values", [[0.5], [0.5, 0.5], [np.nan, 0.5], [np.nan], [np.inf, 1.0, 2.0], [1e30, 1e-30], [0.0]]
+)
+def test_curves_of_any_values_can_be_drawn(values: list[float]) -> None:
+    drawn = pictures.curves([record(k + 1, v, v) for k, v in enumerate(values)])
+    assert np.asarray(drawn).min() == 0
+
+
+def test_heat_is_red_where_pixels_speak_for_the_class_and_blue_where_against() -> None:
+    added = np.zeros((8, 8))
+    added[:, :3], added[:, 5:] = 0.2, -0.1
+    heat = pictures.heat(np.full((8, 8, 1), 128, np.uint8), added).astype(int)
+    left, middle, right = heat[85, 20], heat[85, 85], heat[85, 150]
+    assert left[0] > left[2] + 100 and right[2] > right[0] + 20
+    assert np.ptp(middle) < 30
+
+
+def test_first_layer_shows_zero_as_middle_gray_and_each_unit_in_its_own_scale() -> None:
+    weights = np.zeros((2, 4, 4, 1), np.float32)
+    weights[0, 0, 0], weights[0, 3, 3] = 2.0, -2.0
+    weights[1, 0, 0] = 0.01
+    drawn = np.asarray(pictures.first_layer(weights))[40:112]
+    first, second = drawn[:, 6:78, 0], drawn[:, 84:156, 0]
+    assert (first[0, 0], first[71, 71], first[36, 36]) == (255, 0, 128)
+    assert (second[0, 0], second[36, 36]) == (255, 128)
