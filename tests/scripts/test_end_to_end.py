@@ -110,7 +110,7 @@ def test_a_signal_ends_runs_as_killed_and_says_how_to_go_on(
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + number
-    assert "Finished runs are kept: repeat the command" in output and "Traceback" not in output
+    assert "What has finished is kept: repeat the command" in output and "Traceback" not in output
     assert {run.info.status for run in runs(folder, "run")} == {"FINISHED", "KILLED"}
     assert [run.info.status for run in runs(folder, "study")] == ["KILLED"]
 
