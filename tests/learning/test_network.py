@@ -13,7 +13,7 @@ from scipy.stats import norm
 
 from mlp.config import RunConfig
 from mlp.learning.initialization import INITIALIZATIONS, initialize
-from mlp.learning.network import ACTIVATIONS, MLP, Dropout
+from mlp.learning.network import ACTIVATIONS, MLP, Dropout, Linear
 from mlp.settings import field_choices
 
 
@@ -137,3 +137,62 @@ def test_dropout_depends_on_its_generator_alone() -> None:
 
     assert torch.equal(masks(own=1, everyones=1), masks(own=1, everyones=2))
     assert not torch.equal(masks(own=1, everyones=1), masks(own=2, everyones=1))
+
+
+def layers(dtype: torch.dtype, width: int = 300) -> tuple[Linear, torch.nn.Linear, torch.Tensor]:
+    """Our layer, torch's with the same weights, and an input of a batch of 13."""
+    plain = torch.nn.Linear(width, 17, dtype=dtype)
+    for parameter in plain.parameters():
+        torch.nn.init.normal_(parameter, generator=generator(1))
+    own = Linear(width, 17, dtype=dtype)
+    own.load_state_dict(plain.state_dict())
+    x = torch.randn(13, width, dtype=dtype, generator=generator(2), requires_grad=True)
+    return own, plain, x
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 2e-5)])
+def test_a_linear_layer_and_its_gradients_are_torchs(dtype: torch.dtype, tolerance: float) -> None:
+    own, plain, x = layers(dtype)
+    outer = torch.randn(13, 17, dtype=dtype, generator=generator(3))
+    found, expected = own(x), plain(x)
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=10 * tolerance)
+    ours = torch.autograd.grad(found, [x, own.weight, own.bias], outer)
+    theirs = torch.autograd.grad(expected, [x, plain.weight, plain.bias], outer)
+    for one, other in zip(ours, theirs, strict=True):
+        assert one.shape == other.shape and one.is_contiguous()
+        torch.testing.assert_close(one, other, rtol=tolerance, atol=10 * tolerance)
+
+
+def test_a_linear_layer_gives_the_gradients_that_are_asked_for_alone() -> None:
+    own, _, x = layers(torch.float32)
+    own.requires_grad_(False)
+    own(x).sum().backward()
+    assert x.grad is not None and own.weight.grad is None and own.bias.grad is None
+    torch.testing.assert_close(x.grad, own.weight.sum(0).expand(13, -1), rtol=1e-5, atol=1e-5)
+    with torch.inference_mode():
+        torch.testing.assert_close(own(x), own(x.detach()), rtol=0, atol=0)
+
+
+def test_a_network_is_the_plain_pytorch_one_in_double_precision_to_1e_9() -> None:
+    own = MLP(48, [20, 10], 4).double()
+    initialize(own, "he", generator(0))
+    plain = torch.nn.Sequential(
+        torch.nn.Flatten(),
+        torch.nn.Linear(48, 20), torch.nn.ReLU(), torch.nn.Linear(20, 10), torch.nn.ReLU(),
+        torch.nn.Linear(10, 4),
+    ).double()  # fmt: skip
+    plain.load_state_dict(own.net.state_dict())
+    x = torch.randn(32, 3, 4, 4, dtype=torch.float64, generator=generator(1))
+    labels = torch.randint(4, (32,), generator=generator(2))
+    optimizers = [
+        torch.optim.Adam(m.parameters(), fused=k == 0) for k, m in enumerate((own, plain))
+    ]
+    for _ in range(20):
+        losses = []
+        for network, optimizer in zip((own, plain), optimizers, strict=True):
+            optimizer.zero_grad()
+            loss = torch.nn.functional.cross_entropy(network(x), labels)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        assert losses[0] == pytest.approx(losses[1], rel=1e-9)

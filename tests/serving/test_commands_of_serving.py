@@ -18,9 +18,7 @@ from scripts.command import SettingsCommand
 from scripts.evaluate import evaluate
 from scripts.predict import predict
 from scripts.register import register
-from tests.serving.conftest import Trained, _trained, store, trained
-
-__all__ = ["_trained", "store", "trained"]  # fixtures
+from tests.serving.conftest import Trained
 
 
 def call(command: SettingsCommand, *arguments: str) -> Result:
