@@ -95,7 +95,7 @@ def main(data: Path, epochs: int, augment: bool, workers: int) -> None:
         accelerator="cpu",
         logger=[
             TensorBoardLogger("runs/lightning"),
-            MLFlowLogger("lightning", save_dir="mlruns_l"),
+            MLFlowLogger("lightning", tracking_uri="sqlite:///lightning.db"),
         ],
         callbacks=[clock],
         enable_progress_bar=False,

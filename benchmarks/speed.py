@@ -1,0 +1,261 @@
+"""How fast is a study, beside what one would write without it and beside what the machine can do?
+
+    pip install -r benchmarks/requirements.txt
+    python -m benchmarks.speed --data ../shared/data/skin-smol
+
+The pictures are enlarged to 600x450, as cameras give them; the network is 12288-512-128-9 and a
+batch has 32 images. Some epochs of `plain_script`, of `lightning_script` and of scikit-learn's
+MLPClassifier take turns with ours; the study of this project runs whole: 8 arms, 3 seeds, 30
+epochs, everything recorded, from a cold cache. A script's study is its epochs, six arms without
+augmentation and two with, times 3 seeds and 30 epochs. `--parts` runs some of it: step, sklearn,
+start, scripts, study.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import click
+import numpy as np
+import psutil
+import torch
+from sklearn.neural_network import MLPClassifier
+
+from benchmarks.indexing import enlarged
+from mlp.config import RunConfig
+from mlp.data.dataset import Dataset, index_of, load, resolve
+from mlp.data.stream import Stream
+from mlp.learning.learner import Learner, resolve_device
+
+ROOT = Path(__file__).resolve().parents[1]
+HIDDEN, EPOCHS, SEEDS = (512, 128), 30, 3
+PLAIN_ARMS, AUGMENTED_ARMS = 6, 2
+ALL = ("step", "sklearn", "start", "scripts", "study")
+
+
+def fastest(function: Callable[[], object], times: int) -> float:
+    """Seconds of the quickest of some calls: what the machine can do when nothing disturbs it."""
+    took = []
+    for _ in range(times):
+        start = time.perf_counter()
+        function()
+        took.append(time.perf_counter() - start)
+    return min(took)
+
+
+def floors() -> tuple[float, float]:
+    """Best GFLOP/s of a large float32 product, and GB/s of Adam on arrays beyond any cache."""
+    side = 2048
+    a, b = torch.randn(side, side), torch.randn(side, side)
+    products: list[Callable[[], object]] = [lambda: a @ b]
+    if hasattr(torch.ops.mkldnn, "_linear_pointwise"):
+        one = torch.ops.mkldnn._linear_pointwise
+        products.append(lambda: one(a, b, None, "none", [], ""))
+    peak = max(2 * side**3 / fastest(product, 8) / 1e9 for product in products)
+    size = 30_000_000
+    state = [torch.rand(size) for _ in range(4)]
+    step = torch.tensor(1.0)
+
+    def adam() -> None:
+        torch._fused_adam_(
+            [state[0]], [state[1]], [state[2]], [state[3]], [], [step], lr=1e-3, beta1=0.9,
+            beta2=0.999, weight_decay=0.0, eps=1e-8, amsgrad=False, maximize=False,
+        )  # fmt: skip
+
+    return peak, 7 * 4 * size / fastest(adam, 6) / 1e9
+
+
+def prepared(data: Path) -> tuple[Dataset, RunConfig]:
+    """The decoded images, and the configuration of one training."""
+    config = RunConfig.parse({"data": str(data), "hidden": HIDDEN, "epochs": EPOCHS})
+    config = resolve_device(config)
+    index = index_of(config)
+    config = resolve(config, index)
+    torch.set_num_threads(config.threads)
+    return load(index, config)[1], config
+
+
+def step(data: Path) -> list[str]:
+    """A step of training within an epoch, against the floor of the machine."""
+    dataset, config = prepared(data)
+    stream = Stream(dataset, config)
+    learner = Learner(config, dataset.shape, len(dataset.classes), stream.steps_per_epoch)
+    peak, bandwidth = floors()
+    times = []
+    for epoch in range(8):
+        batches = stream.epoch(epoch)
+        start = time.perf_counter()
+        learner._train(batches)
+        times.append((time.perf_counter() - start) / len(batches))
+    parameters = learner.parameter_count
+    inputs = dataset.shape[0] * dataset.shape[1] * dataset.shape[2]
+    # Forward and the weights' gradients for all layers, the inputs' gradients for all but the first
+    operations = config.batch_size * (6 * parameters - 2 * inputs * HIDDEN[0])
+    moved = 7 * 4 * parameters  # Adam reads four arrays and writes three
+    floor = operations / peak / 1e9 + moved / bandwidth / 1e9
+    took = median(times[1:])
+    return [
+        f"| peak of a float32 product | {peak:.0f} GFLOP/s |",
+        f"| memory, as Adam uses it | {bandwidth:.0f} GB/s |",
+        f"| floor of a step: {operations / 1e9:.2f} GFLOP and {moved / 1e6:.0f} MB "
+        f"| {1000 * floor:.1f} ms |",
+        f"| a step of a training | {1000 * took:.1f} ms, {floor / took:.0%} of the floor's speed |",
+    ]
+
+
+def sklearn(data: Path) -> list[str]:
+    """An epoch of training alone, ours and scikit-learn's, in turn."""
+    dataset, config = prepared(data)
+    stream = Stream(dataset, config)
+    learner = Learner(config, dataset.shape, len(dataset.classes), stream.steps_per_epoch)
+    rows = dataset.split.train
+    pixels = dataset.pixels[rows].reshape(len(rows), -1).astype(np.float32) / 255
+    other = MLPClassifier(HIDDEN, batch_size=config.batch_size, random_state=0)
+    ours, theirs = [], []
+    for epoch in range(4):
+        start = time.perf_counter()
+        learner._train(stream.epoch(epoch))
+        middle = time.perf_counter()
+        other.partial_fit(pixels, dataset.labels[rows], classes=np.arange(len(dataset.classes)))
+        ours.append(middle - start)
+        theirs.append(time.perf_counter() - middle)
+    one, two = median(ours[1:]), median(theirs[1:])
+    return [
+        f"| an epoch of scikit-learn's MLPClassifier | {two:.2f} s |",
+        f"| an epoch of a training, batches made anew | {one:.2f} s, {two / one:.1f} x as fast |",
+    ]
+
+
+START = """
+import sys, time
+import mlflow, torch, albumentations, cv2, sklearn.metrics, torch.utils.tensorboard
+import torch._dynamo  # which torch.optim imports when the first optimizer is made
+import scripts.ablation, mlp.study.runner, mlp.study.report, mlp.tracking.mlflow_tracker
+start = time.perf_counter()
+from mlp.learning.learner import Learner
+train = Learner._train
+def first(self, batches):
+    print("FIRST", time.perf_counter() - start, flush=True)
+    sys.stdout.flush()
+    import os
+    os._exit(0)
+Learner._train = first
+scripts.ablation.ablation(["--data", sys.argv[1], "--hidden", "512,128"], standalone_mode=False)
+"""
+
+
+def run(*arguments: str, cwd: Path, cache: Path) -> str:
+    """What a Python process printed."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MLP_CACHE": str(cache)}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise click.ClickException(done.stderr[-2000:])
+    return done.stdout
+
+
+def start(data: Path, folder: Path) -> list[str]:
+    """Seconds from imports to the first step on cached pixels, and of --help."""
+    cache = folder / "cache-start"
+    cache.mkdir(exist_ok=True)
+    for _ in range(2):  # the first one decodes and makes the database
+        printed = run("-c", START, str(data), cwd=folder, cache=cache)
+    first = float(printed.split("FIRST ")[1].split()[0])
+    helps = {
+        name: fastest(lambda: run("-m", f"scripts.{name}", "--help", cwd=folder, cache=cache), 3)  # noqa: B023
+        for name in (
+            "train",
+            "ablation",
+            "init",
+            "report",
+            "audit",
+            "register",
+            "predict",
+            "evaluate",
+        )
+    }
+    slowest = max(helps, key=lambda name: helps[name])
+    return [
+        f"| from imports to the first step, pixels cached | {first:.2f} s |",
+        f"| `--help`, the slowest of {len(helps)} commands ({slowest}) | {helps[slowest]:.2f} s |",
+    ]
+
+
+def scripts(data: Path, folder: Path) -> dict[str, float]:
+    """Seconds of a whole study by each script, from some epochs of it that take turns."""
+    times: dict[tuple[str, bool], list[float]] = {}
+    for _ in range(2):
+        for augmented in (False, True):
+            for name, epochs in (("plain_script", 2), ("lightning_script", 3)):
+                flags = ["--augment"] if augmented else []
+                printed = run(
+                    "-m", f"benchmarks.{name}", "--data", str(data), "--epochs", str(epochs),
+                    *flags, cwd=folder, cache=folder,
+                )  # fmt: skip
+                took = json.loads(printed.strip().splitlines()[-1])
+                times.setdefault((name, augmented), []).extend(took)
+    studies = {}
+    for name in ("plain_script", "lightning_script"):
+        arms = PLAIN_ARMS * median(times[name, False]) + AUGMENTED_ARMS * median(times[name, True])
+        studies[name] = SEEDS * EPOCHS * arms
+        each = f"{median(times[name, False]):.2f} s, augmented {median(times[name, True]):.2f} s"
+        click.echo(f"{name}: an epoch {each}", err=True)
+    return studies
+
+
+def study(data: Path, folder: Path) -> float:
+    """Seconds of the whole command, imports, decoding and report included."""
+    start = time.perf_counter()
+    options = {"hidden": ",".join(map(str, HIDDEN)), "epochs": EPOCHS, "seeds": SEEDS}
+    words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
+    cache = folder / "cache-study"
+    cache.mkdir()
+    run("-m", "scripts.ablation", "--data", str(data), *words, cwd=folder, cache=cache)
+    return time.perf_counter() - start
+
+
+@click.command(help=__doc__)
+@click.option("--data", required=True, type=click.Path(exists=True))
+@click.option("--parts", default=",".join(ALL), show_default=True)
+def main(data: str, parts: str) -> None:
+    wanted = parts.split(",")
+    lines = ["| | |", "| --- | --: |"]
+    with tempfile.TemporaryDirectory(prefix="mlp-speed-") as name:
+        folder = Path(name)
+        pictures = folder / "pictures"
+        enlarged(data, pictures)
+        os.environ["MLP_CACHE"] = str(folder)
+        if "step" in wanted:
+            lines += step(pictures)
+        if "sklearn" in wanted:
+            lines += sklearn(pictures)
+        if "start" in wanted:
+            lines += start(pictures, folder)
+        others = scripts(pictures, folder) if "scripts" in wanted else {}
+        if "study" in wanted:
+            ours = study(pictures, folder)
+            lines.append(f"| the study of this project | {ours:.0f} s |")
+            for script, seconds in others.items():
+                ratio = f"{seconds / ours:.1f} times as long"
+                lines.append(f"| the study by {script} | {seconds:.0f} s, {ratio} |")
+    cores = psutil.cpu_count(logical=False)
+    click.echo("\n".join([*lines, "", f"{cores} cores, torch {torch.__version__}"]))
+
+
+if __name__ == "__main__":
+    main()
