@@ -32,6 +32,7 @@ from mlp.learning.learner import (
     memory_bytes,
     resolve_device,
 )
+from mlp.learning.memory import keep_freed_memory
 from mlp.learning.scores import Evaluation, final_scores, probabilities
 from mlp.study.identity import identity
 from mlp.study.progress import Progress
@@ -206,6 +207,7 @@ def _run_side_by_side(
 ) -> dict[str, Outcome]:
     """Train runs of one seed (and fold): each epoch is made once, and each run trains on it."""
     torch.set_num_threads(specs[0].config.threads)
+    keep_freed_memory()
     streams: dict[tuple[object, ...], Stream] = {}
     live: dict[Stream, list[_Run]] = {}
     ended: dict[str, Outcome] = {}

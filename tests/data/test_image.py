@@ -75,6 +75,28 @@ def test_jpeg_is_rgb() -> None:
     np.testing.assert_allclose(decode(data, 16, False), blocks(), rtol=0, atol=4)
 
 
+@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize(
+    ("size", "part"), [((1032, 520), 8), ((256, 260), 4), ((500, 140), 2), ((257, 513), 1)]
+)
+def test_a_large_jpeg_is_averaged_like_any_other(
+    size: tuple[int, int], part: int, gray: bool
+) -> None:
+    """Whichever part of it is decoded, and turned."""
+    width, height = size
+    coarse = cv2.resize(noise(9, 9, 3), size, interpolation=cv2.INTER_CUBIC).astype(int)
+    fine = np.random.default_rng(1).integers(-20, 21, (height, width, 1))
+    picture = Image.fromarray(np.clip(coarse + fine, 0, 255).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(picture, "JPEG", quality=90, exif=exif)
+    whole = np.rot90(np.asarray(Image.open(io.BytesIO(data)).convert("L" if gray else "RGB")), -1)
+    averaged = cv2.resize(np.ascontiguousarray(whole), (32, 32), interpolation=cv2.INTER_AREA)
+    difference = decode(data, 32, gray).astype(int) - averaged.reshape(32, 32, -1)
+    assert np.abs(difference).mean() < 1 and np.abs(difference).max() <= 12
+    assert np.any(difference) == (part > 1)  # it is not quite the same, or all was decoded
+
+
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF"])
 def test_grayscale(kind: str) -> None:
     pixels = noise(8, 8)
