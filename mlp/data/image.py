@@ -127,7 +127,7 @@ def _draft(image: Image.Image, size: int) -> None:
     width, height = image.size
     for part in (8, 4, 2):
         if min(width, height) >= part * _MARGIN * size and width % part == height % part == 0:
-            image.draft(None, (width // part, height // part))  # type: ignore[arg-type]
+            image.draft(None, (width // part, height // part))
             return
 
 

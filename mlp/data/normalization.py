@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+Pixels = NDArray[np.uint8] | torch.Tensor  # uint8 (N, H, W, C), a tensor on whatever device
+
 EVALUATION_BATCH = 512  # images that go through a network at once when it does not train
 
 
@@ -19,16 +21,19 @@ class Normalization:
     std: tuple[float, ...]
 
 
-def normalize(pixels: NDArray[np.uint8], normalization: Normalization) -> torch.Tensor:
-    """uint8 pixels (B, H, W, C) as the network wants them: float32 (B, C, H, W)."""
+def normalize(pixels: Pixels, normalization: Normalization) -> torch.Tensor:
+    """uint8 pixels (B, H, W, C) as the network wants them: float32 (B, C, H, W), on their device."""
     mean = torch.tensor(normalization.mean, dtype=torch.float64)
     std = torch.tensor(normalization.std, dtype=torch.float64)
     scale, shift = (1 / (255 * std)).float(), (-mean / std).float()
-    images = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).permute(0, 3, 1, 2)
+    if isinstance(pixels, np.ndarray):
+        pixels = torch.from_numpy(np.require(pixels, requirements=["C", "W"]))
+    images = pixels.permute(0, 3, 1, 2)
     # A tensor of torch's own starts at a multiple of 64 bytes, one made from NumPy's memory need
     # not: the last bits of matrix products may depend on that.
-    out = torch.empty(images.shape, dtype=torch.float32)
+    out = torch.empty(images.shape, dtype=torch.float32, device=images.device)
     out.copy_(images)
+    scale, shift = scale.to(out.device), shift.to(out.device)
     return out.mul_(scale.view(1, -1, 1, 1)).add_(shift.view(1, -1, 1, 1))
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -15,7 +17,7 @@ from mlp import seeds
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
 from mlp.data.index import DataError
-from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
+from mlp.data.normalization import EVALUATION_BATCH, Normalization, Pixels, normalize
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
@@ -45,13 +47,16 @@ class Batches:
 
     def __init__(
         self,
-        pixels: NDArray[np.uint8],
+        pixels: Pixels,
         rows: NDArray[np.int64],
         labels: NDArray[np.int64],
         batch_size: int,
         normalization: Normalization,
     ) -> None:
-        """`rows` of `pixels` in order; `labels` stand in that order already."""
+        """`rows` of `pixels` in order; `labels` stand in that order already.
+
+        Batches are where the pixels are: on a GPU, if these are a tensor there.
+        """
         self.images = len(rows)
         self.labels = labels
         self._pixels, self._rows, self._normalization = pixels, rows, normalization
@@ -62,7 +67,7 @@ class Batches:
             starts.pop()
         self._bounds = list(zip(starts, [*starts[1:], len(rows)], strict=True))
         self._made: list[Batch] | None = None
-        if len(rows) * pixels[0].size * 4 <= _IN_MEMORY_BYTES:
+        if len(rows) * math.prod(pixels.shape[1:]) * 4 <= _IN_MEMORY_BYTES:
             self._made = [self._batch(*bound) for bound in self._bounds]
 
     def __len__(self) -> int:
@@ -77,15 +82,24 @@ class Batches:
 
     def _batch(self, start: int, end: int) -> Batch:
         images = normalize(self._pixels[self._rows[start:end]], self._normalization)
-        return images, torch.tensor(self.labels[start:end])
+        return images, torch.tensor(self.labels[start:end], device=images.device)
 
 
 class Stream:
     """The epochs of a data set under one seed: a function of (seed, epoch) alone."""
 
     def __init__(self, dataset: Dataset, config: RunConfig) -> None:
-        """`config` gives batch size, normalization, augmentation and seed."""
+        """`config` gives batch size, normalization, augmentation, seed and device.
+
+        With a GPU, the pixels lie there, and epochs are made ahead.
+        """
         self.dataset = dataset
+        self._device = config.device
+        self._pixels = _resident(dataset.pixels, self._device)
+        self._maker: ThreadPoolExecutor | None = None
+        if self._device == "cuda":
+            self.make_ahead()
+        self._next: tuple[int, Future[Batches]] | None = None
         self.normalization = dataset.normalization(config.normalization)
         self._batch_size, self._seed = config.batch_size, config.seed
         self._policy = {name: float(getattr(config, name)) for name in _AUGMENTATIONS}
@@ -106,8 +120,21 @@ class Stream:
         """
         if self._latest is None or self._latest[0] != number:
             self._latest = None  # give its memory back before making the next
-            self._latest = (number, self._make(number))
+            if self._next is not None and self._next[0] == number:
+                self._latest = number, self._next[1].result()
+            else:
+                self._latest = number, self._make(number)
+            if self._maker is not None:
+                self._next = number + 1, self._maker.submit(self._make, number + 1)
         return self._latest[1]
+
+    def make_ahead(self) -> None:
+        """From now on make the next epoch while the latest one is trained on, in a thread.
+
+        This is for training on a GPU, while which the CPU has nothing else to do: on the CPU both
+        would share its cores, and it takes longer (benchmarks/README.md).
+        """
+        self._maker = ThreadPoolExecutor(1)
 
     def training_images(self) -> Batches:
         """The training images in file order, not augmented, in large batches."""
@@ -115,15 +142,16 @@ class Stream:
 
     def _in_order(self, rows: NDArray[np.int64]) -> Batches:
         data = self.dataset
-        return Batches(data.pixels, rows, data.labels[rows], EVALUATION_BATCH, self.normalization)
+        return Batches(self._pixels, rows, data.labels[rows], EVALUATION_BATCH, self.normalization)
 
     def _make(self, number: int) -> Batches:
         data = self.dataset
         order = seeds.generator(self._seed, "order", number).permutation(data.split.train)
         labels = data.labels[order]
         if not any(self._policy.values()):
-            return Batches(data.pixels, order, labels, self._batch_size, self.normalization)
-        augmented = self._augment(order, seeds.integer(self._seed, "augmentation", number))
+            return Batches(self._pixels, order, labels, self._batch_size, self.normalization)
+        made = self._augment(order, seeds.integer(self._seed, "augmentation", number))
+        augmented = _resident(made, self._device)
         rows = np.arange(len(order))
         return Batches(augmented, rows, labels, self._batch_size, self.normalization)
 
@@ -142,6 +170,13 @@ class Stream:
         for position, row in enumerate(order):
             out[position] = transform(image=data.pixels[row])["image"]
         return out
+
+
+def _resident(pixels: NDArray[np.uint8], device: str) -> Pixels:
+    """The pixels on the device, as bytes, if they take no more than a quarter of its free memory."""
+    if device != "cuda" or pixels.nbytes > torch.cuda.mem_get_info(device)[0] // 4:
+        return pixels
+    return torch.from_numpy(np.array(pixels)).to(device)
 
 
 def _reserve(file: int, size: int) -> None:

@@ -241,6 +241,32 @@ def test_batches_made_late_are_those_made_early(
         assert_same(one, other)  # a second pass over the same epoch, as another arm makes it
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_batches_of_pixels_in_a_tensor_are_the_same(
+    late: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As they are made where the pixels lie on a GPU; without one, on the CPU."""
+    if late:
+        monkeypatch.setattr("mlp.data.stream._IN_MEMORY_BYTES", 0)
+    data, one = made(), stream()
+    rows = data.split.train[::-1].copy()
+    arguments = rows, data.labels[rows], 5, one.normalization
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    resident = Batches(torch.from_numpy(data.pixels).to(device), *arguments)
+    for (x, y), (u, v) in zip(resident, Batches(data.pixels, *arguments), strict=True):
+        assert x.device.type == y.device.type == device
+        torch.testing.assert_close(x.cpu(), u, rtol=1e-6, atol=1e-6)
+        assert torch.equal(y.cpu(), v)
+
+
+@pytest.mark.parametrize("policy", [{}, ALL], ids=["plain", "augmented"])
+def test_epochs_made_ahead_are_those_made_when_asked_for(policy: dict[str, float]) -> None:
+    one, ahead = stream(**policy), stream(**policy)
+    ahead.make_ahead()
+    for number in (0, 1, 1, 2, 5, 3, 4):
+        assert_same(one.epoch(number), ahead.epoch(number))
+
+
 def test_augmentation_leaves_the_data_set_alone() -> None:
     data = made()
     before = data.pixels.copy()
