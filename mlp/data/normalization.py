@@ -22,7 +22,7 @@ class Normalization:
 
 
 def normalize(pixels: Pixels, normalization: Normalization) -> torch.Tensor:
-    """uint8 pixels (B, H, W, C) as the network wants them: float32 (B, C, H, W), on their device."""
+    """uint8 pixels (B, H, W, C) as the network wants them: float32 (B, C, H, W), same device."""
     mean = torch.tensor(normalization.mean, dtype=torch.float64)
     std = torch.tensor(normalization.std, dtype=torch.float64)
     scale, shift = (1 / (255 * std)).float(), (-mean / std).float()

@@ -173,7 +173,7 @@ class Stream:
 
 
 def _resident(pixels: NDArray[np.uint8], device: str) -> Pixels:
-    """The pixels on the device, as bytes, if they take no more than a quarter of its free memory."""
+    """The pixels on the device, if they take no more than a quarter of its free memory."""
     if device != "cuda" or pixels.nbytes > torch.cuda.mem_get_info(device)[0] // 4:
         return pixels
     return torch.from_numpy(np.array(pixels)).to(device)
