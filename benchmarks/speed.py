@@ -8,7 +8,8 @@ batch has 32 images. Some epochs of `plain_script`, of `lightning_script` and of
 MLPClassifier take turns with ours; the study of this project runs whole: 8 arms, 3 seeds, 30
 epochs, everything recorded, from a cold cache. A script's study is its epochs, six arms without
 augmentation and two with, times 3 seeds and 30 epochs. `--parts` runs some of it: step, sklearn,
-start, scripts, study.
+images, start, scripts, study. `benchmarks.indexing` and `benchmarks.tracking_overhead` measure
+reading and recording more closely.
 """
 
 from __future__ import annotations
@@ -34,11 +35,12 @@ from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, index_of, load, resolve
 from mlp.data.stream import Stream
 from mlp.learning.learner import Learner, resolve_device
+from mlp.learning.memory import keep_freed_memory
 
 ROOT = Path(__file__).resolve().parents[1]
 HIDDEN, EPOCHS, SEEDS = (512, 128), 30, 3
 PLAIN_ARMS, AUGMENTED_ARMS = 6, 2
-ALL = ("step", "sklearn", "start", "scripts", "study")
+ALL = ("step", "sklearn", "images", "start", "scripts", "study")
 
 
 def fastest(function: Callable[[], object], times: int) -> float:
@@ -49,6 +51,11 @@ def fastest(function: Callable[[], object], times: int) -> float:
         function()
         took.append(time.perf_counter() - start)
     return min(took)
+
+
+def since(start: float) -> float:
+    """Seconds since a moment of time.perf_counter()."""
+    return time.perf_counter() - start
 
 
 def floors() -> tuple[float, float]:
@@ -80,11 +87,12 @@ def prepared(data: Path) -> tuple[Dataset, RunConfig]:
     index = index_of(config)
     config = resolve(config, index)
     torch.set_num_threads(config.threads)
+    keep_freed_memory()
     return load(index, config)[1], config
 
 
 def step(data: Path) -> list[str]:
-    """A step of training within an epoch, against the floor of the machine."""
+    """A step of training, mean over the quickest of some epochs, against the machine's floor."""
     dataset, config = prepared(data)
     stream = Stream(dataset, config)
     learner = Learner(config, dataset.shape, len(dataset.classes), stream.steps_per_epoch)
@@ -101,7 +109,7 @@ def step(data: Path) -> list[str]:
     operations = config.batch_size * (6 * parameters - 2 * inputs * HIDDEN[0])
     moved = 7 * 4 * parameters  # Adam reads four arrays and writes three
     floor = operations / peak / 1e9 + moved / bandwidth / 1e9
-    took = median(times[1:])
+    took = min(times)  # as the floor is what the machine can do when nothing disturbs it
     return [
         f"| peak of a float32 product | {peak:.0f} GFLOP/s |",
         f"| memory, as Adam uses it | {bandwidth:.0f} GB/s |",
@@ -134,10 +142,35 @@ def sklearn(data: Path) -> list[str]:
     ]
 
 
+def images(data: Path) -> list[str]:
+    """Images a second: read from disk, decoded, put into batches, augmented."""
+    config = resolve_device(RunConfig.parse({"data": str(data)}))
+    rates = {}
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["MLP_CACHE"], before = cache, os.environ["MLP_CACHE"]
+        start = time.perf_counter()
+        index = index_of(config)
+        rates["indexed: read, hashed, header parsed"] = len(index.usable) / since(start)
+        config = resolve(config, index)
+        start = time.perf_counter()
+        dataset = load(index, config)[1]
+        rates["decoded to 64x64 and written"] = len(dataset.labels) / since(start)
+    os.environ["MLP_CACHE"] = before
+    policy = {"hflip": 0.5, "vflip": 0.5, "brightness_contrast": 0.2, "shift_scale_rotate": 0.5}
+    for name, changes in (("in batches", {}), ("in batches, augmented", policy)):
+        stream = Stream(dataset, config.changed(changes))
+        numbers = iter(range(9))
+        took = fastest(lambda: stream.epoch(next(numbers)), 9)  # noqa: B023
+        rates[name] = len(dataset.split.train) / took
+    return [f"| images a second, {name} | {rate:,.0f} |" for name, rate in rates.items()]
+
+
 START = """
 import sys, time
 import mlflow, torch, albumentations, cv2, sklearn.metrics, torch.utils.tensorboard
 import torch._dynamo  # which torch.optim imports when the first optimizer is made
+# Both of which MLflow imports when a database is opened
+import mlflow.store.tracking.sqlalchemy_store, opentelemetry.sdk.metrics
 import scripts.ablation, mlp.study.runner, mlp.study.report, mlp.tracking.mlflow_tracker
 start = time.perf_counter()
 from mlp.learning.learner import Learner
@@ -149,6 +182,21 @@ def first(self, batches):
     os._exit(0)
 Learner._train = first
 scripts.ablation.ablation(["--data", sys.argv[1], "--hidden", "512,128"], standalone_mode=False)
+"""
+
+
+STUDY = """
+import sys
+import psutil
+from scripts.ablation import ablation
+ablation(sys.argv[1:], standalone_mode=False)
+memory = psutil.Process().memory_info()
+if hasattr(memory, "peak_wset"):
+    print("PEAK", memory.peak_wset)
+else:
+    import resource
+    unit = 1 if sys.platform == "darwin" else 1024
+    print("PEAK", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 """
 
 
@@ -218,15 +266,15 @@ def scripts(data: Path, folder: Path) -> dict[str, float]:
     return studies
 
 
-def study(data: Path, folder: Path) -> float:
-    """Seconds of the whole command, imports, decoding and report included."""
+def study(data: Path, folder: Path) -> tuple[float, float]:
+    """Seconds of the whole command, imports, decoding and report included; peak memory in MB."""
     start = time.perf_counter()
     options = {"hidden": ",".join(map(str, HIDDEN)), "epochs": EPOCHS, "seeds": SEEDS}
     words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
     cache = folder / "cache-study"
     cache.mkdir()
-    run("-m", "scripts.ablation", "--data", str(data), *words, cwd=folder, cache=cache)
-    return time.perf_counter() - start
+    printed = run("-c", STUDY, "--data", str(data), *words, cwd=folder, cache=cache)
+    return since(start), float(printed.split("PEAK ")[1]) / 1e6
 
 
 @click.command(help=__doc__)
@@ -244,12 +292,14 @@ def main(data: str, parts: str) -> None:
             lines += step(pictures)
         if "sklearn" in wanted:
             lines += sklearn(pictures)
+        if "images" in wanted:
+            lines += images(pictures)
         if "start" in wanted:
             lines += start(pictures, folder)
         others = scripts(pictures, folder) if "scripts" in wanted else {}
         if "study" in wanted:
-            ours = study(pictures, folder)
-            lines.append(f"| the study of this project | {ours:.0f} s |")
+            ours, peak = study(pictures, folder)
+            lines.append(f"| the study of this project | {ours:.0f} s, at most {peak:.0f} MB |")
             for script, seconds in others.items():
                 ratio = f"{seconds / ours:.1f} times as long"
                 lines.append(f"| the study by {script} | {seconds:.0f} s, {ratio} |")

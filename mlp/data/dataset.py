@@ -71,6 +71,10 @@ class Dataset:
             )
         if kind == "none":
             return Normalization((0.0,) * channels, (1.0,) * channels)
+        return self._statistics
+
+    @cached_property
+    def _statistics(self) -> Normalization:
         mean, std = channel_statistics(self.pixels, self.split.train)
         return Normalization(mean, tuple(s if s > 1e-6 else 1.0 for s in std))
 

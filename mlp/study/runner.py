@@ -209,28 +209,36 @@ def _run_side_by_side(
     torch.set_num_threads(specs[0].config.threads)
     keep_freed_memory()
     streams: dict[tuple[object, ...], Stream] = {}
+    waiting: dict[Stream, list[RunSpec]] = {}
     live: dict[Stream, list[_Run]] = {}
     ended: dict[str, Outcome] = {}
     progress.group(specs)
+
+    def train(run: _Run, stream: Stream, batches: Batches) -> None:
+        outcome = _epoch(run, stream, batches, progress)
+        if outcome is not None:
+            live[stream].remove(run)
+            ended[run.spec.identity] = outcome
+            progress.ended(run.spec, outcome, len(run.records))
+
     try:
         for spec in specs:
             key = tuple(getattr(spec.config, field) for field in STREAM_FIELDS)
             if key not in streams:
                 streams[key] = Stream(datasets.get(spec.config), spec.config)
-            started = _start(spec, streams[key], tracker, datasets.index)
-            live.setdefault(streams[key], []).append(started)
-        epoch = 0
-        while live:
-            for stream, runs in list(live.items()):
+            waiting.setdefault(streams[key], []).append(spec)
+        for stream, own in waiting.items():
+            batches, live[stream] = stream.epoch(0), []
+            for spec in own:
+                # Made when its turn comes: the first one need not wait for the others' weights
+                live[stream].append(_start(spec, stream, tracker, datasets.index))
+                train(live[stream][-1], stream, batches)
+        epoch = 1
+        while any(live.values()):
+            for stream in [stream for stream, runs in live.items() if runs]:
                 batches = stream.epoch(epoch)
-                for run in list(runs):
-                    outcome = _epoch(run, stream, batches, progress)
-                    if outcome is not None:
-                        runs.remove(run)
-                        ended[run.spec.identity] = outcome
-                        progress.ended(run.spec, outcome, len(run.records))
-                if not runs:
-                    del live[stream]
+                for run in list(live[stream]):
+                    train(run, stream, batches)
             epoch += 1
     except BaseException as error:
         _abandon([run for runs in live.values() for run in runs], error)
