@@ -33,7 +33,7 @@ from sklearn.neural_network import MLPClassifier
 from benchmarks.indexing import enlarged
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, index_of, load, resolve
-from mlp.data.stream import Stream
+from mlp.data.stream import Batches, Stream
 from mlp.learning.learner import Learner, resolve_device
 from mlp.learning.memory import keep_freed_memory
 
@@ -116,7 +116,23 @@ def step(data: Path) -> list[str]:
         f"| floor of a step: {operations / 1e9:.2f} GFLOP and {moved / 1e6:.0f} MB "
         f"| {1000 * floor:.1f} ms |",
         f"| a step of a training | {1000 * took:.1f} ms, {floor / took:.0%} of the floor's speed |",
+        *(f"| ... {name} | {1000 * part:.1f} ms |" for name, part in profile(learner, batches)),
     ]
+
+
+def profile(learner: Learner, batches: Batches) -> list[tuple[str, float]]:
+    """Seconds of a step by what it does, after torch's profiler, which makes it a little longer."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+        start = time.perf_counter()
+        learner._train(batches)
+        whole = since(start) / len(batches)
+    own = {event.key: event.self_cpu_time_total / 1e6 for event in profiler.key_averages()}
+    kinds = ("mkldnn::_linear_pointwise", "aten::addmm", "aten::mm")
+    products = sum(own.get(kind, 0.0) for kind in kinds)
+    adam = own.get("aten::_fused_adam_", 0.0)
+    parts = [products / len(batches), adam / len(batches)]
+    names = ("matrix products", "Adam", "all else: activations, loss, norms, autograd, Python")
+    return list(zip(names, [*parts, whole - sum(parts)], strict=True))
 
 
 def sklearn(data: Path) -> list[str]:
