@@ -71,6 +71,12 @@ class RunConfig(Settings):
         description="share of the images of each class drawn by the seed for validation, "
         "when the data has no validation split of its own",
     )
+    train_images: int = Field(
+        0,
+        ge=0,
+        description="training images of each class that are used, drawn by the seed, copies of one "
+        "counting as one; 0: all",
+    )
     image_size: Literal["auto"] | ImageSide = Field(
         "auto",
         description="side in pixels to which images are resized (squeezed to a square); "
@@ -147,6 +153,11 @@ class RunConfig(Settings):
         ge=0,
         description="stop after this many epochs without a better monitored metric and keep the "
         "best weights; 0: train all epochs and keep the last weights",
+    )
+    evaluation_mode: bool = Field(
+        True,
+        description="validate with all units and batch norm's running statistics; false: as if "
+        "model.eval() had been forgotten, to see what that does",
     )
     monitor: Monitor = Field("val/loss", description="metric that early stopping watches")
     seed: int = Field(

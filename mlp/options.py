@@ -7,6 +7,18 @@ from typing import Literal
 from pydantic import Field
 
 from mlp.config import ExperimentConfig, RunConfig, TrackingConfig
+from mlp.settings import Settings
+
+
+class SuiteChoice(Settings):
+    """Which suite a study trains."""
+
+    suite: str = Field(
+        "regularization",
+        min_length=1,
+        description="name of a suite, or a YAML file with one of your own",
+    )
+    list: bool = Field(False, description="print every suite with its arms, and train nothing")
 
 
 class StudyChoice(ExperimentConfig):

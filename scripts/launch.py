@@ -23,11 +23,12 @@ def launch(
     from mlp.data.remarks import remarks
     from mlp.study import report
     from mlp.study.runner import plan, run
-    from mlp.study.suites import SUITES
+    from mlp.study.suites import find_suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
     from mlp.tracking.store import open_store
 
-    suite = SUITES[suite_name]
+    suite = find_suite(suite_name)
+    base = suite.prepared(base)
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
     single = len(suite.arms) == len(seeds) == len(folds) == 1
     index = index_of(base.changed({"fold": folds[0]}))

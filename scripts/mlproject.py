@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
+from mlp.options import SuiteChoice
 from mlp.settings import Settings, field_text
 from scripts.ablation import ablation
 from scripts.audit import audit
@@ -20,6 +21,7 @@ from scripts.init import init
 from scripts.predict import predict
 from scripts.register import register
 from scripts.report import report
+from scripts.study import study
 from scripts.train import train
 
 PATH = Path(__file__).resolve().parents[1] / "MLproject"
@@ -50,6 +52,11 @@ def mlproject() -> str:
         "  init:",
         "    parameters: *study",
         *_command("scripts.init", init),
+        "  study:",
+        "    parameters:",
+        *_parameters(SuiteChoice),
+        "      <<: *study",
+        *_command("scripts.study", study),
         "  report:",
         "    parameters:",
         *_parameters(*report.groups),

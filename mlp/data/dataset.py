@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +20,7 @@ from mlp.data.manifest import manifest
 from mlp.data.medmnist import PREFIX, medmnist
 from mlp.data.normalization import Normalization, channel_statistics
 from mlp.data.pixels import load_pixels
-from mlp.data.split import Split, split
+from mlp.data.split import Split, split, thin
 from mlp.data.split_file import apply_split
 
 # torchvision's ImageNet statistics, RGB in 0..1; gray takes their averages
@@ -124,6 +125,15 @@ def resolve(config: RunConfig, index: Index) -> RunConfig:
     return config.changed({"image_size": size, "channels": channels})
 
 
+def split_of(index: Index, config: RunConfig) -> Split:
+    """Which images of an index a configuration trains on, validates and tests with."""
+    whole = split(index, config.val_fraction, config.seed, config.fold)
+    if not config.train_images:
+        return whole
+    train = thin(whole.train, index, config.train_images, config.seed)
+    return dataclasses.replace(whole, train=train)
+
+
 def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
     """Decode (or find decoded) the images as a resolved configuration wants them, and split them.
 
@@ -134,7 +144,7 @@ def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
     check(index)
     rows = index.usable
     number = {name: label for label, name in enumerate(index.classes)}
-    drawn = split(index, config.val_fraction, config.seed, config.fold)
+    drawn = split_of(index, config)
     content = rows["sha256"].array
     copies = pd.Series(content[drawn.val]).isin(content[drawn.train]).to_numpy()
     return index, Dataset(

@@ -66,6 +66,18 @@ def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> S
     return Split(where[~validates], where[validates], test)
 
 
+def thin(rows: NDArray[np.int64], index: Index, images: int, seed: int) -> NDArray[np.int64]:
+    """Of some rows, those of `images` distinct images of each class, drawn by the seed; sorted.
+
+    The draw for fewer is part of the draw for more; a class that has no more keeps all.
+    """
+    table = index.usable.reset_index(drop=True).loc[rows, ["class", "sha256"]]
+    order = seeds.generator(seed, "split", 1).permutation(len(table))
+    shuffled = table.iloc[order].drop_duplicates("sha256")
+    kept = shuffled.groupby("class", sort=False).head(images)
+    return np.sort(kept.index.to_numpy(np.int64))
+
+
 def _deal(name: str, pool: pd.DataFrame, seed: int, fold: str) -> NDArray[np.bool_]:
     """Which images of the pool are in a fold."""
     number, folds = map(int, fold.split("/"))

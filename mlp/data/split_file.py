@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
 import pandas as pd
 
 from mlp.data.index import NOT_IN_SPLIT, SPLITS, DataError, Index
@@ -15,13 +16,13 @@ COLUMNS = ("path", "class", "split", "sha256")
 
 
 def split_table(index: Index, split: Split) -> pd.DataFrame:
-    """The rows of the usable images, with the side on which each was."""
+    """The rows of the images that were used, with the side on which each was."""
     table = index.usable[list(COLUMNS)].reset_index(drop=True)
-    sides = table["split"].to_numpy(dtype=object)
+    sides = np.full(len(table), "", dtype=object)
     for name in SPLITS:
         sides[getattr(split, name)] = name
     table["split"] = sides
-    return table
+    return table[sides != ""]
 
 
 def apply_split(index: Index, file: str) -> Index:

@@ -25,6 +25,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 STREAM_FIELDS = (
     "data",
     "val_fraction",
+    "train_images",
     "fold",
     "image_size",
     "channels",

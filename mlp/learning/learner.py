@@ -192,11 +192,24 @@ class Learner:
         }
 
     def logits(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> NDArray[np.float32]:
-        """The outputs (N, K) for all images, in evaluation mode."""
-        self.network.eval()
+        """The outputs (N, K) for all images, in evaluation mode unless that is to be forgotten.
+
+        Then in batches of the training's size: images in a batch affect one another.
+        """
+        self.network.train(not self.config.evaluation_mode)
         with torch.inference_mode():
-            parts = [self.network(images.to(self.device)).cpu() for images, _ in batches]
+            parts = [
+                self.network(part.to(self.device)).cpu()
+                for images, _ in batches
+                for part in self._parts(images)
+            ]
         return np.asarray(torch.cat(parts).numpy(), np.float32)
+
+    def _parts(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        if self.config.evaluation_mode:
+            return (images,)
+        # Of equal size, so that none has a single image, which has no variance
+        return images.tensor_split(max(1, len(images) // self.config.batch_size))
 
     def _remember_best(self, value: float) -> None:
         value = value if self.config.monitor == "val/loss" else -value

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mlp.study.suite_phrases import SPANISH
+
 LANGUAGES = ("en", "es")
 
 # key: a text for each of LANGUAGES. Placeholders are str.format's.
@@ -24,11 +26,6 @@ PHRASES: dict[str, tuple[str, str]] = {
     "baseline": ("baseline", "referencia"),
     "and": (" and ", " y "),
     # Headings and table
-    "question.regularization": ("Which regularizers help?", "¿Qué regularizadores ayudan?"),
-    "question.initialization": (
-        "How much does the initialization of the weights matter?",
-        "¿Cuánto importa la inicialización de los pesos?",
-    ),
     "arm": ("arm", "brazo"),
     "val": ("val {metric}", "{metric} de validación"),
     "difference": ("difference from {baseline}", "diferencia con {baseline}"),
@@ -327,19 +324,6 @@ PHRASES: dict[str, tuple[str, str]] = {
         "entrenamiento o validación: sus resultados saldrán inflados",
     ),
     "remark.absent": ("", "{name}: sin imágenes de validación de {classes}"),
-    # What the arms of the suites are, by name: English stands in the suite itself
-    "about.baseline": ("", "la configuración base tal como se dio"),
-    "about.dropout": ("", "la mitad de las activaciones ocultas en cero"),
-    "about.batch-norm": ("", "capas ocultas normalizadas por batch"),
-    "about.batch-norm-dropout": ("", "los dos: ¿se suman?"),
-    "about.weight-decay": ("", "penalización L2 de los pesos"),
-    "about.augmentation": ("", "reflejos, brillo, cambios afines"),
-    "about.early-stopping": ("", "se detiene y conserva la mejor época, elegida con validación"),
-    "about.all": ("", "todo junto"),
-    "about.he": ("", "varianza 2 / fan_in, hecha para ReLU"),
-    "about.xavier": ("", "varianza 2 / (fan_in + fan_out)"),
-    "about.default": ("", "lo que torch.nn.Linear hace por sí solo"),
-    "about.normal": ("", "desvío estándar 0.01 en cualquier capa"),
-    "about.uniform": ("", "entre 0 y 1: demasiado grande"),
-    "about.constant": ("", "todos iguales: no puede romper la simetría"),
+    # English stands in the suites themselves
+    **{key: ("", spanish) for key, spanish in SPANISH.items()},
 }

@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 
 from mlp.config import RunConfig
-from mlp.data.dataset import Dataset, load, resolve
+from mlp.data.dataset import Dataset, load, resolve, split_of
 from mlp.data.index import Index
 from mlp.data.remarks import Remark
-from mlp.data.split import is_drawn, split
+from mlp.data.split import is_drawn
 from mlp.data.split_file import split_table
 from mlp.data.stream import STREAM_FIELDS, Batches, Stream
 from mlp.learning.checkpoint import Checkpoint
@@ -36,7 +36,7 @@ from mlp.learning.memory import keep_freed_memory
 from mlp.learning.scores import Evaluation, final_scores, probabilities
 from mlp.study.identity import identity
 from mlp.study.progress import Progress
-from mlp.study.suites import Suite, arm_config
+from mlp.study.suite import Suite, arm_config
 from mlp.tracking.interface import Outcome, RunLog, RunResult, RunSpec, Tracker
 
 
@@ -83,10 +83,8 @@ class Study:
 
     def split_table(self) -> pd.DataFrame | None:
         """The split that all runs share, None where each draws its own."""
-        first = self.specs[0].config
-        if _is_own(self.index, first):
-            return None
-        return split_table(self.index, split(self.index, first.val_fraction, first.seed))
+        shared = [s.config for s in self.specs if not _is_own(self.index, s.config)]
+        return split_table(self.index, split_of(self.index, shared[0])) if shared else None
 
 
 class _Datasets:
@@ -101,6 +99,7 @@ class _Datasets:
             config.image_size,
             config.channels,
             config.val_fraction,
+            config.train_images,
             config.seed,
             config.fold,
         )
@@ -310,7 +309,7 @@ def _result(run: _Run, stream: Stream) -> RunResult:
 
 def _is_own(index: Index, config: RunConfig) -> bool:
     """Whether a run has a split of its own, which its seed (and fold) drew."""
-    return config.fold != "none" or is_drawn(index)
+    return config.fold != "none" or config.train_images > 0 or is_drawn(index)
 
 
 def _encode(image: NDArray[np.uint8]) -> bytes:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from mlp.data.index import COLUMNS, DataError, Index
-from mlp.data.split import is_drawn, split
+from mlp.data.split import is_drawn, split, thin
 
 
 def make_index(*images: tuple[str, str, str]) -> Index:
@@ -138,3 +138,21 @@ def test_a_class_needs_an_image_for_each_fold() -> None:
     index = make_index(*of_counts(a=10, b=3))
     with pytest.raises(DataError, match="class 'b' has 3 distinct images, too few for 4 folds"):
         split(index, 0.2, 0, "1/4")
+
+
+def test_fewer_training_images_are_part_of_more_and_as_many_of_each_class() -> None:
+    images = of_counts(a=30, b=12, c=3)
+    index = make_index(*images, *images)  # every one twice
+    rows = np.arange(5, 90)
+    names, content = index.table["class"].to_numpy(), index.table["sha256"].to_numpy()
+    before: set[int] = set()
+    for count in (1, 4, 12, 20):
+        kept = thin(rows, index, count, 0)
+        assert set(kept) <= set(rows) and before <= set(kept) and (np.diff(kept) > 0).all()
+        assert Counter(names[kept]) == {
+            c: min(count, n) for c, n in zip("abc", (30, 12, 3), strict=True)
+        }
+        assert len(set(content[kept])) == len(kept)
+        before = set(kept)
+    assert thin(rows, index, 4, 1).tolist() != thin(rows, index, 4, 0).tolist()
+    np.testing.assert_array_equal(thin(rows, index, 4, 1), thin(rows, index, 4, 1))

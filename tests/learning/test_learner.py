@@ -528,3 +528,25 @@ def test_histogram_samples_stay_what_they_were_when_taken() -> None:
     own.epoch(given(8, 4), given(8, 4))
     for name, values in samples.items():
         np.testing.assert_array_equal(values, kept[name])
+
+
+def test_forgetting_evaluation_mode_normalizes_by_batch_and_drops_units() -> None:
+    train, validation = given(64, 16), given(41, 41, seed=1)
+    kept, forgot = (
+        learner(4, batch_norm=True, evaluation_mode=mode, batch_size=8) for mode in (True, False)
+    )
+    for own in (kept, forgot):
+        own._train(train)
+    assert_same_weights(copied(kept.network), copied(forgot.network))  # the same training
+    [(images, _)] = validation
+    plain = kept.network.train()
+    with torch.no_grad():
+        # 41 images in batches of about 8
+        parts = torch.cat([plain(part) for part in images.tensor_split(5)])
+    np.testing.assert_allclose(forgot.logits(validation), parts.numpy(), rtol=1e-4, atol=1e-5)
+    kept.network.load_state_dict(forgot.network.state_dict())
+    assert not np.allclose(kept.logits(validation), parts.numpy(), atol=1e-2)
+
+    dropped = learner(4, dropout=0.5, evaluation_mode=False)
+    first, second = dropped.logits(validation), dropped.logits(validation)
+    assert not np.allclose(first, second)

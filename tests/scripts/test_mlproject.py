@@ -21,9 +21,10 @@ from scripts.mlproject import PATH, mlproject
 from scripts.predict import predict
 from scripts.register import register
 from scripts.report import report
+from scripts.study import study
 from scripts.train import train
 
-COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init,
+COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init, "study": study,
             "report": report, "audit": audit, "register": register, "predict": predict,
             "evaluate": evaluate}  # fmt: skip
 

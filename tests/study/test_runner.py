@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,8 @@ from mlp.data.dataset import open_index
 from mlp.data.stream import Batches, Stream
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.study.runner import Study, plan, run
-from mlp.study.suites import SUITES, Arm, Suite
+from mlp.study.suite import Arm, Suite
+from mlp.study.suites import SUITES
 from mlp.tracking.interface import RunSpec
 from mlp.tracking.recorder import RecordedRun, Recorder
 from tests.study.conftest import MakeStudy
@@ -62,7 +64,7 @@ def test_another_process_gives_the_same_bits(make_study: MakeStudy, image_tree: 
 from mlp.config import RunConfig
 from mlp.data.dataset import open_index
 from mlp.study.runner import plan, run
-from mlp.study.suites import Arm, Suite
+from mlp.study.suite import Arm, Suite
 from mlp.tracking.recorder import Recorder
 import hashlib
 base = RunConfig.parse(dict(data={str(image_tree)!r}, image_size=8, hidden=(16, 8), epochs=3,
@@ -266,3 +268,16 @@ def test_accuracy_on_images_never_seen_is_told_apart(image_tree: Path) -> None:
     unseen = np.array(["copy" not in name for name in result.evaluation.ids])
     assert result.scores["final/unseen_accuracy"] == right[unseen].mean()
     assert result.scores["final/accuracy"] == right.mean()
+
+
+def test_arms_with_fewer_training_images_say_which(make_study: MakeStudy) -> None:
+    arms = Arm("all", {}, ""), Arm("five", {"train_images": 5}, "")
+    study, recorder = make_study(*arms), Recorder()
+    run(study, recorder)
+    whole, few = (recorded.result for recorded in recorder.runs)
+    assert whole is not None and few is not None and whole.split is None and few.split is not None
+    shared = study.split_table()
+    assert shared is not None and Counter(shared["split"]) == {"train": 36, "val": 18}
+    assert Counter(few.split["split"]) == {"train": 15, "val": 18}
+    assert set(few.split["path"]) < set(shared["path"])
+    assert [spec.train_images for spec in study.specs] == [36, 15]

@@ -6,7 +6,8 @@ import pytest
 
 from mlp.config import RunConfig
 from mlp.settings import SettingsError
-from mlp.study.suites import BASELINE, SUITES, Arm, arm_config
+from mlp.study.suite import Arm, arm_config
+from mlp.study.suites import SUITES
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -22,7 +23,7 @@ def test_every_arm_is_valid_and_distinct(name: str) -> None:
 
 def test_regularization_has_the_arms_that_the_design_names() -> None:
     arms = {arm.name: arm_config(arm, RunConfig()) for arm in SUITES["regularization"].arms}
-    assert next(iter(arms)) == BASELINE and arms[BASELINE] == RunConfig()
+    assert next(iter(arms)) == "baseline" and arms["baseline"] == RunConfig()
     assert arms["batch-norm-dropout"].batch_norm and arms["batch-norm-dropout"].dropout == 0.5
     assert arms["weight-decay"].weight_decay == 1e-4
     assert arms["early-stopping"].early_stopping_patience > 0

@@ -1,0 +1,33 @@
+"""Run any suite: `python -m scripts.study --suite activation --data FOLDER`."""
+
+import click
+
+from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
+from mlp.options import SuiteChoice
+from scripts.command import command
+from scripts.launch import launch
+
+
+@command(SuiteChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig)
+def study(
+    choice: SuiteChoice,
+    base: RunConfig,
+    config: StudyConfig,
+    tracking: TrackingConfig,
+    report: ReportConfig,
+) -> None:
+    """Train every arm of a suite, one that comes with the project or your own in a YAML file.
+
+    The other options make the base configuration. Where they are left at their defaults, the
+    suite's own base settings hold.
+    """
+    if choice.list:
+        from mlp.study.suites import listing
+
+        click.echo(listing())
+        return
+    launch(choice.suite, base, config, tracking, report)
+
+
+if __name__ == "__main__":
+    study()

@@ -1,0 +1,120 @@
+"""Suites from YAML: what makes an arm, and messages that name the line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlp.config import RunConfig
+from mlp.settings import SettingsError
+from mlp.study.suite import Suite, arm_config
+from mlp.study.suite_file import read_suite
+from mlp.study.suites import SUITES, find_suite, listing
+
+
+def suite(folder: Path, text: str) -> Suite:
+    file = folder / "mine.yaml"
+    file.write_text(text, encoding="utf-8")
+    return find_suite(str(file))
+
+
+def test_arms_with_their_changes_and_a_base(tmp_path: Path) -> None:
+    made = suite(
+        tmp_path,
+        """
+question: Wide or deep?
+base: {epochs: 7, hidden: [64, 32]}
+arms:
+  - name: usual
+  - name: deep
+    changes: {hidden: [16, 16, 16], lr: 1.0e-2}
+    about: three layers
+""",
+    )
+    assert (made.name, made.question) == ("mine", "Wide or deep?")
+    assert [arm.name for arm in made.arms] == ["usual", "deep"]
+    assert [arm.about for arm in made.arms] == ["the base configuration", "three layers"]
+    base = made.prepared(RunConfig(batch_size=8))
+    assert base == RunConfig(batch_size=8, epochs=7, hidden=(64, 32))
+    assert arm_config(made.arms[1], base) == base.changed({"hidden": (16, 16, 16), "lr": 0.01})
+    assert made.prepared(RunConfig(epochs=3)).epochs == 3  # what was asked for is kept
+
+
+def test_factors_make_an_arm_of_each_combination(tmp_path: Path) -> None:
+    made = suite(
+        tmp_path, "factors:\n  dropout: [0.0, 0.5]\n  hidden: [[8], '16,4']\n  init: [he]\n"
+    )
+    assert [dict(arm.changes) for arm in made.arms] == [
+        {"dropout": 0.0, "hidden": (8,), "init": "he"},
+        {"dropout": 0.0, "hidden": (16, 4), "init": "he"},
+        {"dropout": 0.5, "hidden": (8,), "init": "he"},
+        {"dropout": 0.5, "hidden": (16, 4), "init": "he"},
+    ]
+    assert made.arms[3].name == "dropout=0.5_hidden=16x4_init=he"
+    assert made.arms[3].about == "dropout 0.5, hidden 16,4, init he"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "is empty"),
+        ("arms: [", "line 1: no YAML"),
+        ("question: Why?\n", "line 1: a suite has either arms, or factors"),
+        ("arms: [{name: a}]\nfactors: {lr: [0.1]}\n", "line 1: a suite has either"),
+        (
+            "question: Why?\narm: [{name: a}]\n",
+            "line 2: a suite: 'arm' is unknown; did you mean arms",
+        ),
+        ("arms:\n  - name: a\n  - changes: {lr: 0.1}\n", "line 3: an arm needs a name"),
+        ("arms:\n  - name: a\n  - name: a\n", "line 3: there are two arms of the name 'a'"),
+        ("arms:\n  - name: a/b\n", "line 2: a name has up to 80 letters"),
+        (
+            "arms:\n  - name: a\n    changes:\n      drop: 0.5\n",
+            "line 4: settings: 'drop' is unknown",
+        ),
+        (
+            "arms:\n  - name: a\n    changes:\n      dropout: 2\n",
+            "line 4: dropout: should be less than 1; '2' was given",
+        ),
+        ("arms:\n  - name: a\n    changes: {seed: 3}\n", "line 3: seed is the same for all arms"),
+        ("arms:\n  - name: a\n    changes: {lr: .1, lr: .2}\n", "line 3: lr is there twice"),
+        ("arms: []\n", "line 1: arms should be a list with at least one entry"),
+        ("factors:\n  lr: 0.1\n", "line 2: lr should be a list"),
+        (
+            "factors: {lr: [" + ", ".join(["0.1"] * 201) + "]}\n",
+            "201 arms; a suite has at most 200",
+        ),
+        ("base: {epochs: none}\narms: [{name: a}]\n", "line 1: epochs: should be a valid integer"),
+        ("- a\n", "line 1: a suite should be names and values"),
+        ("arms: [{name: [a]}]\n", "line 1: name should be a text"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(text: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as error:
+        suite(tmp_path, text)
+    assert said in str(error.value) and "mine.yaml" in str(error.value)
+
+
+def test_a_suite_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="did you mean activation"):
+        find_suite("activations")
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+        find_suite(str(tmp_path / "none.yaml"))
+    (tmp_path / "latin.yaml").write_bytes(b"question: caf\xe9\n")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        read_suite(tmp_path / "latin.yaml")
+
+
+def test_the_listing_names_every_suite_and_arm() -> None:
+    text = listing()
+    for name, one in SUITES.items():
+        assert f"{name}: {one.question}" in text
+        assert all(arm.name in text and arm.about in text for arm in one.arms)
+
+
+def test_the_design_s_suites_are_there() -> None:
+    assert set(SUITES) >= {
+        "regularization", "initialization", "activation", "optimizer", "batch_size", "image_size",
+        "normalization", "architecture", "train_size", "channels",
+    }  # fmt: skip
