@@ -71,11 +71,10 @@ class RunConfig(Settings):
         description="share of the images of each class drawn by the seed for validation, "
         "when the data has no validation split of its own",
     )
-    train_images: int = Field(
+    images_per_class: int = Field(
         0,
         ge=0,
-        description="training images of each class that are used, drawn by the seed, copies of one "
-        "counting as one; 0: all",
+        description="train on so many distinct images of each class, drawn by the seed; 0: all",
     )
     image_size: Literal["auto"] | ImageSide = Field(
         "auto",

@@ -128,9 +128,9 @@ def resolve(config: RunConfig, index: Index) -> RunConfig:
 def split_of(index: Index, config: RunConfig) -> Split:
     """Which images of an index a configuration trains on, validates and tests with."""
     whole = split(index, config.val_fraction, config.seed, config.fold)
-    if not config.train_images:
+    if not config.images_per_class:
         return whole
-    train = thin(whole.train, index, config.train_images, config.seed)
+    train = thin(whole.train, index, config.images_per_class, config.seed)
     return dataclasses.replace(whole, train=train)
 
 

@@ -25,7 +25,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 STREAM_FIELDS = (
     "data",
     "val_fraction",
-    "train_images",
+    "images_per_class",
     "fold",
     "image_size",
     "channels",

@@ -99,7 +99,7 @@ class _Datasets:
             config.image_size,
             config.channels,
             config.val_fraction,
-            config.train_images,
+            config.images_per_class,
             config.seed,
             config.fold,
         )
@@ -309,7 +309,7 @@ def _result(run: _Run, stream: Stream) -> RunResult:
 
 def _is_own(index: Index, config: RunConfig) -> bool:
     """Whether a run has a split of its own, which its seed (and fold) drew."""
-    return config.fold != "none" or config.train_images > 0 or is_drawn(index)
+    return config.fold != "none" or config.images_per_class > 0 or is_drawn(index)
 
 
 def _encode(image: NDArray[np.uint8]) -> bytes:

@@ -15,12 +15,14 @@ from mlp.study.identity import identity, source_digest
 def test_every_field_but_the_place_of_the_data_counts() -> None:
     base = RunConfig()
     other = {
-        "val_fraction": 0.3, "image_size": 8, "channels": "gray", "normalization": "none",
+        "val_fraction": 0.3, "images_per_class": 5, "image_size": 8, "channels": "gray",
+        "normalization": "none",
         "epochs": 3, "batch_size": 4, "optimizer": "sgd", "momentum": 0.5, "lr": 0.1,
         "weight_decay": 0.1, "schedule": "cosine", "label_smoothing": 0.1, "hidden": (3,),
         "activation": "tanh", "dropout": 0.1, "batch_norm": True, "init": "xavier", "hflip": 0.1,
         "vflip": 0.1, "brightness_contrast": 0.1, "shift_scale_rotate": 0.1,
-        "early_stopping_patience": 1, "monitor": "val/accuracy", "seed": 1, "device": "cuda",
+        "early_stopping_patience": 1, "evaluation_mode": False, "monitor": "val/accuracy",
+        "seed": 1, "device": "cuda",
         "threads": 3, "fold": "1/2",
     }  # fmt: skip
     assert set(other) == set(RunConfig.model_fields) - {"data", "split", "on_leak"}

@@ -91,7 +91,7 @@ def test_the_verdict_comes_first_and_says_how_sure_it_is(clear: RecordedStudy) -
         assert "95% interval" in text and "n = 5" in text
         assert "Use batch-norm: 80.0%, and shown to be better than baseline" in text
     assert "at most 5% of such studies, all 3 comparisons taken together" in page(made)
-    assert made.terminal.splitlines()[0] == "Which regularizers help?"
+    assert made.terminal.splitlines()[0] == "Which?"
     assert "batch-norm          5" in made.terminal.replace("  \n", "\n")
 
 

@@ -271,7 +271,7 @@ def test_accuracy_on_images_never_seen_is_told_apart(image_tree: Path) -> None:
 
 
 def test_arms_with_fewer_training_images_say_which(make_study: MakeStudy) -> None:
-    arms = Arm("all", {}, ""), Arm("five", {"train_images": 5}, "")
+    arms = Arm("all", {}, ""), Arm("five", {"images_per_class": 5}, "")
     study, recorder = make_study(*arms), Recorder()
     run(study, recorder)
     whole, few = (recorded.result for recorded in recorder.runs)
