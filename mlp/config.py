@@ -116,6 +116,11 @@ class RunConfig(Settings):
     label_smoothing: Fraction = Field(
         0.0, description="share of the target spread evenly over all classes"
     )
+    network: Literal["mlp", "cnn"] = Field(
+        "mlp",
+        description="multilayer perceptron; or, as a reference for it, a small network of three "
+        "convolutions, for which hidden has no meaning",
+    )
     hidden: Annotated[
         tuple[Annotated[int, Field(ge=1, le=65536)], ...],
         Field(min_length=1),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
 from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
-from mlp.learning.network import MLP
+from mlp.learning.network import NETWORKS, Network
 from mlp.learning.scores import probabilities
 
 WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
@@ -23,7 +23,7 @@ WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
 class Checkpoint:
     """A network, the names of its classes, and how images become its input."""
 
-    network: MLP
+    network: Network
     classes: tuple[str, ...]
     image_size: int
     gray: bool
@@ -35,6 +35,7 @@ class Checkpoint:
         state = {name: t.detach().cpu() for name, t in self.network.state_dict().items()}
         save_file(state, files["weights"])
         settings = {
+            "kind": next(name for name, kind in NETWORKS.items() if type(self.network) is kind),
             "network": self.network.arguments,
             "classes": self.classes,
             "image_size": self.image_size,
@@ -48,7 +49,7 @@ class Checkpoint:
     def load(cls, weights: Path, settings: Path) -> Checkpoint:
         """Read both files; the network is on the CPU and in evaluation mode."""
         read = json.loads(settings.read_text(encoding="utf-8"))
-        network = MLP(**read["network"])
+        network = NETWORKS[read.get("kind", "mlp")](**read["network"])
         network.load_state_dict(load_file(weights))
         network.eval()
         mean, std = read["normalization"]["mean"], read["normalization"]["std"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -52,11 +54,14 @@ def _of_member(
 def first_layer(checkpoint: Checkpoint, most: int) -> NDArray[np.float32]:
     """Weights of the first layer's units as images (units, H, W, C), the `most` largest by norm.
 
-    Where a unit's image is bright it wants light, where it is dark it wants none.
+    Where a unit's image is bright it wants light, where it is dark it wants none. A unit of a
+    convolution sees a few pixels at a time: H and W are those of its kernel.
     """
-    layer = next(m for m in checkpoint.network.modules() if isinstance(m, nn.Linear))
+    kinds = nn.Linear | nn.Conv2d
+    layer = next(m for m in checkpoint.network.modules() if isinstance(m, kinds))
     weights = layer.weight.detach().cpu()
-    order = weights.norm(dim=1).argsort(descending=True, stable=True)[:most]
-    side, channels = checkpoint.image_size, 1 if checkpoint.gray else 3
+    order = weights.flatten(1).norm(dim=1).argsort(descending=True, stable=True)[:most]
+    channels = 1 if checkpoint.gray else 3
+    side = math.isqrt(weights[0].numel() // channels)
     images = weights[order].view(-1, channels, side, side).permute(0, 2, 3, 1)
     return np.asarray(images.numpy(), np.float32)

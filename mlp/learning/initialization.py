@@ -78,13 +78,14 @@ INITIALIZATIONS: dict[str, Initialization] = {
 
 
 def initialize(network: nn.Module, name: str, generator: torch.Generator) -> None:
-    """Fill the weights and biases of every linear layer of a network, in order, on the CPU."""
+    """Fill the weights and biases of every linear and convolutional layer, in order, on the CPU."""
     scheme = INITIALIZATIONS[name]
     for module in network.modules():
-        if isinstance(module, nn.Linear):
+        if isinstance(module, nn.Linear | nn.Conv2d):
+            assert module.bias is not None
             scheme.fill(module.weight, generator)
             if name == "default":
-                bound = 1 / math.sqrt(module.in_features)
+                bound = 1 / math.sqrt(module.weight[0].numel())
                 nn.init.uniform_(module.bias, -bound, bound, generator=generator)
             else:
                 nn.init.zeros_(module.bias)

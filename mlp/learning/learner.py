@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 from mlp import seeds
 from mlp.config import RunConfig
 from mlp.learning.initialization import initialize
-from mlp.learning.network import MLP
+from mlp.learning.network import CNN, MLP, Network
 from mlp.learning.propagation import propagation
 from mlp.learning.scores import epoch_scores
 from mlp.settings import SettingsError
@@ -243,16 +243,12 @@ class Learner:
         return samples
 
 
-def build_network(config: RunConfig, shape: tuple[int, int, int], classes: int) -> MLP:
+def build_network(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Network:
     """The network of a configuration, not initialized."""
-    return MLP(
-        in_features=math.prod(shape),
-        hidden=config.hidden,
-        classes=classes,
-        activation=config.activation,
-        dropout=config.dropout,
-        batch_norm=config.batch_norm,
-    )
+    shared = (config.activation, config.dropout, config.batch_norm)
+    if config.network == "cnn":
+        return CNN(shape[0], classes, *shared)
+    return MLP(math.prod(shape), config.hidden, classes, *shared)
 
 
 def memory_bytes(config: RunConfig, shape: tuple[int, int, int], classes: int) -> int:

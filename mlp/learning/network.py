@@ -1,9 +1,9 @@
-"""The multilayer perceptron."""
+"""The networks: the multilayer perceptron, and a small CNN to compare it with."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -88,11 +88,31 @@ _ONEDNN = platform.machine() in ("x86_64", "AMD64") and bool(
 )
 
 
-class MLP(nn.Module):
+class Network(nn.Module):
+    """What trains, is kept and served: float32 images (B, C, H, W) in, logits (B, classes) out.
+
+    Weights are not initialized: see `mlp.learning.initialization.initialize`.
+    """
+
+    # What a checkpoint needs to build the same network again
+    arguments: Mapping[str, Any]
+    net: nn.Sequential
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.net(images)
+        return logits
+
+    def use_generator(self, generator: torch.Generator) -> None:
+        """Draw all dropout masks from `generator`, which lives on the network's device."""
+        for module in self.modules():
+            if isinstance(module, Dropout):
+                module.generator = generator
+
+
+class MLP(Network):
     """Flatten, then Linear, BatchNorm, activation, Dropout for each hidden width, then Linear.
 
-    Takes float32 images (B, C, H, W) with C*H*W = in_features, gives logits (B, classes).
-    Weights are not initialized: see `mlp.learning.initialization.initialize`.
+    Takes images with C*H*W = in_features.
     """
 
     def __init__(
@@ -105,7 +125,6 @@ class MLP(nn.Module):
         batch_norm: bool = False,
     ) -> None:
         super().__init__()
-        # What a checkpoint needs to build the same network again
         self.arguments = {
             "in_features": in_features,
             "hidden": list(hidden),
@@ -127,22 +146,57 @@ class MLP(nn.Module):
         layers.append(_linear(width, classes))
         self.net = nn.Sequential(*layers)
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        logits: torch.Tensor = self.net(images)
-        return logits
 
-    def use_generator(self, generator: torch.Generator) -> None:
-        """Draw all dropout masks from `generator`, which lives on the network's device."""
-        for module in self.modules():
-            if isinstance(module, Dropout):
-                module.generator = generator
+class CNN(Network):
+    """Three times 3x3 convolution, BatchNorm, activation, pooling by 2; the mean over what is left.
+
+    Dropout stands before the last layer. A reference for what an MLP cannot know: that pixels have
+    neighbours, and that a pattern may be anywhere. Takes images of any size.
+    """
+
+    CHANNELS = (16, 32, 64)
+
+    def __init__(
+        self,
+        channels: int,
+        classes: int,
+        activation: str = "relu",
+        dropout: float = 0.0,
+        batch_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.arguments = {
+            "channels": channels,
+            "classes": classes,
+            "activation": activation,
+            "dropout": dropout,
+            "batch_norm": batch_norm,
+        }
+        layers: list[nn.Module] = []
+        for width in self.CHANNELS:
+            layers.append(_without_weights(nn.Conv2d, channels, width, 3, padding=1))
+            if batch_norm:
+                layers.append(nn.BatchNorm2d(width))
+            layers += [ACTIVATIONS[activation](), nn.MaxPool2d(2, ceil_mode=True)]
+            channels = width
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        if dropout > 0.0:
+            layers.append(Dropout(dropout))
+        self.net = nn.Sequential(*layers, _linear(channels, classes))
 
 
-def _linear(in_features: int, out_features: int) -> Linear:
+NETWORKS: dict[str, type[Network]] = {"mlp": MLP, "cnn": CNN}
+
+
+def _linear(in_features: int, out_features: int) -> nn.Module:
+    return _without_weights(Linear, in_features, out_features)
+
+
+def _without_weights(kind: type[nn.Module], *sizes: int, **options: int) -> nn.Module:
     """A layer with undefined weights: filling them would draw from torch's global generator."""
     # By itself skip_init allocates on the CPU, under torch.device("meta") too
     device = torch.get_default_device()
-    layer: Linear = nn.utils.skip_init(  # type: ignore[no-untyped-call]
-        Linear, in_features, out_features, device=device
+    layer: nn.Module = nn.utils.skip_init(  # type: ignore[no-untyped-call]
+        kind, *sizes, **options, device=device
     )
     return layer

@@ -59,6 +59,7 @@ SPANISH = {
     "about.hidden-1024-512": "el doble de ancha",
     "about.hidden-256x4": "cuatro capas ocultas",
     "about.hidden-128x8": "ocho capas ocultas",
+    "about.cnn": "la referencia: tres convoluciones, 24 mil pesos, que conocen la vecindad",
     "about.all-images": "todas las imágenes de entrenamiento",
     "about.images-5": "cinco imágenes de cada clase",
     "about.images-10": "diez imágenes de cada clase",

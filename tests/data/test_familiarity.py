@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CLASSES, colored_image
 
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, index_of, load, resolve
 from mlp.data.familiarity import FALSE_ALARMS, Familiarity, fit_familiarity
+from tests.conftest import CLASSES, colored_image
 
 
 def images(count: int, seed: int, side: int = 20) -> np.ndarray:

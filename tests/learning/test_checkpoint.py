@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, colored_image, write_image
 
 from mlp.config import RunConfig
 from mlp.data.dataset import load, open_index, resolve
@@ -20,6 +19,7 @@ from mlp.data.stream import Stream
 from mlp.learning.checkpoint import Checkpoint
 from mlp.learning.learner import Learner
 from mlp.learning.scores import probabilities
+from tests.conftest import CLASSES, colored_image, write_image
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +82,7 @@ def gray_tree(tmp_path: Path) -> Path:
         {},
         {"image_size": 9, "normalization": "imagenet", "batch_norm": True, "dropout": 0.5},
         {"channels": "gray", "normalization": "none", "activation": "gelu"},
+        {"network": "cnn", "batch_norm": True, "dropout": 0.5},
     ],
 )
 def test_files_are_answered_as_the_learner_answers_the_stream(

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, colored_image
 
 from mlp.data.familiarity import fit_familiarity
 from mlp.data.image import decode
@@ -17,6 +16,7 @@ from mlp.learning.checkpoint import Checkpoint
 from mlp.learning.ensemble import Ensemble
 from mlp.learning.initialization import initialize
 from mlp.learning.network import MLP
+from tests.conftest import CLASSES, colored_image
 
 SIDE = 8
 PIXELS = np.stack([colored_image(k % 3, np.random.default_rng(k), SIDE) for k in range(40)])

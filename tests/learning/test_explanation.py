@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from conftest import CLASSES, colored_image
 
 from mlp.data.familiarity import fit_familiarity
 from mlp.data.normalization import Normalization
@@ -16,6 +15,7 @@ from mlp.learning.ensemble import Ensemble
 from mlp.learning.explanation import contributions, first_layer
 from mlp.learning.initialization import initialize
 from mlp.learning.network import MLP
+from tests.conftest import CLASSES, colored_image
 
 SIDE = 6
 PIXELS = np.stack([colored_image(k % 3, np.random.default_rng(k), SIDE) for k in range(9)])

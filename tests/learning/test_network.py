@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import norm
+from torch import nn
+from torch.nn import functional as F
 
 from mlp.config import RunConfig
 from mlp.learning.initialization import INITIALIZATIONS, initialize
-from mlp.learning.network import ACTIVATIONS, MLP, Dropout, Linear
+from mlp.learning.network import ACTIVATIONS, CNN, MLP, Dropout, Linear
 from mlp.settings import field_choices
 
 
@@ -196,3 +198,52 @@ def test_a_network_is_the_plain_pytorch_one_in_double_precision_to_1e_9() -> Non
             optimizer.step()
             losses.append(loss.item())
         assert losses[0] == pytest.approx(losses[1], rel=1e-9)
+
+
+def cnn(channels: int = 3, classes: int = 4, **changes: object) -> CNN:
+    network = CNN(channels, classes, **changes)  # type: ignore[arg-type]
+    initialize(network, "default", generator(0))
+    return network.eval()
+
+
+def test_cnn_is_three_convolutions_pooled_and_averaged() -> None:
+    network = cnn(activation="tanh", batch_norm=True, dropout=0.5)
+    assert kinds(network) == [
+        *["Conv2d", "BatchNorm2d", "Tanh", "MaxPool2d"] * 3,
+        *["AdaptiveAvgPool2d", "Flatten", "Dropout", "Linear"],
+    ]
+    assert str(CNN(**network.arguments)) == str(network)
+    own = cnn(1)
+    convolutions = [m for m in own.modules() if isinstance(m, nn.Conv2d)]
+    head = next(m for m in own.modules() if isinstance(m, nn.Linear))
+    x = torch.randn(5, 1, 20, 13, generator=generator(1))
+    expected = x
+    for layer in convolutions:
+        expected = F.relu(F.conv2d(expected, layer.weight, layer.bias, padding=1))
+        expected = F.max_pool2d(expected, 2, ceil_mode=True)
+    expected = expected.mean(dim=(2, 3)) @ head.weight.t() + head.bias
+    torch.testing.assert_close(own(x), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [1, 2, 8, 64])
+def test_cnn_takes_images_of_any_size(side: int) -> None:
+    assert cnn()(torch.randn(2, 3, side, side, generator=generator(1))).shape == (2, 4)
+
+
+def test_cnn_knows_a_pattern_wherever_it_is() -> None:
+    network = cnn()
+    image = torch.zeros(1, 3, 64, 64)
+    image[..., 16:24, 16:24] = torch.randn(3, 8, 8, generator=generator(1))
+    moved = image.roll((16, 8), (2, 3))
+    torch.testing.assert_close(network(moved), network(image), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("init", ["he", "xavier"])
+def test_convolutions_are_initialized_by_their_fan(init: str) -> None:
+    network = CNN(3, 4)
+    initialize(network, init, generator(0))
+    layer = [m for m in network.modules() if isinstance(m, nn.Conv2d)][-1]
+    fan_in, fan_out = 32 * 9, 64 * 9
+    expected = INITIALIZATIONS[init].std(fan_in, fan_out)
+    assert layer.weight.std().item() == pytest.approx(expected, rel=0.03)
+    assert layer.bias is not None and not layer.bias.any()

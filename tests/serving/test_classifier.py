@@ -13,7 +13,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import CLASSES, colored_image
 from mlflow.exceptions import MlflowException
 
 from mlp.data.familiarity import fit_familiarity
@@ -25,6 +24,7 @@ from mlp.learning.initialization import initialize
 from mlp.learning.network import MLP
 from mlp.learning.seal import seal
 from mlp.serving.classifier import Classifier
+from tests.conftest import CLASSES, colored_image
 
 SIDE = 8
 # Made once, at import: encoded images of each class and size

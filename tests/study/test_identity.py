@@ -19,6 +19,7 @@ def test_every_field_but_the_place_of_the_data_counts() -> None:
         "normalization": "none",
         "epochs": 3, "batch_size": 4, "optimizer": "sgd", "momentum": 0.5, "lr": 0.1,
         "weight_decay": 0.1, "schedule": "cosine", "label_smoothing": 0.1, "hidden": (3,),
+        "network": "cnn",
         "activation": "tanh", "dropout": 0.1, "batch_norm": True, "init": "xavier", "hflip": 0.1,
         "vflip": 0.1, "brightness_contrast": 0.1, "shift_scale_rotate": 0.1,
         "early_stopping_patience": 1, "evaluation_mode": False, "monitor": "val/accuracy",

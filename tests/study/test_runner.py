@@ -270,6 +270,13 @@ def test_accuracy_on_images_never_seen_is_told_apart(image_tree: Path) -> None:
     assert result.scores["final/accuracy"] == right.mean()
 
 
+def test_a_cnn_is_bitwise_the_same_alone_and_beside_others(make_study: MakeStudy) -> None:
+    arm = Arm("cnn", {"network": "cnn", "dropout": 0.3, "batch_norm": True}, "")
+    alone = train(make_study(arm, image_size=16, threads=2))
+    beside = train(make_study(Arm("mlp", {}, ""), arm, image_size=16, threads=2))
+    assert alone["cnn-seed0"] == beside["cnn-seed0"] != beside["mlp-seed0"]
+
+
 def test_arms_with_fewer_training_images_say_which(make_study: MakeStudy) -> None:
     arms = Arm("all", {}, ""), Arm("five", {"images_per_class": 5}, "")
     study, recorder = make_study(*arms), Recorder()
