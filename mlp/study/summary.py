@@ -258,7 +258,7 @@ def columns(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 
 
 def _mean(values: np.ndarray, form: str) -> str:
     known = values[np.isfinite(values)]
-    return form.format(known.mean()) if len(known) else NONE
+    return form.format(known.mean()).replace("-", "−") if len(known) else NONE
 
 
 def failures(evidence: Evidence, say: Wording) -> list[str]:
