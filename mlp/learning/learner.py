@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from mlp import seeds
 from mlp.config import RunConfig
+from mlp.learning.gradient_noise import NOISE_BATCHES, gradient_noise
 from mlp.learning.initialization import initialize
 from mlp.learning.network import CNN, MLP, Network
 from mlp.learning.propagation import propagation
@@ -61,7 +63,7 @@ class EpochRecord:
     without label smoothing, so that it compares with val/loss; gap/accuracy is
     train/accuracy - val/accuracy. optim/lr is the rate of the last step, optim/gradient_norm the
     L2 norm over all parameters, mean of four steps. Epoch 0 is before the first step: it has
-    init/* alone, see `propagation`.
+    init/* alone, see `propagation` and `gradient_noise`.
     """
 
     epoch: int
@@ -117,10 +119,13 @@ class Learner:
         return self.epochs_done >= self.config.epochs or 0 < patience <= waited
 
     def initial_record(self, train: Batches) -> EpochRecord:
-        """Epoch 0: how signals and gradients pass through the layers before the first step."""
-        images, labels = next(iter(train))
-        images, labels = images.to(self.device), labels.to(self.device)
-        return EpochRecord(0, propagation(self.network, self.config.init, images, labels))
+        """Epoch 0: how signals and gradients are before the first step."""
+        here = [
+            (images.to(self.device), labels.to(self.device))
+            for images, labels in itertools.islice(train, NOISE_BATCHES)
+        ]
+        signals = propagation(self.network, self.config.init, *here[0])
+        return EpochRecord(0, signals | gradient_noise(self.network, here))
 
     def records(self, stream: Epochs) -> Iterator[EpochRecord]:
         """Train to the end, giving each epoch's record as it is made."""
@@ -225,6 +230,11 @@ class Learner:
         """Put back the weights of the best epoch, when early stopping watched for one."""
         if self._best_weights is not None:
             self.network.load_state_dict(self._best_weights)
+
+    def distinct_units(self) -> int:
+        """How many different units the first layer has: those with equal weights count once."""
+        first = next(p for p in self.network.parameters() if p.ndim > 1)
+        return len({row.tobytes() for row in first.detach().cpu().numpy()})
 
     def histogram_samples(self) -> dict[str, NDArray[np.float32]]:
         """Up to 4096 evenly spaced values of each weight and its latest gradient, by name.

@@ -290,6 +290,7 @@ def _result(run: _Run, stream: Stream) -> RunResult:
             right = evaluation.predicted == evaluation.labels
             scores["unseen_accuracy"] = float(right[unseen].mean())
     scores["epochs"] = float(learner.epochs_done)
+    scores["distinct_units"] = float(learner.distinct_units())
     scores["kept_epoch"] = float(learner.best_epoch)
     images = data.pixels[data.split.val]
     network = build_network(config, data.shape, len(data.classes))

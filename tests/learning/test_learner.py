@@ -483,6 +483,16 @@ def test_seed_decides_weights_and_masks() -> None:
 # What a learner tells of itself
 
 
+def test_units_that_begin_equal_stay_equal() -> None:
+    train = given(24, 8)
+    counts = {}
+    for init in ("constant", "he"):
+        own = learner(3, init=init)
+        own.epoch(train, train)
+        counts[init] = own.distinct_units()
+    assert counts == {"constant": 1, "he": 16}
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 @pytest.mark.parametrize("patience", [0, 2])
 def test_memory_bytes_is_what_the_tensors_of_a_learner_take(optimizer: str, patience: int) -> None:

@@ -63,6 +63,7 @@ FINAL_METRICS = {
         "log_loss",
         "calibration_error",
         "train_accuracy",
+        "distinct_units",
         "gap_accuracy",
         "epochs",
         "kept_epoch",
@@ -137,7 +138,7 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
         assert params["parameter_count"] == str(weights)
         assert run_.inputs.dataset_inputs[0].dataset.digest == params["data_digest"]
         (initial,) = (r.metrics for r in recorded.epochs if r.epoch == 0)
-        assert len(initial) == 12 and all(name.startswith("init/") for name in initial)
+        assert len(initial) == 14 and all(name.startswith("init/") for name in initial)
         assert set(run_.data.metrics) == EPOCH_METRICS | FINAL_METRICS | set(initial)
         for metric, value in initial.items():
             (logged,) = client.get_metric_history(run_.info.run_id, metric)
