@@ -98,7 +98,7 @@ def test_dependencies_are_listed_once_and_pinned() -> None:
 
 def test_every_import_is_a_listed_dependency() -> None:
     package = {"cv2": "opencv-python-headless", "PIL": "pillow", "sklearn": "scikit-learn",
-               "pytorch_lightning": "pytorch-lightning"}  # fmt: skip
+               "pytorch_lightning": "pytorch-lightning", "yaml": "pyyaml"}  # fmt: skip
     for path in MODULES:
         listed = set(pins("requirements.txt")) | {"medmnist"}  # asked for only by who uses it
         if path.parent.name == "benchmarks":

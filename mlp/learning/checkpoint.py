@@ -61,6 +61,13 @@ class Checkpoint:
             Normalization(tuple(mean), tuple(std)),
         )
 
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the last hidden layer makes of decoded images (N, H, W, C): (N, width)."""
+        self.network.eval()
+        with torch.inference_mode():
+            made = self.network.net[:-1](normalize(pixels, self.normalization))
+        return np.asarray(made.numpy(), np.float32)
+
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Probabilities (N, K) of decoded images (N, H, W, C), in evaluation mode on the CPU."""
         self.network.eval()

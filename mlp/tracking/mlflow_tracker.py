@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from mlflow.entities import Metric, Run, RunTag
 
@@ -29,7 +30,7 @@ from mlp.tracking.store import (
     STUDY,
     Store,
 )
-from mlp.tracking.tensorboard import Events
+from mlp.tracking.tensorboard import POINTS, Events
 
 _FLUSH_SECONDS = 10.0
 _HISTOGRAMS_A_RUN = 10
@@ -183,6 +184,11 @@ class MlflowRun:
             if result.split is not None:
                 result.split.to_csv(folder / SPLIT, index=False)
             self._events.evaluation(result.evaluation, drawn, step)
+            # Evenly spaced: they often stand in the order of their classes
+            count = len(result.images)
+            rows = np.linspace(0, count - 1, min(count, POINTS)).astype(np.int64)
+            features = result.ensemble.members[0].features(result.images[rows])
+            self._events.projector(result.evaluation, rows, features, result.images[rows], step)
             self._events.close(result.scores, step)
             shutil.copytree(self._events.folder, folder / "tensorboard")
             self._client.log_artifacts(self.run_id, str(folder))

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -26,6 +27,8 @@ _LAYOUT = {
     }
 }
 _MAX_PR_CLASSES = 20
+POINTS = 200  # in the projector: each is a line of text and a picture, in each run
+_SPRITE = 32  # side of a point's picture in pixels
 
 
 class Events:
@@ -111,6 +114,39 @@ class Events:
                 torch.from_numpy(result.probabilities[:, label]),
                 step,
             )
+
+    def projector(
+        self,
+        result: Evaluation,
+        rows: NDArray[np.int64],
+        features: NDArray[np.float32],
+        images: NDArray[np.uint8],
+        step: int,
+    ) -> None:
+        """Points for the embedding projector, each with its picture, class and answer.
+
+        `features` (n, width) and `images` (n, H, W, C) are of the images `rows` (n,) of `result`.
+        """
+        small = [
+            cv2.resize(image, (_SPRITE, _SPRITE), interpolation=cv2.INTER_AREA).reshape(
+                _SPRITE, _SPRITE, -1
+            )
+            for image in images
+        ]
+        pictures = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2) / 255
+        names = np.asarray(result.classes)
+        told = [
+            [names[label], names[predicted], "right" if label == predicted else "wrong"]
+            for label, predicted in zip(result.labels[rows], result.predicted[rows], strict=True)
+        ]
+        self._writer.add_embedding(
+            features,
+            told,
+            pictures.expand(-1, 3, -1, -1),
+            step,
+            tag="last_hidden_layer",
+            metadata_header=["class", "answer", "verdict"],
+        )
 
     def close(self, scores: Mapping[str, float], step: int = 0) -> None:
         """Add the scores, if there are any, with a row of the HParams table, and end the files."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -19,10 +20,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from mlp.config import ReportConfig, RunConfig
 from mlp.data.dataset import open_index
+from mlp.data.normalization import normalize
 from mlp.data.remarks import Remark
 from mlp.study import report
 from mlp.study.runner import Study, plan, run
-from mlp.study.suites import Arm, Suite
+from mlp.study.suite import Arm, Suite
 from mlp.tracking.interface import Outcome
 from mlp.tracking.mlflow_tracker import MlflowTracker
 from mlp.tracking.recorder import Recorder
@@ -178,6 +180,20 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
         files = {f.path for f in client.list_artifacts(run_.info.run_id)}
         assert files == ARTIFACTS
         assert recorded.result is not None
+        (points,) = Path(archived).rglob("tensors.tsv")
+        network = recorded.result.ensemble.members[0].network.double()
+        kept = recorded.result.ensemble.members[0]
+        pixels = normalize(recorded.result.images, kept.normalization).double()
+        hidden = network.eval().net[:-1](pixels).detach().numpy()
+        np.testing.assert_allclose(np.loadtxt(points), hidden, rtol=1e-3, atol=1e-4)
+        network.float()
+        told = (points.parent / "metadata.tsv").read_text().splitlines()
+        names = np.asarray(recorded.result.evaluation.classes)
+        assert told[0].split("\t") == ["class", "answer", "verdict"]
+        assert [t.split("\t")[0] for t in told[1:]] == list(
+            names[recorded.result.evaluation.labels]
+        )
+        assert next(Path(archived).rglob("projector_config.pbtxt")).is_file()
         scores = json.loads(mlflow.artifacts.load_text(run_.info.artifact_uri + "/scores.json"))
         assert scores == recorded.result.scores
         table = pd.read_parquet(client.download_artifacts(run_.info.run_id, "predictions.parquet"))
