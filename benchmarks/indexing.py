@@ -35,16 +35,9 @@ CLASSES = 10
 
 MEASURE = """
 import sys
-import psutil
+from benchmarks.memory import peak
 from mlp.config import RunConfig
 from mlp.data.dataset import load, open_index, resolve
-def peak():
-    memory = psutil.Process().memory_info()
-    if hasattr(memory, "peak_wset"):
-        return memory.peak_wset
-    import resource
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 before = peak()
 config = RunConfig(data=sys.argv[1])
 index = open_index(config.data)

@@ -203,16 +203,10 @@ scripts.ablation.ablation(["--data", sys.argv[1], "--hidden", "512,128"], standa
 
 STUDY = """
 import sys
-import psutil
+from benchmarks.memory import peak
 from scripts.ablation import ablation
 ablation(sys.argv[1:], standalone_mode=False)
-memory = psutil.Process().memory_info()
-if hasattr(memory, "peak_wset"):
-    print("PEAK", memory.peak_wset)
-else:
-    import resource
-    unit = 1 if sys.platform == "darwin" else 1024
-    print("PEAK", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+print("PEAK", peak())
 """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -53,8 +53,7 @@ class ConfigError(SettingsError):
 
 def _explain(settings: type[Settings], name: str, problem: dict[str, Any]) -> str:
     if problem["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, settings.model_fields, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
+        hint = did_you_mean(name, settings.model_fields)
         return f"no such setting; {hint}(known: {', '.join(settings.model_fields)})"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not name:
@@ -69,6 +68,12 @@ def _explain(settings: type[Settings], name: str, problem: dict[str, Any]) -> st
     else:
         message = message.replace("Input should", "should")
     return f"{message}; {field_text(problem['input'])!r} was given"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`did you mean NAME? ` for the known name that is nearest, nothing where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]}? " if near else ""
 
 
 def field_text(value: object) -> str:

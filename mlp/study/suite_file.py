@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import re
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, NoReturn
 import yaml
 
 from mlp.config import STUDY_WIDE, RunConfig
-from mlp.settings import ConfigError, SettingsError, field_text
+from mlp.settings import ConfigError, SettingsError, did_you_mean, field_text
 from mlp.study.suite import Arm, Suite
 
 _KEYS = ("question", "base", "arms", "factors")
@@ -120,9 +119,7 @@ class _Reader:
         found: dict[str, yaml.Node] = {}
         for key, value in node.value:
             if key.value not in keys:
-                near = difflib.get_close_matches(str(key.value), keys, n=1)
-                hint = f"did you mean {near[0]}? " if near else ""
-                known = f"{hint}(known: {', '.join(keys)})"
+                known = f"{did_you_mean(str(key.value), keys)}(known: {', '.join(keys)})"
                 self._wrong(key, f"{what}: {key.value!r} is unknown; {known}")
             if key.value in found:
                 self._wrong(key, f"{key.value} is there twice")

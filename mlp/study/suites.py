@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 
-from mlp.settings import SettingsError
+from mlp.settings import SettingsError, did_you_mean
 from mlp.study.suite import Arm, Suite
 from mlp.study.suite_file import read_suite
 
@@ -23,11 +22,9 @@ def find_suite(name: str) -> Suite:
         return TRAINING
     if name.lower().endswith((".yaml", ".yml")):
         return read_suite(Path(name).expanduser())
-    near = difflib.get_close_matches(name, SUITES, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
     raise SettingsError(
-        f"suite {name!r}: there is none of this name; {hint}it should be one of "
-        f"{', '.join(SUITES)}, or a YAML file (README.md shows one)"
+        f"suite {name!r}: there is none of this name; {did_you_mean(name, SUITES)}"
+        f"it should be one of {', '.join(SUITES)}, or a YAML file (README.md shows one)"
     )
 
 

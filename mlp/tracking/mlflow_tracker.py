@@ -187,8 +187,9 @@ class MlflowRun:
             # Evenly spaced: they often stand in the order of their classes
             count = len(result.images)
             rows = np.linspace(0, count - 1, min(count, POINTS)).astype(np.int64)
-            features = result.ensemble.members[0].features(result.images[rows])
-            self._events.projector(result.evaluation, rows, features, result.images[rows], step)
+            shown = result.images[rows]
+            features = result.ensemble.members[0].features(shown)
+            self._events.projector(result.evaluation, rows, features, shown, step)
             self._events.close(result.scores, step)
             shutil.copytree(self._events.folder, folder / "tensorboard")
             self._client.log_artifacts(self.run_id, str(folder))
