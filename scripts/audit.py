@@ -31,7 +31,7 @@ def audit(config: AuditConfig) -> None:
         }
         encoded = {name: text.encode() for name, text in files.items()}
         record_report(store, run_id, description, encoded)
-    click.echo(f"{audit_page.terminal(found)}\n\n{store.how_to_open()}")
+    click.echo(f"{audit_page.terminal(found)}\n\n{store.how_to_open(store.page(run_id))}")
     click.echo(f"Written:     run {run_id} of experiment {store.experiment_id},")
     click.echo("             with audit.html (thumbnails) and audit.csv among its artifacts")
     if config.strict and found.findings:

@@ -25,7 +25,7 @@ def evaluate(config: EvaluateConfig) -> None:
     with store.command_run(f"evaluate {model.title} on {index.name}", {KIND: "evaluation"}) as run:
         events = assessment.record(store, run, made, config.data, Path(config.runs_dir))
     click.echo(assessment.terminal(made))
-    click.echo(f"\n{store.how_to_open()}")
+    click.echo(f"\n{store.how_to_open(store.page(run))}")
     click.echo(f"TensorBoard: tensorboard --logdir {config.runs_dir}")
     click.echo(f"Written:     {events.resolve()}")
     click.echo(f"             run {run} of experiment {store.experiment_id}")

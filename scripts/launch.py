@@ -47,9 +47,19 @@ def launch(
         tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
         if not single:
             store.log_params(tracker.run_id, study.base.as_text())
+            store.log_dataset(
+                tracker.run_id,
+                study.index.name,
+                study.index.digest,
+                base.data,
+                len(study.index.classes),
+                "training and validation",
+            )
         tracker.plan(study.plan(notes), study.split_table())
         outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain)
         made = report.publish(store, store.client.get_run(tracker.run_id), report_config)
+        if not single:
+            tracker.show(made.terminal, made.pictures)
         if single and outcomes[0].run_id != tracker.run_id:
             tracker.refer_to(outcomes[0])
         failed = single and outcomes[0].status != "FINISHED"
@@ -59,10 +69,9 @@ def launch(
             tracker.end("FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     click.echo(f"\n{made.terminal}\n")
-    click.echo(store.how_to_open())
+    click.echo(store.how_to_open(store.page(tracker.run_id)))
+    click.echo("             with report.html and comparison.csv among its artifacts")
     click.echo(f"TensorBoard: tensorboard --logdir {folder}")
     click.echo(f"Written:     {tracker.folder.resolve()}")
-    click.echo(f"             run {tracker.run_id} of experiment {store.experiment_id},")
-    click.echo("             with report.html and comparison.csv among its artifacts")
     if failed:
         sys.exit(1)

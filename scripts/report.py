@@ -17,32 +17,31 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     from mlp.study import between, report, summary
     from mlp.study.wording import Wording
     from mlp.tracking.recorded import find_study, read_study, record_report
-    from mlp.tracking.store import open_store
+    from mlp.tracking.store import open_store, run_page
 
     store = open_store(choice.experiment_name)
     study = find_study(store, choice.study)
-    run_id = study.info.run_id
+    page = run_page(study.info.experiment_id, study.info.run_id)
     if not choice.compare:
         made = report.publish(store, study, config)
         click.echo(made.terminal)
         if store.adopted_run is not None:
             store.top_run(f"report on {study.info.run_name}", {"mlp.kind": "report"})
-            where = f"#/experiments/{study.info.experiment_id}/runs/{run_id}"
-            record_report(store, store.adopted_run, f"The report stands [here]({where}).", {})
+            note = f"The report stands [here]({page})."
+            record_report(store, store.adopted_run, note, {})
     else:
         other = find_study(store, choice.compare)
         result = between.between(read_study(store, study), read_study(store, other), config.metric)
         say = Wording(config.lang, config.metric)
         name = f"{study.info.run_name} and {other.info.run_name}"
         run_id = store.top_run(name, {"mlp.kind": "comparison"})
-        text = between.markdown(
-            result, say, lambda s: f"#/experiments/{s.experiment_id}/runs/{s.run_id}"
-        )
+        text = between.markdown(result, say, lambda s: run_page(s.experiment_id, s.run_id))
+        page = store.page(run_id)
         record_report(store, run_id, text, {"comparison.md": text.encode()})
         store.client.set_terminated(run_id)
         click.echo("\n".join(between.sentences(result, say)) + "\n")
         click.echo(summary.columns(*between.table(result, say)))
-    click.echo(f"\n{store.how_to_open()}\nWritten:     run {run_id}")
+    click.echo(f"\n{store.how_to_open(page)}")
 
 
 if __name__ == "__main__":

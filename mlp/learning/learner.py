@@ -102,6 +102,7 @@ class Learner:
         self.schedule = _schedule(config, self.optimizer, config.epochs * steps_per_epoch)
         self._last_lr = config.lr
         self.epochs_done = 0
+        self.validation_logits: NDArray[np.float32] | None = None  # (N, K), of the latest epoch
         self.best_epoch = 0
         self._best_value = math.inf
         self._best_weights: dict[str, torch.Tensor] | None = None
@@ -118,8 +119,10 @@ class Learner:
         waited = self.epochs_done - self.best_epoch
         return self.epochs_done >= self.config.epochs or 0 < patience <= waited
 
-    def initial_record(self, train: Batches) -> EpochRecord:
+    def initial_record(self, train: Batches, validation: Batches) -> EpochRecord:
         """Epoch 0: how signals and gradients are before the first step."""
+        if self.config.evaluation_mode:  # else dropout would draw masks, which training would miss
+            self.validation_logits = self.logits(validation)
         here = [
             (images.to(self.device), labels.to(self.device))
             for images, labels in itertools.islice(train, NOISE_BATCHES)
@@ -147,6 +150,7 @@ class Learner:
         metrics["gap/accuracy"] = metrics["train/accuracy"] - metrics["val/accuracy"]
         metrics["time/epoch_seconds"] = time.perf_counter() - start
         self.epochs_done += 1
+        self.validation_logits = logits
         self._remember_best(metrics[self.config.monitor])
         return EpochRecord(self.epochs_done, metrics)
 

@@ -15,13 +15,13 @@ from mlp.study.resampling import METRICS
 from mlp.study.wording import Wording
 from mlp.tracking import results
 from mlp.tracking.recorded import record_report
-from mlp.tracking.store import Store
+from mlp.tracking.store import Store, run_page
 
 
 def description(made: Registration) -> str:
     """Markdown for the page of the version."""
     study = made.study
-    page = f"#/experiments/{study.experiment_id}/runs/{study.run_id}"
+    page = run_page(study.experiment_id, study.run_id)
     lines = _what(made)
     lines.append(f"The evidence: [the report of the study]({page}).")
     lines += _verdict(made)
@@ -62,8 +62,7 @@ def terminal(made: Registration, store: Store) -> str:
     lines += [*_what(made), *_verdict(made), _tested(made), ""]
     model = f"models:/{name}@{alias}"
     lines += [
-        store.how_to_open(),
-        f"             {_page(made)}",
+        store.how_to_open(_page(made)),
         f"Predict:     python -m scripts.predict --model '{model}' IMAGES",
         f"Serve:       mlflow models serve -m '{model}' --env-manager local",
         f"             with MLFLOW_TRACKING_URI={store.uri}",

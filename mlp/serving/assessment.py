@@ -101,7 +101,7 @@ def record(store: Store, run_id: str, made: Assessment, data: str, runs_dir: Pat
     drawn = results.draw(made.model.ensemble, result, evaluated.images, made.part.capitalize())
     text = markdown(made)
     record_report(store, run_id, text, results.files(result, numbers, drawn))
-    events = Events(runs_dir / f"evaluation-{index.name}-{run_id[:8]}", None)
+    events = Events(runs_dir / f"evaluation-{index.name}-{run_id[:8]}")
     events.scalars({f"evaluation/{name}": value for name, value in numbers.items()}, 0)
     events.evaluation(result, drawn, 0, "evaluation")
     events.close({})

@@ -36,6 +36,10 @@ PHRASES: dict[str, tuple[str, str]] = {
     "gap": ("gap (train − val)", "brecha (entren. − valid.)"),
     "unseen": ("on unseen images", "en imágenes no vistas"),
     "runs": ("runs by seed", "corridas por semilla"),
+    "all_runs": (
+        "All runs side by side: [as a table]({table}), [as charts]({charts}).",
+        "Todas las corridas juntas: [como tabla]({table}), [como gráficos]({charts}).",
+    ),
     "what": ("What they are", "Qué son"),
     "heading.table": ("Every arm", "Todos los brazos"),
     "heading.forest": ("Differences from {baseline}", "Diferencias con {baseline}"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from markupsafe import Markup
@@ -30,16 +30,18 @@ from mlp.tracking.recorded import (
     read_weights,
     record_report,
 )
-from mlp.tracking.store import Store
+from mlp.tracking.store import Store, run_page, runs_page
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """The parts of a report: `files` are artifacts by their path."""
+    """The parts of a report: `files` are artifacts by their path, `pictures` those for eyes."""
 
     terminal: str
     description: str
     files: Mapping[str, bytes]
+    pictures: Mapping[str, bytes]
+    metrics: Mapping[str, float]
 
 
 def publish(store: Store, parent: StudyRun, config: ReportConfig) -> Report:
@@ -48,12 +50,8 @@ def publish(store: Store, parent: StudyRun, config: ReportConfig) -> Report:
     Raises NoSuchStudy when the run has no plan.
     """
     study = read_study(store, parent)
-
-    def page(run_id: str) -> str:
-        return f"#/experiments/{study.experiment_id}/runs/{run_id}"
-
-    report = build(study, config, page, _initial_weights(store, study))
-    record_report(store, study.run_id, report.description, report.files)
+    report = build(study, config, _initial_weights(store, study))
+    record_report(store, study.run_id, report.description, report.files, report.metrics)
     return report
 
 
@@ -67,26 +65,34 @@ def _initial_weights(store: Store, study: RecordedStudy) -> figures.Weights:
     return found
 
 
-def build(
-    study: RecordedStudy,
-    config: ReportConfig,
-    page: Callable[[str], str],
-    weights: figures.Weights,
-) -> Report:
-    """The report of a recorded study; `page` gives the address of a run within the MLflow UI."""
+def build(study: RecordedStudy, config: ReportConfig, weights: figures.Weights) -> Report:
+    """The report of a recorded study."""
     evidence = weigh(study, config.metric)
     folds = any(fold != "none" for _, fold in study.pairs)
     say = Wording(config.lang, config.metric, folds)
     drawn = figures.draw(evidence, say, weights)
-    description = markdown(evidence, say, page)
+    description = markdown(evidence, say)
+    pictures = {name: figures.png(figure) for name, figure in drawn.items()}
     files = {
         "report.html": html(evidence, say, drawn).encode(),
         "report.md": description.encode(),
         "comparison.csv": comparison_csv(evidence).encode(),
         "scores.csv": scores_csv(evidence).encode(),
-        **{f"figures/{name}.png": figures.png(figure) for name, figure in drawn.items()},
+        **{f"figures/{name}.png": content for name, content in pictures.items()},
     }
-    return Report(terminal(evidence, say), description, files)
+    return Report(terminal(evidence, say), description, files, pictures, numbers(evidence))
+
+
+def numbers(evidence: Evidence) -> dict[str, float]:
+    """Of each arm the mean score and the mean difference from the baseline, for charts."""
+    if len(evidence.arms) == 1:
+        return {}
+    metric = evidence.metric
+    means = {f"{metric}/{arm.name}": arm.mean for arm in evidence.ranked()}
+    differences = {
+        f"{metric} difference/{c.name}": c.difference for c in evidence.comparisons if c.pairs
+    }
+    return means | differences
 
 
 def terminal(evidence: Evidence, say: Wording) -> str:
@@ -100,7 +106,7 @@ def terminal(evidence: Evidence, say: Wording) -> str:
     return "\n\n".join("\n".join(section) for section in sections if section)
 
 
-def markdown(evidence: Evidence, say: Wording, page: Callable[[str], str]) -> str:
+def markdown(evidence: Evidence, say: Wording) -> str:
     """The description of a study's run: verdict first, then the table with links to the runs."""
     study = evidence.study
     lines = [f"## {_escape(summary.question(evidence, say))}", ""]
@@ -114,12 +120,27 @@ def markdown(evidence: Evidence, say: Wording, page: Callable[[str], str]) -> st
     lines.append(f"| --- |{' ---: |' * (len(headings) - 1)} --- |")
     for arm, row in zip(evidence.arms, rows, strict=True):
         links = " ".join(
-            f"[{_label(run.seed, run.fold)}]({page(run.run_id)})" for run in arm.runs if run.run_id
+            f"[{_label(run.seed, run.fold)}]({run_page(study.experiment_id, run.run_id)})"
+            for run in arm.runs
+            if run.run_id
         )
         lines.append(f"| {' | '.join([*map(_escape, row), links])} |")
-    lines += ["", summary.certainty(evidence, say), "", say("legend"), ""]
+    lines += ["", *_all_runs(evidence, say), ""]
+    lines += [summary.certainty(evidence, say), "", say("legend"), ""]
     lines += [f"- {_escape(line)}" for line in summary.failures(evidence, say)]
     return "\n".join(lines)
+
+
+def _all_runs(evidence: Evidence, say: Wording) -> list[str]:
+    """Links to the runs side by side, unless the study's name would end a filter's quotation."""
+    study = evidence.study
+    if len(study.runs) == 1 or "'" in study.label:
+        return []
+    pages = {
+        view: runs_page(study.experiment_id, study.label, f"final/{evidence.metric}", charts)
+        for view, charts in (("table", False), ("charts", True))
+    }
+    return [say("all_runs", **pages)]
 
 
 def _label(seed: int, fold: str) -> str:

@@ -131,6 +131,7 @@ def plan(
     splits = [datasets.get(config).split for _, config in configs]
     source, index = index, datasets.index
     digest = index.digest
+    varied = tuple(dict.fromkeys(name for arm in suite.arms for name in arm.changes))
     specs = [
         RunSpec(
             name,
@@ -141,6 +142,7 @@ def plan(
             index.classes,
             len(split.train),
             len(split.val),
+            varied,
         )
         for (name, config), split in zip(configs, splits, strict=True)
     ]
@@ -249,13 +251,14 @@ def _run_side_by_side(
 def _start(spec: RunSpec, stream: Stream, tracker: Tracker, index: Index) -> _Run:
     shape, classes = stream.dataset.shape, len(spec.classes)
     learner = Learner(spec.config, shape, classes, stream.steps_per_epoch)
-    return _Run(spec, learner, tracker.start(spec, learner.parameter_count), [], index)
+    log = tracker.start(spec, learner.parameter_count, stream.dataset)
+    return _Run(spec, learner, log, [], index)
 
 
 def _epoch(run: _Run, stream: Stream, batches: Batches, progress: Progress) -> Outcome | None:
     """Train a run for one epoch; how it ended, if it did."""
     if run.learner.epochs_done == 0:
-        run.log.epoch(run.learner.initial_record(batches), run.learner)
+        run.log.epoch(run.learner.initial_record(batches, stream.validation), run.learner)
     try:
         record = run.learner.epoch(batches, stream.validation)
     except NonFiniteLoss as error:

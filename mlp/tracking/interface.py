@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlp.config import RunConfig
+from mlp.data.dataset import Dataset
 from mlp.learning.ensemble import Ensemble
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.learning.scores import Evaluation
@@ -33,6 +34,7 @@ class RunSpec:
     classes: tuple[str, ...]
     train_images: int
     val_images: int
+    varied: tuple[str, ...]  # the settings in which the arms of its study differ
 
     @property
     def name(self) -> str:
@@ -93,5 +95,5 @@ class Tracker(Protocol):
         Those are runs that ended for good: FINISHED ones, and those that diverged.
         """
 
-    def start(self, spec: RunSpec, parameter_count: int) -> RunLog:
-        """Open the record of a run that is about to train."""
+    def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> RunLog:
+        """Open the record of a run that is about to train on a data set."""

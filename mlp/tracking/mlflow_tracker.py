@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 import time
@@ -11,8 +12,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from mlflow.entities import Metric, Run, RunTag
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+from numpy.typing import NDArray
+from PIL import Image
 
+from mlp.data.dataset import Dataset
 from mlp.learning.learner import EpochRecord, Learner
+from mlp.learning.scores import Evaluation, probabilities
 from mlp.tracking import pictures, results, reuse
 from mlp.tracking.interface import Outcome, RunResult, RunSpec, Status
 from mlp.tracking.packaging import Packager
@@ -34,6 +40,10 @@ from mlp.tracking.tensorboard import POINTS, Events
 
 _FLUSH_SECONDS = 10.0
 _HISTOGRAMS_A_RUN = 10
+# The slider over epochs: most is learned in the first ones
+_FRAMES = {0, *(3**k for k in range(20))}
+_FRAME_SIDE = 104  # pixels of an image
+_MONITOR_SECONDS = 5.0
 
 
 class MlflowTracker:
@@ -52,6 +62,11 @@ class MlflowTracker:
         self.folder = runs_dir / study
         kind = "run" if single else "study"
         self.run_id = store.top_run(name, {KIND: kind, STUDY: study})
+        # Of the machine, while this process works
+        self._monitor = SystemMetricsMonitor(
+            self.run_id, _MONITOR_SECONDS, resume_logging=True, tracking_uri=store.uri
+        )
+        self._monitor.start()
 
     def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
         specs = list(specs)
@@ -85,9 +100,9 @@ class MlflowTracker:
             self.store.client.set_terminated(run_id, run.info.status)
         return run_id
 
-    def start(self, spec: RunSpec, parameter_count: int) -> MlflowRun:
+    def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MlflowRun:
         run_id = self._open(spec, parameter_count)
-        return MlflowRun(self, run_id, spec, Events(self.folder / spec.name, spec.config))
+        return MlflowRun(self, run_id, spec, Events(self.folder / spec.name, spec), dataset)
 
     def _open(self, spec: RunSpec, parameter_count: int) -> str:
         """A run with its tags, parameters and data set; its id."""
@@ -134,6 +149,14 @@ class MlflowTracker:
         if split is not None:
             self.store.client.log_text(self.run_id, split.to_csv(index=False), SPLIT)
 
+    def show(self, text: str, shown: Mapping[str, bytes]) -> None:
+        """Put a report on the study, and its pictures (PNG by name), into TensorBoard."""
+        events = Events(self.folder / "report")
+        events.text("report", text)
+        for name, content in shown.items():
+            events.picture(f"report/{name}", Image.open(io.BytesIO(content)).convert("RGB"), 0)
+        events.close({})
+
     def refer_to(self, outcome: Outcome) -> None:
         """Say in the run of a single training that another run has these numbers already."""
         note = (
@@ -146,6 +169,7 @@ class MlflowTracker:
 
     def end(self, status: Status) -> None:
         """End the run of the command, and as KILLED whatever of this process still runs."""
+        self._monitor.finish()
         self.packager.close()
         for run_id in self.store.own_running_runs():
             if run_id != self.run_id:
@@ -156,24 +180,40 @@ class MlflowTracker:
 class MlflowRun:
     """The record of one run: metrics go to MLflow every few seconds, to TensorBoard at once."""
 
-    def __init__(self, tracker: MlflowTracker, run_id: str, spec: RunSpec, events: Events) -> None:
+    def __init__(
+        self, tracker: MlflowTracker, run_id: str, spec: RunSpec, events: Events, dataset: Dataset
+    ) -> None:
         self.run_id = run_id
         self._tracker, self._client = tracker, tracker.store.client
         self._spec, self._events = spec, events
         self._pending: list[Metric] = []
         self._flushed = time.monotonic()
         self._every = max(1, spec.config.epochs // _HISTOGRAMS_A_RUN)
+        val = dataset.split.val
+        self._watched = pictures.examples(dataset.labels[val], pictures.EXAMPLES)
+        watched = val[self._watched]
+        self._ids, self._labels = dataset.ids[watched], dataset.labels[watched]
+        self._images = dataset.pixels[watched]
 
     def epoch(self, record: EpochRecord, learner: Learner) -> None:
         self._add(record.metrics, record.epoch)
         if record.epoch % self._every == 0 or record.epoch == 1:
             self._events.histograms(learner.histogram_samples(), record.epoch)
+        # That of the last epoch is drawn by `finish`
+        logits = None if learner.finished else learner.validation_logits
+        if record.epoch in _FRAMES and logits is not None:
+            title = f"After epoch {record.epoch}" if record.epoch else "Before training"
+            answers = probabilities(logits[self._watched])
+            picture = self._predictions(answers, record.epoch, title)
+            self._events.picture("validation/predictions", picture, record.epoch)
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self._flush()
 
     def finish(self, result: RunResult) -> Outcome:
         step = result.records[-1].epoch
         self._flush()
+        answers = result.evaluation.probabilities[self._watched]
+        self._predictions(answers, step, "The network that is kept")
         with tempfile.TemporaryDirectory(prefix="mlp-run-") as name:
             folder = Path(name)
             drawn = results.draw(result.ensemble, result.evaluation, result.images)
@@ -190,13 +230,21 @@ class MlflowRun:
             shown = result.images[rows]
             features = result.ensemble.members[0].features(shown)
             self._events.projector(result.evaluation, rows, features, shown, step)
-            self._events.close(result.scores, step)
+            self._events.close(result.scores)
             shutil.copytree(self._events.folder, folder / "tensorboard")
             self._client.log_artifacts(self.run_id, str(folder))
         now = int(time.time() * 1000)
-        metrics = [Metric(name, value, now, step) for name, value in result.scores.items()]
+        # At step 0: MLflow then draws bars to compare runs
+        metrics = [Metric(name, value, now, 0) for name, value in result.scores.items()]
         run = self._client.get_run(self.run_id)
         self._tracker.packager.log_model(run, result.ensemble, result.example, metrics)
+        if not self._tracker.single:
+            share, count = result.scores["final/accuracy"], len(result.images)
+            study = self._tracker.store.page(self._tracker.run_id)
+            note = (
+                f"{share:.1%} of {count} validation images are right. Part of [a study]({study})."
+            )
+            self._client.set_tag(self.run_id, NOTE, note)
         return self._end("FINISHED", result.scores)
 
     def fail(self, reason: str, diverged: bool) -> Outcome:
@@ -211,6 +259,13 @@ class MlflowRun:
         self._flush()
         self._events.close({})
         self._end("KILLED", {})
+
+    def _predictions(self, answers: NDArray[np.float64], epoch: int, title: str) -> Image.Image:
+        """Log what is said of some images by now, for a slider over epochs; the picture."""
+        said = Evaluation(self._ids, self._labels, answers, self._spec.classes)
+        picture = pictures.predictions(said, self._images, title, _FRAME_SIDE)
+        self._client.log_image(self.run_id, picture, key="predictions", step=epoch)
+        return picture
 
     def _end(self, status: Status, scores: Mapping[str, float], reason: str = "") -> Outcome:
         if not self._tracker.single:

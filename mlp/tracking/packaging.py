@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import shutil
 import tempfile
 from importlib.metadata import version
@@ -36,6 +37,7 @@ _REQUIREMENTS = (
 )
 # Within a model: where the ensemble is, what its seal covers, and the key of its config's digest
 ARTIFACT, SEALED, DIGEST = "ensemble", ("code", "artifacts", _ENTRY.name), "digest"
+_REFUSED = r"[/:.%\"']"  # in the name of a model, by MLflow
 _SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.string, "image")]),
     outputs=Schema(
@@ -74,7 +76,11 @@ class Packager:
         """
         client, run_id = self._client, run.info.run_id
         logged = client.create_logged_model(
-            run.info.experiment_id, "model", run_id, params=run.data.params, model_type="classifier"
+            run.info.experiment_id,
+            re.sub(_REFUSED, "_", run.info.run_name),
+            run_id,
+            params=run.data.params,
+            model_type="classifier",
         )
         if self._common is None:
             self._common = self._write_common(ensemble, example)

@@ -28,6 +28,7 @@ _FULL = (8, 69, 148)  # colour of a cell that holds its whole row
 _EXPLAINED = "What spoke for the predicted class (red) and against it (blue)"
 _TILE = 72  # most pixels of an image in a sheet of weights
 _SIDE = 170  # pixels of an image in a gallery
+EXAMPLES = 12  # images whose predictions are shown
 _FOR, _AGAINST = (203, 24, 29), (33, 102, 172)  # colours that the colour-blind tell apart
 
 
@@ -146,17 +147,22 @@ def mistakes(result: Evaluation, images: NDArray[np.uint8], columns: int = 6) ->
     return _gallery(_pictures(images, worst), _captions(result, worst), title, columns)
 
 
-def examples(result: Evaluation, most: int) -> NDArray[np.intp]:
+def examples(labels: NDArray[np.int64], most: int) -> NDArray[np.intp]:
     """Rows of some images, evenly spaced over the classes."""
-    order = np.argsort(result.labels, kind="stable")
+    order = np.argsort(labels, kind="stable")
     chosen = np.linspace(0, len(order) - 1, min(most, len(order))).astype(int)
     return np.asarray(order[chosen])
 
 
-def predictions(result: Evaluation, images: NDArray[np.uint8], columns: int = 6) -> Image.Image:
-    """12 images, evenly spaced over the classes, with true and predicted class."""
-    chosen, title = examples(result, 2 * columns), "Images and predictions"
-    return _gallery(_pictures(images, chosen), _captions(result, chosen), title, columns)
+def predictions(
+    result: Evaluation,
+    images: NDArray[np.uint8],
+    title: str = "Images and predictions",
+    side: int = _SIDE,
+) -> Image.Image:
+    """Up to EXAMPLES images, evenly spaced over the classes, with true and predicted class."""
+    chosen = examples(result.labels, EXAMPLES)
+    return _gallery(_pictures(images, chosen, side), _captions(result, chosen), title, 6)
 
 
 def explanations(
@@ -221,8 +227,10 @@ def _enlarged(image: NDArray[np.uint8], side: int = _SIDE) -> Pixels:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture)
 
 
-def _pictures(images: NDArray[np.uint8], chosen: NDArray[np.intp]) -> list[Pixels]:
-    return [_enlarged(images[which]) for which in chosen]
+def _pictures(
+    images: NDArray[np.uint8], chosen: NDArray[np.intp], side: int = _SIDE
+) -> list[Pixels]:
+    return [_enlarged(images[which], side) for which in chosen]
 
 
 def _captions(result: Evaluation, chosen: NDArray[np.intp]) -> list[Caption]:
@@ -242,19 +250,19 @@ def _gallery(
 ) -> Image.Image:
     """Pictures of one size, with two lines below each."""
     line, gap = 18, 14
-    wide = shown[0].shape[1] if shown else _SIDE
+    high, wide = shown[0].shape[:2] if shown else (_SIDE, _SIDE)
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns) if shown else 0
     font = _font(18)
     width = max(columns * (wide + gap) + gap, int(font.getlength(title)) + 2 * gap)
-    sheet = Image.new("RGB", (width, 40 + rows * (_SIDE + 2 * line + gap)), "white")
+    sheet = Image.new("RGB", (width, 40 + rows * (high + 2 * line + gap)), "white")
     draw = ImageDraw.Draw(sheet)
     draw.text((width / 2, 20), title, "black", font, anchor="mm")
     for place, (picture, (first, second, colour)) in enumerate(zip(shown, captions, strict=True)):
         x = gap + place % columns * (wide + gap)
-        y = 40 + place // columns * (_SIDE + 2 * line + gap)
+        y = 40 + place // columns * (high + 2 * line + gap)
         sheet.paste(Image.fromarray(picture), (x, y))
-        middle, below = x + wide / 2, y + _SIDE + line / 2 + 2
+        middle, below = x + wide / 2, y + high + line / 2 + 2
         draw.text((middle, below), first, "black", _font(12), anchor="mm")
         draw.text((middle, below + line - 2), second, colour, _font(12), anchor="mm")
     return sheet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -252,9 +253,21 @@ def _read_evaluation(store: Store, run_id: str, classes: Sequence[str], folder: 
     )
 
 
-def record_report(store: Store, run_id: str, description: str, files: Mapping[str, bytes]) -> None:
-    """Make a report the description and the artifacts of a run, in the place of an earlier one."""
+def record_report(
+    store: Store,
+    run_id: str,
+    description: str,
+    files: Mapping[str, bytes],
+    metrics: Mapping[str, float] | None = None,
+) -> None:
+    """Make a report the description and the artifacts of a run, in the place of an earlier one.
+
+    `metrics` are what it says in numbers.
+    """
     client = store.client
+    now = int(time.time() * 1000)
+    numbers = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
+    client.log_batch(run_id, metrics=numbers)
     said = client.get_run(run_id).data.tags.get(NOTE, "")
     # A single run that was copied has said so there
     copied = said.partition("\n\n")[0] if said.startswith(COPIED) else ""

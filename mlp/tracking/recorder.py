@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from mlp.data.dataset import Dataset
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.tracking.interface import Outcome, RunResult, RunSpec
 
@@ -54,6 +55,6 @@ class Recorder:
     def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
         return {s.identity: self.ended[s.identity] for s in specs if s.identity in self.ended}
 
-    def start(self, spec: RunSpec, parameter_count: int) -> RecordedRun:
+    def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> RecordedRun:
         self.runs.append(RecordedRun(spec, self))
         return self.runs[-1]

@@ -23,7 +23,7 @@ def draw(
     ensemble: Ensemble, evaluation: Evaluation, images: NDArray[np.uint8], title: str = "Validation"
 ) -> dict[str, Image.Image]:
     """Pictures by name; `images` (N, H, W, C) as decoded, in the order of the evaluation."""
-    shown = pictures.examples(evaluation, _EXPLAINED)
+    shown = pictures.examples(evaluation.labels, _EXPLAINED)
     added = contributions(ensemble, images[shown], evaluation.predicted[shown])
     return {
         "confusion_matrix": pictures.confusion_matrix(evaluation, title),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlflow.entities import LoggedModelOutput, Metric, Run
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
 
 from mlp.tracking.interface import Outcome, RunSpec
 from mlp.tracking.store import (
@@ -21,6 +22,7 @@ from mlp.tracking.store import (
     REPORT,
     STUDY,
     Store,
+    run_page,
 )
 
 
@@ -86,9 +88,10 @@ def copy_contents(store: Store, run: Run, run_id: str, events: Path) -> None:
     if run.outputs is not None and run.outputs.model_outputs:
         models = [LoggedModelOutput(m.model_id, m.step) for m in run.outputs.model_outputs]
         client.log_outputs(run_id, models)
-    if DIVERGED in run.data.tags:
-        client.set_tag(run_id, DIVERGED, run.data.tags[DIVERGED])
-    page = f"#/experiments/{run.info.experiment_id}/runs/{source_id}"
+    for tag in (DIVERGED, MLFLOW_LOGGED_IMAGES):
+        if tag in run.data.tags:
+            client.set_tag(run_id, tag, run.data.tags[tag])
+    page = run_page(run.info.experiment_id, source_id)
     note = (
         f"{COPIED}[this run]({page}), with the same settings, seed, data and code: "
         "not trained again."

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import mlflow
 import psutil
@@ -24,6 +25,8 @@ NOTE = "mlflow.note.content"
 # Artifacts of a study's run: what it is made of, and what is said of it
 PLAN, SPLIT = "study.json", "split.csv"
 REPORT = ("report.html", "report.md", "comparison.csv", "scores.csv", "figures")
+# Where `mlflow ui` serves, and what makes it show trainings rather than language models
+_UI, _TRAINING = "http://127.0.0.1:5000", "workflowType=machine_learning"
 COPIED = "Recorded before as "  # how the description of a copied run begins
 
 
@@ -125,14 +128,31 @@ class Store:
         return [run.info.run_id for run in self.search(own)]
 
     def page(self, run_id: str) -> str:
-        """The address of a run within the MLflow UI."""
-        return f"#/experiments/{self.experiment_id}/runs/{run_id}"
+        """The address of a run of this experiment within the MLflow UI."""
+        return run_page(self.experiment_id, run_id)
 
-    def how_to_open(self) -> str:
-        """What to type, or where to go, to see the store."""
+    def how_to_open(self, page: str) -> str:
+        """What to type, and where to go, to see a page of the store."""
         if self.uri.startswith(("http://", "https://")):
-            return f"MLflow: {self.uri}"
-        return f"MLflow:      mlflow ui --backend-store-uri {self.uri}"
+            return f"MLflow:      {self.uri.rstrip('/')}/{page}"
+        shown = f"{_UI}/{page}"
+        return f"MLflow:      mlflow ui --backend-store-uri {self.uri}\n             {shown}"
+
+
+def run_page(experiment_id: str, run_id: str) -> str:
+    """The address of a run within the MLflow UI."""
+    return f"#/experiments/{experiment_id}/runs/{run_id}?{_TRAINING}"
+
+
+def runs_page(experiment_id: str, study: str, metric: str, charts: bool) -> str:
+    """The address of all runs of a study within the MLflow UI, highest metric first."""
+    query = {
+        "searchFilter": f"tags.`{STUDY}` = '{study}' and tags.`{KIND}` = 'run'",
+        "orderByKey": f"metrics.`{metric}`",
+        "orderByAsc": "false",
+        "compareRunsMode": "CHART" if charts else "TABLE",
+    }
+    return f"#/experiments/{experiment_id}/runs?{_TRAINING}&{urlencode(query, quote_via=quote)}"
 
 
 def open_store(experiment_name: str) -> Store:

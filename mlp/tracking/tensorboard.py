@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,8 +15,9 @@ from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
-from mlp.config import RunConfig
 from mlp.learning.scores import Evaluation, classification_report
+from mlp.tracking import hparams
+from mlp.tracking.interface import RunSpec
 
 _BINS = 64
 _LAYOUT = {
@@ -34,19 +34,19 @@ _SPRITE = 32  # side of a point's picture in pixels
 class Events:
     """Writes the event files of one run into a folder of its own."""
 
-    def __init__(self, folder: Path, config: RunConfig | None) -> None:
-        """`config` is None where nothing is trained.
+    def __init__(self, folder: Path, spec: RunSpec | None = None) -> None:
+        """`spec` is the run, None where nothing is trained.
 
         Empties the folder first: what an interrupted run left there would be drawn twice."""
         shutil.rmtree(folder, ignore_errors=True)
         self.folder = folder
         # The events of an epoch are seen at once; the default is two minutes.
         self._writer = SummaryWriter(str(folder), flush_secs=5)
-        self._config = config
-        if config is None:
+        self._spec = spec
+        if spec is None:
             return
         self._writer.add_custom_scalars(_LAYOUT)
-        rows = "\n".join(f"| {name} | {value} |" for name, value in config.as_text().items())
+        rows = "\n".join(f"| {name} | {value} |" for name, value in spec.config.as_text().items())
         self._writer.add_text("config", f"| setting | value |\n| --- | --- |\n{rows}")
 
     def scalars(self, metrics: Mapping[str, float], step: int) -> None:
@@ -82,11 +82,11 @@ class Events:
     ) -> None:
         """A model's answers to labelled images: pictures by name, report, precision and recall."""
         for name, picture in drawn.items():
-            self._picture(f"{'model' if name == 'first_layer' else group}/{name}", picture, step)
-        self._text("classification_report", classification_report(result))
+            self.picture(f"{'model' if name == 'first_layer' else group}/{name}", picture, step)
+        self.text("classification_report", classification_report(result))
         self._precision_recall(result, step)
 
-    def _picture(self, name: str, picture: Image.Image, step: int) -> None:
+    def picture(self, name: str, picture: Image.Image, step: int) -> None:
         """As JPEG: event files have a checksum, which takes 0.1 s a megabyte in Python."""
         buffer = io.BytesIO()
         picture.save(buffer, "jpeg", quality=85)
@@ -101,7 +101,7 @@ class Events:
             Summary(value=[Summary.Value(tag=name, image=image)]), step
         )
 
-    def _text(self, name: str, text: str) -> None:
+    def text(self, name: str, text: str) -> None:
         """Text in columns, as it stands."""
         self._writer.add_text(name, "    " + text.replace("\n", "\n    "))
 
@@ -148,16 +148,11 @@ class Events:
             metadata_header=["class", "answer", "verdict"],
         )
 
-    def close(self, scores: Mapping[str, float], step: int = 0) -> None:
+    def close(self, scores: Mapping[str, float]) -> None:
         """Add the scores, if there are any, with a row of the HParams table, and end the files."""
-        if scores and self._config is not None:
-            settings = {
-                name: value
-                if isinstance(value, bool | int | float | str)
-                else ",".join(map(str, value))
-                for name, value in self._config.model_dump().items()
-            }
-            finite = {name: value for name, value in scores.items() if math.isfinite(value)}
-            # run_name "." keeps the row in this folder; else it would be a run of its own
-            self._writer.add_hparams(settings, finite, run_name=".", global_step=step)
+        self.scalars(scores, 0)
+        if scores and self._spec is not None:
+            assert self._writer.file_writer is not None
+            for summary in hparams.row(self._spec):
+                self._writer.file_writer.add_summary(summary, 0)
         self._writer.close()

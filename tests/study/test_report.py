@@ -20,6 +20,7 @@ from mlp.study.report import Report, build
 from mlp.study.resampling import METRICS
 from mlp.study.suites import SUITES
 from mlp.tracking.recorded import RecordedRun, RecordedStudy
+from mlp.tracking.store import run_page
 from tests.study.conftest import MakeRecorded
 
 REGULARIZATION = {arm.name: arm.changes for arm in SUITES["regularization"].arms}
@@ -64,7 +65,7 @@ def make(study: RecordedStudy, **options: str) -> Report:
     edges = np.linspace(-1, 1, 5)
     weights = {"he": {"1": (edges, np.ones(4)), "3": (edges, np.ones(4))}}
     shown = weights if study.suite == "initialization" else {}
-    return build(study, ReportConfig.parse(options), lambda run_id: f"#/runs/{run_id}", shown)
+    return build(study, ReportConfig.parse(options), shown)
 
 
 def page(made: Report) -> str:
@@ -98,7 +99,7 @@ def test_the_verdict_comes_first_and_says_how_sure_it_is(clear: RecordedStudy) -
 def test_every_run_is_linked_and_everything_foreign_is_escaped(clear: RecordedStudy) -> None:
     made = make(clear)
     for run in clear.runs:
-        assert f"(#/runs/{run.run_id})" in made.description
+        assert f"({run_page(clear.experiment_id, run.run_id)})" in made.description
         assert run.run_id in page(made)
     assert "take &lt;care>" in made.description
     assert "take &lt;care&gt;" in made.files["report.html"].decode()
@@ -311,7 +312,7 @@ def test_folds_are_called_by_their_name(make_recorded: MakeRecorded) -> None:
     made = make(study)
     assert "6 folds" in page(made)
     assert "Nadeau and Bengio" in page(made)
-    assert "[1:2](#/runs/" in made.description
+    assert "[1:2](#/experiments/" in made.description
 
 
 def test_the_report_is_spanish_when_asked(clear: RecordedStudy) -> None:

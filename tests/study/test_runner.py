@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mlp.config import RunConfig
-from mlp.data.dataset import open_index
+from mlp.data.dataset import Dataset, open_index
 from mlp.data.stream import Batches, Stream
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.study.runner import Study, plan, run
@@ -139,8 +139,8 @@ class Interrupting(Recorder):
         super().__init__()
         self.error, self.left = error, after
 
-    def start(self, spec: RunSpec, parameter_count: int) -> RecordedRun:
-        recorded = super().start(spec, parameter_count)
+    def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> RecordedRun:
+        recorded = super().start(spec, parameter_count, dataset)
         record = recorded.epoch
 
         def epoch(made: EpochRecord, learner: Learner) -> None:

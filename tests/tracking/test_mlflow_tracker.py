@@ -82,6 +82,7 @@ ARTIFACTS = {
     "mistakes.png",
     "predictions.png",
     "tensorboard",
+    "images",
 }
 
 
@@ -166,6 +167,11 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
         tags = events.Tags()
         assert {"weights/1.weight", "gradients/1.weight"} <= set(tags["histograms"])
         assert [e.step for e in events.Histograms("weights/1.weight")][:2] == [0, 1]
+        frames = [e.step for e in events.Images("validation/predictions")]
+        last = recorded.epochs[-1].epoch
+        assert frames == [epoch for epoch in (0, 1, 3) if epoch < last] + [last]
+        slides = " ".join(f.path for f in client.list_artifacts(run_.info.run_id, "images"))
+        assert all(f"predictions+step+{epoch}+" in slides for epoch in frames)
         assert set(tags["images"]) == {
             "model/first_layer",
             *(f"validation/{n}" for n in ("mistakes", "predictions", "confusion_matrix")),

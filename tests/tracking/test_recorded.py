@@ -66,7 +66,7 @@ def read(store: Store, run_id: str) -> RecordedStudy:
 
 
 def reported(study: RecordedStudy) -> Report:
-    return build(study, ReportConfig(), lambda run_id: f"#/{run_id}", {})
+    return build(study, ReportConfig(), {})
 
 
 def test_everything_comes_back_as_it_was_trained(study: Study, store: Store, recorded: str) -> None:
@@ -156,10 +156,10 @@ def test_a_study_that_was_cut_off_has_a_report_of_what_there_is(study: Study, st
     tracker.plan(study.plan([]), None)
     start = tracker.start
 
-    def stopping(spec, count):  # type: ignore[no-untyped-def]
+    def stopping(spec, count, dataset):  # type: ignore[no-untyped-def]
         if spec.config.seed == 1:
             raise Stopped
-        return start(spec, count)
+        return start(spec, count, dataset)
 
     tracker.start = stopping  # type: ignore[method-assign]
     with pytest.raises(Stopped):
