@@ -1,0 +1,243 @@
+"""What people see: MLflow's pages, TensorBoard's and the report, in Chromium."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
+]
+
+ROOT = Path(__file__).parents[1]
+ARMS = ("baseline", "dropout", "batch-norm", "batch-norm-dropout", "weight-decay")
+ARMS += ("augmentation", "early-stopping", "all")
+RUNS = [f"{arm}-seed{seed}" for arm in ARMS for seed in (0, 1)]
+PATIENCE = 30_000  # milliseconds
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A study that is recorded, and where its pages are."""
+
+    folder: Path
+    output: str
+    study: Run
+    mlflow: str
+    tensorboard: str
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(f"sqlite:///{(self.folder / 'mlflow.db').as_posix()}")
+
+
+def command(folder: Path, *arguments: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MLP_CACHE": str(folder / "cache")}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    environment["MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL"] = "0.5"
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@contextmanager
+def served(folder: Path, *arguments: str) -> Iterator[str]:
+    """A server of pages in a process of its own; its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments, "--port", port],
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(address, timeout=5).close()
+                break
+            except (urllib.error.URLError, OSError):
+                assert process.poll() is None, "the server ended"
+                time.sleep(0.25)
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
+    folder = tmp_path_factory.mktemp("shown")
+    quick = ("--seeds", "2", "--epochs", "4", "--hidden", "32,16", "--threads", "1")
+    output = command(folder, "scripts.ablation", *quick)
+    command(folder, "scripts.register")
+    store = f"sqlite:///{(folder / 'mlflow.db').as_posix()}"
+    (study,) = MlflowClient(store).search_runs(["1"], "tags.`mlp.kind` = 'study'")
+    with (
+        served(folder, "mlflow", "ui", "--backend-store-uri", store, "--workers", "1") as mlflow,
+        served(folder, "tensorboard.main", "--logdir", "runs", "--load_fast", "false") as board,
+    ):
+        yield Shown(folder, output, study, mlflow, board)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    made = browser.new_page(viewport={"width": 1600, "height": 1000})
+    made.set_default_timeout(PATIENCE)
+    expect.set_options(timeout=PATIENCE)
+    failures: list[str] = []
+    made.on("pageerror", lambda error: failures.append(str(error)))
+    yield made
+    made.close()
+    assert not failures
+
+
+def drawn(page: Page, source: re.Pattern[str]) -> int:
+    """How many pictures with such a source have arrived with pixels."""
+    pictures = page.locator("img").evaluate_all(
+        "all => all.map(one => [one.src, one.complete && one.naturalWidth > 0])"
+    )
+    return sum(1 for address, there in pictures if there and source.search(address))
+
+
+def wait_until_drawn(page: Page, source: str, count: int = 1) -> None:
+    for _ in range(PATIENCE // 250):
+        if drawn(page, re.compile(source)) >= count:
+            return
+        page.wait_for_timeout(250)
+    pytest.fail(f"fewer than {count} pictures of {source}")
+
+
+def test_the_address_that_a_study_prints_shows_its_verdict_and_its_arms(
+    shown: Shown, page: Page
+) -> None:
+    (address,) = re.findall(r"http://127.0.0.1:5000/(#\S+)", shown.output)
+    page.goto(shown.mlflow + address)
+    expect(page.get_by_role("heading", name="regularization on digits")).to_be_visible()
+    expect(page.get_by_role("heading", name="Which regularizers help?")).to_be_visible()
+    page.get_by_role("button", name="Expand description").click()
+    for arm in ARMS:
+        expect(page.get_by_role("cell", name=arm, exact=True).first).to_be_visible()
+    expect(page.get_by_text("accuracy/batch-norm", exact=True)).to_be_visible()
+    expect(page.get_by_text("system/cpu_utilization_percentage")).to_be_visible()
+    table = page.get_by_role("link", name="as a table").get_attribute("href")
+    page.goto(f"{shown.mlflow}{table}")
+    for run in RUNS:
+        expect(page.get_by_role("link", name=run, exact=True).first).to_be_visible()
+
+
+def test_all_runs_stand_side_by_side_as_charts(shown: Shown, page: Page) -> None:
+    (charts,) = re.findall(
+        r"\[as charts\]\(([^)]*)\)", shown.study.data.tags["mlflow.note.content"]
+    )
+    page.goto(shown.mlflow + charts)
+    expect(page.get_by_text("16 matching runs")).to_be_visible()
+    expect(page.get_by_text("final/accuracy", exact=True).first).to_be_visible()
+    # Bars: every final score is of step 0
+    expect(page.locator(".js-plotly-plot .barlayer .bars path").first).to_be_visible()
+
+
+def test_a_run_has_charts_pictures_over_epochs_and_files(shown: Shown, page: Page) -> None:
+    (run,) = shown.client.search_runs(["1"], "attributes.run_name = 'batch-norm-seed1'")
+    place = f"{shown.mlflow}#/experiments/1/runs/{run.info.run_id}"
+    page.goto(place)
+    expect(page.get_by_text("of 359 validation images are right")).to_be_visible()
+    page.goto(f"{place}/model-metrics")
+    search = page.get_by_placeholder("Search metric charts")
+    search.fill("val/loss")
+    expect(page.locator(".js-plotly-plot .scatterlayer path").first).to_be_visible()
+    search.fill("predictions")
+    wait_until_drawn(page, r"predictions.*step%2B0")
+    for file in ("curves.png", "confusion_matrix.png", "mistakes.png"):
+        page.goto(f"{place}/artifacts/{file}")
+        wait_until_drawn(page, rf"get-artifact.*{file}|^blob:")
+
+
+def test_the_registered_model_says_what_it_is(shown: Shown, page: Page) -> None:
+    page.goto(f"{shown.mlflow}#/models/digits/versions/1")
+    expect(page.get_by_text("champion").first).to_be_visible()
+    expect(page.get_by_text("The evidence:")).to_be_visible()
+    expect(page.get_by_role("link", name="the report of the study")).to_be_visible()
+
+
+def test_tensorboard_lists_the_runs_beside_the_groups_of_their_curves(
+    shown: Shown, page: Page
+) -> None:
+    page.goto(f"{shown.tensorboard}#timeseries")
+    expect(page.get_by_role("button", name="Expand group").first).to_be_visible()
+    # The list has pages of ten
+    expected = [f"/{run}" for run in sorted(RUNS)[:10]]
+    for _ in range(PATIENCE // 500):
+        seen = page.locator("body").aria_snapshot()
+        if all(run in seen for run in expected):
+            break
+        page.wait_for_timeout(500)
+    assert [run for run in expected if run not in seen] == []
+    assert "train" in seen and "val" in seen
+
+
+def test_tensorboard_shows_pictures_settings_and_the_report(shown: Shown, page: Page) -> None:
+    page.goto(f"{shown.tensorboard}#images")
+    page.get_by_role("textbox").nth(1).fill("validation/mistakes")
+    wait_until_drawn(page, "data/plugin/images/individualImage|^blob:", 8)
+
+    page.goto(f"{shown.tensorboard}#hparams")
+    expect(page.get_by_role("row", name=re.compile("-seed[01] "))).to_have_count(len(RUNS))
+    for setting in ("arm", "batch_norm", "dropout"):
+        expect(page.get_by_role("columnheader", name=setting)).to_be_visible()
+
+    page.goto(f"{shown.tensorboard}#text")
+    page.get_by_role("textbox").nth(1).fill("^report")
+    expect(page.get_by_text("Which regularizers help?")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 800, 1600])
+def test_the_report_fits_into_any_window(shown: Shown, page: Page, width: int) -> None:
+    run_id = shown.study.info.run_id
+    report = Path(shown.client.download_artifacts(run_id, "report.html", str(shown.folder)))
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(report.as_uri())
+    expect(page.get_by_role("heading", name="Which regularizers help?")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    figures = page.locator("svg")
+    assert figures.count() >= 4
+    for number in range(figures.count()):
+        box = figures.nth(number).bounding_box()
+        assert box is not None and box["width"] > 100 and box["x"] >= 0
