@@ -210,6 +210,8 @@ def test_a_study_shows_its_table_and_a_training_that_was_part_of_it_is_known(
         [MlflowClient().get_experiment_by_name("mlp").experiment_id],
         "tags.`mlp.kind` = 'study'",
     )[0]
+    (data,), (of_run,) = parent.inputs.dataset_inputs, child.inputs.dataset_inputs
+    assert (data.dataset.name, data.dataset.digest) == ("colors", of_run.dataset.digest)
     contents = json.loads(mlflow.artifacts.load_text(parent.info.artifact_uri + "/study.json"))
     assert len(contents["runs"]) == 12
 

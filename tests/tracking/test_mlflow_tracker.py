@@ -17,6 +17,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 from mlp.config import ReportConfig, RunConfig
 from mlp.data.dataset import open_index
@@ -102,7 +103,8 @@ def train(study: Study, store: Store) -> tuple[MlflowTracker, list[Outcome]]:
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
     tracker.plan(study.plan([REMARK]), study.split_table())
     outcomes = run(study, tracker)
-    report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())
+    published = report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())
+    tracker.show(published.terminal, published.pictures)
     tracker.end("FINISHED")
     return tracker, outcomes
 
@@ -220,6 +222,50 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
     shown = pd.read_csv(client.download_artifacts(tracker.run_id, "scores.csv"))
     accuracies = [o.scores["final/accuracy"] for o in outcomes if o.arm == "drop"]
     assert list(shown.set_index("arm").loc["drop", "final/accuracy"]) == accuracies
+
+
+def test_a_study_has_the_scores_of_its_arms_and_the_load_of_the_machine(
+    study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    tracker, outcomes = train(study, store)
+    parent = store.client.get_run(tracker.run_id)
+    runs = children(store.client, tracker.run_id, store.experiment_id)
+    numbers = parent.data.metrics
+    by_arm = {
+        arm: np.mean([o.scores["final/accuracy"] for o in outcomes if o.arm == arm])
+        for arm in ("baseline", "drop")
+    }
+    assert {arm: numbers[f"accuracy/{arm}"] for arm in by_arm} == pytest.approx(by_arm)
+    difference = by_arm["drop"] - by_arm["baseline"]
+    assert numbers["accuracy difference/drop"] == pytest.approx(difference)
+    assert not [name for name in numbers if "wild" in name or name.endswith("difference/baseline")]
+
+    assert 0 <= numbers["system/cpu_utilization_percentage"] <= 100
+    assert not [name for run in runs.values() for name in run.data.metrics if "system/" in name]
+
+
+def test_tensorboard_has_a_row_of_settings_for_each_run_and_the_report(
+    study: Study, store: Store
+) -> None:
+    train(study, store)
+    folder = Path("runs") / study.label
+    row = _events(folder / "drop-seed1").summary_metadata["_hparams_/session_start_info"]
+    content = HParamsPluginData.FromString(row.plugin_data.content).session_start_info.hparams
+    shown = {name: getattr(value, value.WhichOneof("kind")) for name, value in content.items()}
+    assert shown == {
+        "arm": "drop",
+        "seed": 1,
+        "dropout": 0.3,
+        "early_stopping_patience": 1,
+        "optimizer": "adam",
+        "lr": 0.001,
+        "weight_decay": 0.0,
+    }
+    report = _events(folder / "report")
+    (event,) = report.Tensors("report/text_summary")
+    assert "\n    drop  " in event.tensor_proto.string_val[0].decode()
+    assert report.Tags()["images"]
 
 
 def _events(folder: Path) -> EventAccumulator:
