@@ -16,8 +16,9 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
 
     from mlp.study import between, report, summary
     from mlp.study.wording import Wording
+    from mlp.tracking.pages import run_page
     from mlp.tracking.recorded import find_study, read_study, record_report
-    from mlp.tracking.store import open_store, run_page
+    from mlp.tracking.store import open_store
 
     store = open_store(choice.experiment_name)
     study = find_study(store, choice.study)

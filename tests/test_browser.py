@@ -157,21 +157,25 @@ def test_the_address_that_a_study_prints_shows_its_verdict_and_its_arms(
         expect(page.get_by_role("cell", name=arm, exact=True).first).to_be_visible()
     expect(page.get_by_text("accuracy/batch-norm", exact=True)).to_be_visible()
     expect(page.get_by_text("system/cpu_utilization_percentage")).to_be_visible()
-    table = page.get_by_role("link", name="as a table").get_attribute("href")
-    page.goto(f"{shown.mlflow}{table}")
-    for run in RUNS:
-        expect(page.get_by_role("link", name=run, exact=True).first).to_be_visible()
 
 
-def test_all_runs_stand_side_by_side_as_charts(shown: Shown, page: Page) -> None:
-    (charts,) = re.findall(
-        r"\[as charts\]\(([^)]*)\)", shown.study.data.tags["mlflow.note.content"]
-    )
-    page.goto(shown.mlflow + charts)
+def test_all_runs_stand_side_by_side_by_arm(shown: Shown, page: Page) -> None:
+    description = shown.study.data.tags["mlflow.note.content"]
+    table, charts = re.findall(r"\[as (?:a table|charts)\]\(([^)]*)\)", description)
+    page.set_viewport_size({"width": 2600, "height": 1000})
+    page.goto(shown.mlflow + table)
     expect(page.get_by_text("16 matching runs")).to_be_visible()
+    expect(page.get_by_text("Group: batch-norm", exact=True)).to_be_visible()
+    for run in ("batch-norm-seed0", "batch-norm-seed1"):
+        expect(page.get_by_role("link", name=run, exact=True)).to_be_visible()
+    for column in ("final/accuracy", "final/gap_accuracy", "dropout", "batch_norm"):
+        expect(page.get_by_role("columnheader", name=column, exact=True).first).to_be_visible()
+
+    page.goto(shown.mlflow + charts)
     expect(page.get_by_text("final/accuracy", exact=True).first).to_be_visible()
-    # Bars: every final score is of step 0
-    expect(page.locator(".js-plotly-plot .barlayer .bars path").first).to_be_visible()
+    # Bars, one for the mean of each arm: every final score is of step 0
+    bars = page.locator(".js-plotly-plot").first.locator(".barlayer .bars path")
+    expect(bars).to_have_count(len(ARMS))
 
 
 def test_a_run_has_charts_pictures_over_epochs_and_files(shown: Shown, page: Page) -> None:

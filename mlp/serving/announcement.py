@@ -14,8 +14,9 @@ from mlp.serving.registry import CHALLENGER, Registration
 from mlp.study.resampling import METRICS
 from mlp.study.wording import Wording
 from mlp.tracking import results
+from mlp.tracking.pages import run_page
 from mlp.tracking.recorded import record_report
-from mlp.tracking.store import Store, run_page
+from mlp.tracking.store import Store
 
 
 def description(made: Registration) -> str:

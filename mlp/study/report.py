@@ -23,14 +23,16 @@ from mlp.study.dynamics import TARGET_SHARE
 from mlp.study.evidence import Evidence, weigh
 from mlp.study.page import render
 from mlp.study.wording import NONE, Wording
+from mlp.tracking.pages import run_page, view_page
 from mlp.tracking.recorded import (
     RecordedStudy,
     StudyRun,
     read_study,
     read_weights,
     record_report,
+    share_view,
 )
-from mlp.tracking.store import Store, run_page, runs_page
+from mlp.tracking.store import Store
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,6 +54,7 @@ def publish(store: Store, parent: StudyRun, config: ReportConfig) -> Report:
     study = read_study(store, parent)
     report = build(study, config, _initial_weights(store, study))
     record_report(store, study.run_id, report.description, report.files, report.metrics)
+    share_view(store, study, config.metric)
     return report
 
 
@@ -132,13 +135,13 @@ def markdown(evidence: Evidence, say: Wording) -> str:
 
 
 def _all_runs(evidence: Evidence, say: Wording) -> list[str]:
-    """Links to the runs side by side, unless the study's name would end a filter's quotation."""
+    """Links to the runs side by side."""
     study = evidence.study
-    if len(study.runs) == 1 or "'" in study.label:
+    if not study.has_view:
         return []
     pages = {
-        view: runs_page(study.experiment_id, study.label, f"final/{evidence.metric}", charts)
-        for view, charts in (("table", False), ("charts", True))
+        name: view_page(study.experiment_id, study.run_id, charts)
+        for name, charts in (("table", False), ("charts", True))
     }
     return [say("all_runs", **pages)]
 

@@ -20,6 +20,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from mlp.config import RunConfig
 from mlp.data.remarks import Remark
 from mlp.learning.scores import Evaluation
+from mlp.tracking.pages import shared_view
 from mlp.tracking.reuse import is_diverged
 from mlp.tracking.store import (
     COPIED,
@@ -102,6 +103,11 @@ class RecordedStudy:
     def pairs(self) -> list[tuple[int, str]]:
         """Seeds and folds, sorted: in whatever order they were planned, a report is the same."""
         return sorted({run.pair for run in self.runs})
+
+    @property
+    def has_view(self) -> bool:
+        """Whether the MLflow UI can show its runs together: a filter cannot quote every name."""
+        return len(self.runs) > 1 and "'" not in self.label
 
     def of(self, arm: str) -> dict[tuple[int, str], RecordedRun]:
         """The runs of an arm by pair."""
@@ -278,6 +284,20 @@ def record_report(
             file.parent.mkdir(exist_ok=True)
             file.write_bytes(content)
         client.log_artifacts(run_id, folder)
+
+
+def share_view(store: Store, study: RecordedStudy, metric: str) -> None:
+    """Let the MLflow UI show a study's runs by arm, with their scores and what their arms change.
+
+    The view is called as the study's run is.
+    """
+    if not study.has_view:
+        return
+    metrics = [f"final/{name}" for name in dict.fromkeys((metric, "gap_accuracy", "epochs"))]
+    settings = dict.fromkeys(name for arm in study.arms for name in arm["changes"])
+    runs = f"tags.`{STUDY}` = '{study.label}' and tags.`{KIND}` = 'run'"
+    key, value = shared_view(study.run_id, runs, metrics, settings)
+    store.client.set_experiment_tag(study.experiment_id, key, value)
 
 
 def read_weights(store: Store, run: RecordedRun) -> dict[str, Histogram]:

@@ -11,6 +11,7 @@ from mlflow.entities import LoggedModelOutput, Metric, Run
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
 
 from mlp.tracking.interface import Outcome, RunSpec
+from mlp.tracking.pages import run_page
 from mlp.tracking.store import (
     COPIED,
     DATA,
@@ -22,7 +23,6 @@ from mlp.tracking.store import (
     REPORT,
     STUDY,
     Store,
-    run_page,
 )
 
 

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 import mlflow
 import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewType
 from mlflow.tracking.context.registry import resolve_tags
+
+from mlp.tracking.pages import run_page
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
 STUDY, DATA, PROCESS, DIVERGED = "mlp.study", "mlp.data", "mlp.process", "mlp.diverged"
@@ -25,8 +26,7 @@ NOTE = "mlflow.note.content"
 # Artifacts of a study's run: what it is made of, and what is said of it
 PLAN, SPLIT = "study.json", "split.csv"
 REPORT = ("report.html", "report.md", "comparison.csv", "scores.csv", "figures")
-# Where `mlflow ui` serves, and what makes it show trainings rather than language models
-_UI, _TRAINING = "http://127.0.0.1:5000", "workflowType=machine_learning"
+_UI = "http://127.0.0.1:5000"  # where `mlflow ui` serves
 COPIED = "Recorded before as "  # how the description of a copied run begins
 
 
@@ -137,22 +137,6 @@ class Store:
             return f"MLflow:      {self.uri.rstrip('/')}/{page}"
         shown = f"{_UI}/{page}"
         return f"MLflow:      mlflow ui --backend-store-uri {self.uri}\n             {shown}"
-
-
-def run_page(experiment_id: str, run_id: str) -> str:
-    """The address of a run within the MLflow UI."""
-    return f"#/experiments/{experiment_id}/runs/{run_id}?{_TRAINING}"
-
-
-def runs_page(experiment_id: str, study: str, metric: str, charts: bool) -> str:
-    """The address of all runs of a study within the MLflow UI, highest metric first."""
-    query = {
-        "searchFilter": f"tags.`{STUDY}` = '{study}' and tags.`{KIND}` = 'run'",
-        "orderByKey": f"metrics.`{metric}`",
-        "orderByAsc": "false",
-        "compareRunsMode": "CHART" if charts else "TABLE",
-    }
-    return f"#/experiments/{experiment_id}/runs?{_TRAINING}&{urlencode(query, quote_via=quote)}"
 
 
 def open_store(experiment_name: str) -> Store:

@@ -19,8 +19,8 @@ from mlp.study.phrases import LANGUAGES, PHRASES
 from mlp.study.report import Report, build
 from mlp.study.resampling import METRICS
 from mlp.study.suites import SUITES
+from mlp.tracking.pages import run_page
 from mlp.tracking.recorded import RecordedRun, RecordedStudy
-from mlp.tracking.store import run_page
 from tests.study.conftest import MakeRecorded
 
 REGULARIZATION = {arm.name: arm.changes for arm in SUITES["regularization"].arms}
