@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from mlflow.projects._project_spec import load_project
 
+from mlp.study.suites import find_suite
 from scripts.command import SettingsCommand
 
 ROOT = Path(__file__).parents[2]
@@ -53,6 +54,13 @@ def test_mlflow_run_takes_what_a_document_shows(document: str, line: str) -> Non
     for flag, value in pairwise(arguments):
         if flag == "-P":
             assert value.split("=")[0] in known, value
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_suites_beside_the_documents_are_suites_and_are_shown(path: Path) -> None:
+    suite = find_suite(str(path))
+    assert len(suite.arms) >= 2
+    assert [line for _, line in commands("python -m scripts.study") if path.name in line]
 
 
 def test_documents_are_not_empty_of_commands() -> None:
