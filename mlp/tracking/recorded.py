@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,7 @@ StudyRun = Run  # MLflow's record of the run of a study
 Floats = NDArray[np.float64]
 Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
 
+_REFUSED = r"[^\w./ -]"  # in the name of a metric, by MLflow, whereas arms may be called a=1,b=2
 _HISTORIES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "time/epoch_seconds")
 
 
@@ -272,7 +274,10 @@ def record_report(
     """
     client = store.client
     now = int(time.time() * 1000)
-    numbers = [Metric(name, value, now, 0) for name, value in (metrics or {}).items()]
+    numbers = [
+        Metric(re.sub(_REFUSED, " ", name), value, now, 0)
+        for name, value in (metrics or {}).items()
+    ]
     client.log_batch(run_id, metrics=numbers)
     said = client.get_run(run_id).data.tags.get(NOTE, "")
     # A single run that was copied has said so there

@@ -37,7 +37,7 @@ SUITE = Suite(
     "Which?",
     (
         Arm("baseline", {}, "plain"),
-        Arm("drop", {"dropout": 0.3, "early_stopping_patience": 1}, "with dropout"),
+        Arm("drop=0.3", {"dropout": 0.3, "early_stopping_patience": 1}, "with dropout"),
         Arm("wild", {"optimizer": "sgd", "lr": 1000.0, "weight_decay": 1000.0}, "diverges"),
     ),
 )
@@ -124,7 +124,7 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
     assert (
         set(runs)
         == set(in_memory)
-        == {f"{arm}-seed{seed}" for arm in ("baseline", "drop", "wild") for seed in (0, 1)}
+        == {f"{arm}-seed{seed}" for arm in ("baseline", "drop=0.3", "wild") for seed in (0, 1)}
     )
     for name, recorded in in_memory.items():
         run_ = runs[name]
@@ -220,8 +220,8 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
     files = {f.path for f in client.list_artifacts(tracker.run_id)}
     assert files == {"study.json", "split.csv", *REPORT}
     shown = pd.read_csv(client.download_artifacts(tracker.run_id, "scores.csv"))
-    accuracies = [o.scores["final/accuracy"] for o in outcomes if o.arm == "drop"]
-    assert list(shown.set_index("arm").loc["drop", "final/accuracy"]) == accuracies
+    accuracies = [o.scores["final/accuracy"] for o in outcomes if o.arm == "drop=0.3"]
+    assert list(shown.set_index("arm").loc["drop=0.3", "final/accuracy"]) == accuracies
 
 
 def test_a_study_has_the_scores_of_its_arms_and_the_load_of_the_machine(
@@ -234,11 +234,12 @@ def test_a_study_has_the_scores_of_its_arms_and_the_load_of_the_machine(
     numbers = parent.data.metrics
     by_arm = {
         arm: np.mean([o.scores["final/accuracy"] for o in outcomes if o.arm == arm])
-        for arm in ("baseline", "drop")
+        for arm in ("baseline", "drop=0.3")
     }
-    assert {arm: numbers[f"accuracy/{arm}"] for arm in by_arm} == pytest.approx(by_arm)
-    difference = by_arm["drop"] - by_arm["baseline"]
-    assert numbers["accuracy difference/drop"] == pytest.approx(difference)
+    shown = {arm: numbers[f"accuracy/{arm.replace('=', ' ')}"] for arm in by_arm}
+    assert shown == pytest.approx(by_arm)
+    difference = by_arm["drop=0.3"] - by_arm["baseline"]
+    assert numbers["accuracy difference/drop 0.3"] == pytest.approx(difference)
     assert not [name for name in numbers if "wild" in name or name.endswith("difference/baseline")]
 
     assert 0 <= numbers["system/cpu_utilization_percentage"] <= 100
@@ -250,11 +251,11 @@ def test_tensorboard_has_a_row_of_settings_for_each_run_and_the_report(
 ) -> None:
     train(study, store)
     folder = Path("runs") / study.label
-    row = _events(folder / "drop-seed1").summary_metadata["_hparams_/session_start_info"]
+    row = _events(folder / "drop=0.3-seed1").summary_metadata["_hparams_/session_start_info"]
     content = HParamsPluginData.FromString(row.plugin_data.content).session_start_info.hparams
     shown = {name: getattr(value, value.WhichOneof("kind")) for name, value in content.items()}
     assert shown == {
-        "arm": "drop",
+        "arm": "drop=0.3",
         "seed": 1,
         "dropout": 0.3,
         "early_stopping_patience": 1,
@@ -264,7 +265,7 @@ def test_tensorboard_has_a_row_of_settings_for_each_run_and_the_report(
     }
     report = _events(folder / "report")
     (event,) = report.Tensors("report/text_summary")
-    assert "\n    drop  " in event.tensor_proto.string_val[0].decode()
+    assert "\n    drop=0.3  " in event.tensor_proto.string_val[0].decode()
     assert report.Tags()["images"]
 
 
@@ -342,10 +343,10 @@ def test_a_study_that_shares_runs_with_another_gets_copies(study: Study, store: 
     of_first = children(store.client, tracker.run_id, store.experiment_id)
     of_second = children(store.client, successor.run_id, store.experiment_id)
     assert len(of_first) == 6
-    assert set(of_second) == {"drop-seed1", "drop-seed2", "wild-seed1", "wild-seed2"}
+    assert set(of_second) == {"drop=0.3-seed1", "drop=0.3-seed2", "wild-seed1", "wild-seed2"}
     assert [o.reused for o in mixed] == [True, True, False, False]
     assert [o.run_id for o in mixed] == [of_second[s.name].info.run_id for s in other.specs]
-    for name in ("drop-seed1", "wild-seed1"):
+    for name in ("drop=0.3-seed1", "wild-seed1"):
         copy, source = of_second[name], of_first[name]
         assert copy.info.status == source.info.status
         assert copy.data.metrics == source.data.metrics
@@ -356,13 +357,13 @@ def test_a_study_that_shares_runs_with_another_gets_copies(study: Study, store: 
             ]
             assert histories[0] == histories[1]
     assert dict(mixed[0].scores) == next(
-        dict(o.scores) for o in outcomes if (o.arm, o.seed) == ("drop", 1)
+        dict(o.scores) for o in outcomes if (o.arm, o.seed) == ("drop=0.3", 1)
     )
     # the copy is known as part of its own study: nothing is copied twice
     again, repeated = train(other, store)
     assert [o.run_id for o in repeated] == [o.run_id for o in mixed]
     assert not children(store.client, again.run_id, store.experiment_id)
-    curves = _events(Path("runs") / other.label / "drop-seed1")
+    curves = _events(Path("runs") / other.label / "drop=0.3-seed1")
     assert len(curves.Scalars("val/loss")) == len(
         store.client.get_metric_history(mixed[0].run_id, "val/loss")
     )
