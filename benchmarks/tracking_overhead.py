@@ -22,7 +22,8 @@ import mlflow
 
 from mlp.config import RunConfig
 from mlp.data.dataset import open_index
-from mlp.study.runner import Study, plan, run
+from mlp.study.planning import Study, plan
+from mlp.study.runner import run
 from mlp.study.suites import SUITES
 from mlp.tracking.interface import Tracker
 from mlp.tracking.mlflow_tracker import MlflowRun, MlflowTracker

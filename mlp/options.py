@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from mlp.config import ExperimentConfig, RunConfig, TrackingConfig
+from mlp.config import MAX_FOLDS, ExperimentConfig, RunConfig, TrackingConfig
 from mlp.settings import Settings
 
 
@@ -19,6 +19,48 @@ class SuiteChoice(Settings):
         description="name of a suite, or a YAML file with one of your own",
     )
     list: bool = Field(False, description="print every suite with its arms, and train nothing")
+
+
+class SearchConfig(Settings):
+    """Where a search looks, how, and for how long."""
+
+    space: str = Field(
+        "default",
+        min_length=1,
+        description="name of a search space (default, exercise_batch_norm, exercise_dropout), or a "
+        "YAML file with one of your own",
+    )
+    trials: int = Field(
+        50,
+        ge=1,
+        le=100_000,
+        description="configurations to score, all processes of the search together; pruned ones "
+        "count",
+    )
+    sampler: Literal["tpe", "random", "grid"] = Field(
+        "tpe",
+        description="what proposes configurations: tpe, a model of what was good so far "
+        "(tree-structured Parzen estimators); random, chance; grid, every combination",
+    )
+    prune: bool = Field(
+        True,
+        description="stop a trial at an epoch at which it is worse than the median of those before",
+    )
+    folds: int = Field(
+        3,
+        ge=2,
+        le=MAX_FOLDS,
+        description="folds of the cross-validation that scores a trial; copies of an image share a "
+        "fold",
+    )
+    confirm: int = Field(
+        4,
+        ge=0,
+        le=100,
+        description="best configurations to be trained again under fresh seeds and folds, and "
+        "compared with the base as a study; 0: none",
+    )
+    confirm_seeds: int = Field(3, ge=1, le=1000, description="fresh seeds of that study")
 
 
 class StudyChoice(ExperimentConfig):

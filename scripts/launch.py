@@ -4,30 +4,40 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
 
+if TYPE_CHECKING:
+    from mlp.study.suite import Suite
+    from mlp.tracking.store import Store
+
 
 def launch(
-    suite_name: str,
+    chosen: str | Suite,
     base: RunConfig,
     study_config: StudyConfig,
     tracking: TrackingConfig,
     report_config: ReportConfig,
+    store: Store | None = None,
 ) -> None:
-    """Train what is not recorded yet, record and print the report, say where to look."""
+    """Train what is not recorded yet, record and print the report, say where to look.
+
+    `chosen` is a suite or the name of one; `store` is opened where it is not given.
+    """
     # Here, so that --help does not wait for torch and mlflow
     from mlp.data.dataset import index_of
     from mlp.data.remarks import remarks
     from mlp.study import report
-    from mlp.study.runner import plan, run
+    from mlp.study.planning import plan
+    from mlp.study.runner import run
     from mlp.study.suites import find_suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
     from mlp.tracking.store import open_store
 
-    suite = find_suite(suite_name)
+    suite = find_suite(chosen) if isinstance(chosen, str) else chosen
     base = suite.prepared(base)
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
     single = len(suite.arms) == len(seeds) == len(folds) == 1
@@ -38,7 +48,7 @@ def launch(
         click.echo(f"Note: {line}", err=True)
     tracker = None
     try:
-        store = open_store(tracking.experiment_name)
+        store = store or open_store(tracking.experiment_name)
         stale = store.end_stale_runs()
         if stale:
             click.echo(f"Note: {stale} runs of a process that died were ended as KILLED", err=True)

@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import SuiteChoice
+from mlp.options import SearchConfig, SuiteChoice
 from mlp.settings import Settings, field_text
 from scripts.ablation import ablation
 from scripts.audit import audit
@@ -21,6 +21,7 @@ from scripts.init import init
 from scripts.predict import predict
 from scripts.register import register
 from scripts.report import report
+from scripts.search import search
 from scripts.study import study
 from scripts.train import train
 
@@ -57,6 +58,12 @@ def mlproject() -> str:
         *_parameters(SuiteChoice),
         "      <<: *study",
         *_command("scripts.study", study),
+        "  search:",
+        "    parameters:",
+        *_parameters(SearchConfig),
+        "      <<: *training",
+        *_parameters(ReportConfig),
+        *_command("scripts.search", search),
         "  report:",
         "    parameters:",
         *_parameters(*report.groups),

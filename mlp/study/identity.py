@@ -22,6 +22,7 @@ _SOURCES = (
     "learning",
     "tracking",
     "serving",
+    "study/planning.py",
     "study/runner.py",
 )
 

@@ -63,3 +63,36 @@ class Progress:
         """Leave the terminal in order."""
         self.group_ended()
         self._study.close()
+
+
+class SearchProgress(Progress):
+    """A bar for the trials of a search and one for the folds in training; else a line a trial."""
+
+    def __init__(self, trials: int, ended: int) -> None:
+        if ended:
+            tqdm.write(f"{ended} trials are scored already")
+        self._terminal = sys.stderr.isatty()
+        self._study = tqdm(
+            total=max(trials, ended),
+            initial=ended,
+            desc="search",
+            unit="trial",
+            disable=None,
+            position=0,
+        )
+        self._epochs = None
+
+    def so_far(self, ended: int, best: str) -> None:
+        """So many trials are scored, by all processes together; `best` says what is best."""
+        self._study.n = ended
+        self._study.set_postfix_str(best)
+
+    def scored(self, trial: str) -> None:
+        """A trial has ended: what became of it."""
+        if not self._terminal:
+            tqdm.write(trial)
+
+    def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
+        """A fold has ended, after this many epochs."""
+        assert self._epochs is not None
+        self._epochs.update(spec.config.epochs - epochs)

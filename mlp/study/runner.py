@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
 import cv2
 import numpy as np
-import pandas as pd
 import psutil
 import torch
 from numpy.typing import NDArray
 
-from mlp.config import RunConfig
-from mlp.data.dataset import Dataset, load, resolve, split_of
 from mlp.data.index import Index
-from mlp.data.remarks import Remark
-from mlp.data.split import is_drawn
 from mlp.data.split_file import split_table
 from mlp.data.stream import STREAM_FIELDS, Batches, Stream
 from mlp.learning.checkpoint import Checkpoint
@@ -30,123 +24,18 @@ from mlp.learning.learner import (
     NonFiniteLoss,
     build_network,
     memory_bytes,
-    resolve_device,
 )
 from mlp.learning.memory import keep_freed_memory
 from mlp.learning.scores import Evaluation, final_scores, probabilities
-from mlp.study.identity import identity
+from mlp.study.planning import Datasets, Study, is_own
 from mlp.study.progress import Progress
-from mlp.study.suite import Suite, arm_config
 from mlp.tracking.interface import Outcome, RunLog, RunResult, RunSpec, Tracker
 
-
-@dataclass(frozen=True)
-class Study:
-    """Base configuration x arms x seeds (x folds), resolved, with the index of its data."""
-
-    suite: Suite
-    base: RunConfig
-    seeds: tuple[int, ...]
-    source: Index  # as read from disk
-    index: Index  # with the images refused that could not be decoded
-    specs: tuple[RunSpec, ...]  # by seed, then by fold, then in the order of the arms
-
-    @property
-    def label(self) -> str:
-        """A name for folders: equal for equal studies."""
-        runs = hashlib.sha256(" ".join(s.identity + s.arm for s in self.specs).encode())
-        return f"{self.suite.name}-{self.index.name}-{runs.hexdigest()[:8]}"
-
-    def plan(self, remarks: Sequence[Remark]) -> dict[str, object]:
-        """What the study is made of, enough to find its runs and to report on them later."""
-        return {
-            "suite": self.suite.name,
-            "question": self.suite.question,
-            "data_name": self.index.name,
-            "classes": list(self.index.classes),
-            "base": self.base.as_text(),
-            "arms": [
-                {"name": arm.name, "changes": dict(arm.changes), "about": arm.about}
-                for arm in self.suite.arms
-            ],
-            "runs": [
-                {
-                    "arm": spec.arm,
-                    "seed": spec.config.seed,
-                    "fold": spec.config.fold,
-                    "identity": spec.identity,
-                }
-                for spec in self.specs
-            ],
-            "remarks": [{"kind": r.kind, "values": r.values} for r in remarks],
-        }
-
-    def split_table(self) -> pd.DataFrame | None:
-        """The split that all runs share, None where each draws its own."""
-        shared = [s.config for s in self.specs if not _is_own(self.index, s.config)]
-        return split_table(self.index, split_of(self.index, shared[0])) if shared else None
+Watch = Callable[[Sequence[Sequence[EpochRecord]]], None]
 
 
-class _Datasets:
-    """The data sets of a study, by the settings they depend on: most arms share one."""
-
-    def __init__(self, source: Index) -> None:
-        self.source, self.index = source, source
-        self._made: dict[object, Dataset] = {}
-
-    def get(self, config: RunConfig) -> Dataset:
-        key = (
-            config.image_size,
-            config.channels,
-            config.val_fraction,
-            config.images_per_class,
-            config.seed,
-            config.fold,
-        )
-        if key not in self._made:
-            self.index, self._made[key] = load(self.source, config)
-        return self._made[key]
-
-
-def plan(
-    suite: Suite,
-    base: RunConfig,
-    seeds: Sequence[int],
-    index: Index,
-    folds: Sequence[str] = ("none",),
-) -> Study:
-    """Decide all runs of a study before the first one starts.
-
-    Decodes the images, so that damaged ones are known and listed. Raises DataError; SettingsError
-    for an arm that is not valid or a device that is not there.
-    """
-    base = resolve_device(base)
-    configs = [
-        (arm.name, resolve(arm_config(arm, base.changed({"seed": seed, "fold": fold})), index))
-        for seed in seeds
-        for fold in folds
-        for arm in suite.arms
-    ]
-    datasets = _Datasets(index)
-    splits = [datasets.get(config).split for _, config in configs]
-    source, index = index, datasets.index
-    digest = index.digest
-    varied = tuple(dict.fromkeys(name for arm in suite.arms for name in arm.changes))
-    specs = [
-        RunSpec(
-            name,
-            config,
-            identity(config, digest),
-            index.name,
-            digest,
-            index.classes,
-            len(split.train),
-            len(split.val),
-            varied,
-        )
-        for (name, config), split in zip(configs, splits, strict=True)
-    ]
-    return Study(suite, resolve(base, source), tuple(seeds), source, index, tuple(specs))
+class Stopped(Exception):
+    """Training is not worth going on with; says why."""
 
 
 def run(
@@ -161,7 +50,7 @@ def run(
     ended = {} if retrain else tracker.reuse(study.specs)
     todo = list({s.identity: s for s in study.specs if s.identity not in ended}.values())
     progress = Progress(len({s.identity for s in study.specs}), len(ended))
-    datasets = _Datasets(study.source)
+    datasets = Datasets(study.source)
     try:
         for _, paired in groupby(todo, key=lambda spec: (spec.config.seed, spec.config.fold)):
             for group in _groups(list(paired), datasets, arms_at_once):
@@ -174,9 +63,20 @@ def run(
     ]
 
 
-def _groups(
-    specs: list[RunSpec], datasets: _Datasets, arms_at_once: int
-) -> Iterator[list[RunSpec]]:
+def run_together(study: Study, tracker: Tracker, progress: Progress, watch: Watch) -> list[Outcome]:
+    """Train the folds of one arm side by side; how each ended, in the order of its specs.
+
+    `watch` is called after each epoch with the records of every run that had to be trained. What
+    it raises ends those in training as KILLED and goes on.
+    """
+    ended = tracker.reuse(study.specs)
+    todo = [spec for spec in study.specs if spec.identity not in ended]
+    if todo:
+        ended |= _run_side_by_side(todo, Datasets(study.source), tracker, progress, watch)
+    return [ended[spec.identity] for spec in study.specs]
+
+
+def _groups(specs: list[RunSpec], datasets: Datasets, arms_at_once: int) -> Iterator[list[RunSpec]]:
     """Cut the runs of a seed (and fold) into groups that fit in memory."""
     free = psutil.virtual_memory().available // 2
     group: list[RunSpec] = []
@@ -204,9 +104,13 @@ class _Run:
 
 
 def _run_side_by_side(
-    specs: list[RunSpec], datasets: _Datasets, tracker: Tracker, progress: Progress
+    specs: list[RunSpec],
+    datasets: Datasets,
+    tracker: Tracker,
+    progress: Progress,
+    watch: Watch = lambda _: None,
 ) -> dict[str, Outcome]:
-    """Train runs of one seed (and fold): each epoch is made once, and each run trains on it."""
+    """Train runs side by side: each epoch of a stream is made once, and its runs train on it."""
     torch.set_num_threads(specs[0].config.threads)
     keep_freed_memory()
     streams: dict[tuple[object, ...], Stream] = {}
@@ -234,8 +138,10 @@ def _run_side_by_side(
                 # Made when its turn comes: the first one need not wait for the others' weights
                 live[stream].append(_start(spec, stream, tracker, datasets.index))
                 train(live[stream][-1], stream, batches)
+        every = [run for runs in live.values() for run in runs]
         epoch = 1
         while any(live.values()):
+            watch([run.records for run in every])
             for stream in [stream for stream, runs in live.items() if runs]:
                 batches = stream.epoch(epoch)
                 for run in list(live[stream]):
@@ -307,13 +213,8 @@ def _result(run: _Run, stream: Stream) -> RunResult:
         images=images,
         ensemble=Ensemble((checkpoint,), data.familiarity),
         example=_encode(images[0]),
-        split=split_table(run.index, data.split) if _is_own(run.index, config) else None,
+        split=split_table(run.index, data.split) if is_own(run.index, config) else None,
     )
-
-
-def _is_own(index: Index, config: RunConfig) -> bool:
-    """Whether a run has a split of its own, which its seed (and fold) drew."""
-    return config.fold != "none" or config.images_per_class > 0 or is_drawn(index)
 
 
 def _encode(image: NDArray[np.uint8]) -> bytes:
@@ -322,7 +223,9 @@ def _encode(image: NDArray[np.uint8]) -> bytes:
 
 def _abandon(runs: list[_Run], error: BaseException) -> None:
     for run in runs:
-        if isinstance(error, Exception):
+        if isinstance(error, Stopped):
+            run.log.kill(str(error))
+        elif isinstance(error, Exception):
             run.log.fail(f"{type(error).__name__}: {error}", diverged=False)
         else:
             run.log.kill()

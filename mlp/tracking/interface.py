@@ -82,8 +82,8 @@ class RunLog(Protocol):
     def fail(self, reason: str, diverged: bool) -> Outcome:
         """End the run as FAILED. `diverged`: the same would happen again, so it is not repeated."""
 
-    def kill(self) -> None:
-        """End the run as KILLED."""
+    def kill(self, reason: str = "") -> None:
+        """End the run as KILLED, and say why."""
 
 
 class Tracker(Protocol):

@@ -50,18 +50,25 @@ class MlflowTracker:
     """Records the runs of one study: as children of its parent run, or as that run itself."""
 
     def __init__(
-        self, store: Store, study: str, runs_dir: Path, *, name: str, single: bool
+        self,
+        store: Store,
+        study: str,
+        runs_dir: Path,
+        *,
+        name: str,
+        single: bool,
+        kind: str = "study",
     ) -> None:
         """`study` names the TensorBoard folder under `runs_dir`, `name` the run of the command.
 
-        `single`: the one run of this study is the run of the command and has no parent.
+        `single`: the one run of this study is the run of the command and has no parent. `kind` is
+        what the run of the command is called otherwise.
         """
         self.store, self.single = store, single
         self.packager = Packager(store.client)
         self.study = study
         self.folder = runs_dir / study
-        kind = "run" if single else "study"
-        self.run_id = store.top_run(name, {KIND: kind, STUDY: study})
+        self.run_id = store.top_run(name, {KIND: "run" if single else kind, STUDY: study})
         # Of the machine, while this process works
         self._monitor = SystemMetricsMonitor(
             self.run_id, _MONITOR_SECONDS, resume_logging=True, tracking_uri=store.uri
@@ -83,6 +90,12 @@ class MlflowTracker:
                 run_id = self._copy(run, spec)
             outcomes[spec.identity] = reuse.outcome(run, spec, run_id)
         return outcomes
+
+    def take_over_all(self) -> None:
+        """Make the runs of earlier attempts at this study that died children of this one."""
+        own = f"tags.`{STUDY}` = '{self.study}' and tags.`{KIND}` = 'run'"
+        for run in self.store.search(own):
+            self._take_over(run)
 
     def _take_over(self, run: Run) -> None:
         """An earlier attempt at this study that died: its finished runs become children of this."""
@@ -255,7 +268,9 @@ class MlflowRun:
         self._events.close({})
         return self._end("FAILED", {}, reason)
 
-    def kill(self) -> None:
+    def kill(self, reason: str = "") -> None:
+        if reason:
+            self._client.set_tag(self.run_id, NOTE, reason)
         self._flush()
         self._events.close({})
         self._end("KILLED", {})

@@ -41,7 +41,7 @@ class RecordedRun:
             self._recorder.ended[spec.identity] = outcome
         return outcome
 
-    def kill(self) -> None:
+    def kill(self, reason: str = "") -> None:
         self.status = "KILLED"
 
 

@@ -117,7 +117,7 @@ class Store:
         """End as KILLED the RUNNING runs of processes of this machine that are gone; how many."""
         ended = 0
         for run in self.search(f"attributes.status = 'RUNNING' and tags.`{PROCESS}` LIKE '%'"):
-            if _is_gone(run.data.tags[PROCESS]):
+            if is_gone(run.data.tags[PROCESS]):
                 self.client.set_terminated(run.info.run_id, "KILLED")
                 ended += 1
         return ended
@@ -171,11 +171,15 @@ def this_process() -> str:
     return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"
 
 
-def _is_gone(process: str) -> bool:
+def is_gone(process: str) -> bool:
+    """Whether a process of this machine, named by `this_process`, has ended."""
     machine, pid, started = process.rsplit(" ", 2)
     if machine != socket.gethostname():
         return False
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 2
+        found = psutil.Process(int(pid))
+        return (
+            found.status() == psutil.STATUS_ZOMBIE or abs(found.create_time() - float(started)) > 2
+        )
     except psutil.NoSuchProcess:
         return True

@@ -21,12 +21,13 @@ from scripts.mlproject import PATH, mlproject
 from scripts.predict import predict
 from scripts.register import register
 from scripts.report import report
+from scripts.search import search
 from scripts.study import study
 from scripts.train import train
 
 COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init, "study": study,
-            "report": report, "audit": audit, "register": register, "predict": predict,
-            "evaluate": evaluate}  # fmt: skip
+            "search": search, "report": report, "audit": audit, "register": register,
+            "predict": predict, "evaluate": evaluate}  # fmt: skip
 
 
 def test_mlproject_is_what_the_settings_make() -> None:

@@ -14,7 +14,7 @@ from mlp.config import RunConfig
 from mlp.data.dataset import open_index
 from mlp.data.remarks import Remark
 from mlp.learning.scores import Evaluation, final_scores
-from mlp.study.runner import Study, plan
+from mlp.study.planning import Study, plan
 from mlp.study.suite import Arm, Suite
 from mlp.study.suites import SUITES
 from mlp.tracking.recorded import RecordedRun, RecordedStudy

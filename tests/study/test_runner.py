@@ -16,7 +16,8 @@ from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, open_index
 from mlp.data.stream import Batches, Stream
 from mlp.learning.learner import EpochRecord, Learner
-from mlp.study.runner import Study, plan, run
+from mlp.study.planning import Study, plan
+from mlp.study.runner import run
 from mlp.study.suite import Arm, Suite
 from mlp.study.suites import SUITES
 from mlp.tracking.interface import RunSpec
@@ -63,7 +64,8 @@ def test_another_process_gives_the_same_bits(make_study: MakeStudy, image_tree: 
     program = f"""
 from mlp.config import RunConfig
 from mlp.data.dataset import open_index
-from mlp.study.runner import plan, run
+from mlp.study.planning import plan
+from mlp.study.runner import run
 from mlp.study.suite import Arm, Suite
 from mlp.tracking.recorder import Recorder
 import hashlib

@@ -1,0 +1,134 @@
+"""The plan of a study: every run that it is made of, decided before the first one starts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from mlp.config import RunConfig
+from mlp.data.dataset import Dataset, load, resolve, split_of
+from mlp.data.index import Index
+from mlp.data.remarks import Remark
+from mlp.data.split import is_drawn
+from mlp.data.split_file import split_table
+from mlp.learning.learner import resolve_device
+from mlp.study.identity import identity
+from mlp.study.suite import Suite, arm_config
+from mlp.tracking.interface import RunSpec
+
+
+@dataclass(frozen=True)
+class Study:
+    """Base configuration x arms x seeds (x folds), resolved, with the index of its data."""
+
+    suite: Suite
+    base: RunConfig
+    seeds: tuple[int, ...]
+    source: Index  # as read from disk
+    index: Index  # with the images refused that could not be decoded
+    specs: tuple[RunSpec, ...]  # by seed, then by fold, then in the order of the arms
+
+    @property
+    def label(self) -> str:
+        """A name for folders: equal for equal studies."""
+        runs = hashlib.sha256(" ".join(s.identity + s.arm for s in self.specs).encode())
+        return f"{self.suite.name}-{self.index.name}-{runs.hexdigest()[:8]}"
+
+    def plan(self, remarks: Sequence[Remark]) -> dict[str, object]:
+        """What the study is made of, enough to find its runs and to report on them later."""
+        return {
+            "suite": self.suite.name,
+            "question": self.suite.question,
+            "data_name": self.index.name,
+            "classes": list(self.index.classes),
+            "base": self.base.as_text(),
+            "arms": [
+                {"name": arm.name, "changes": dict(arm.changes), "about": arm.about}
+                for arm in self.suite.arms
+            ],
+            "runs": [
+                {
+                    "arm": spec.arm,
+                    "seed": spec.config.seed,
+                    "fold": spec.config.fold,
+                    "identity": spec.identity,
+                }
+                for spec in self.specs
+            ],
+            "remarks": [{"kind": r.kind, "values": r.values} for r in remarks],
+        }
+
+    def split_table(self) -> pd.DataFrame | None:
+        """The split that all runs share, None where each draws its own."""
+        shared = [s.config for s in self.specs if not is_own(self.index, s.config)]
+        return split_table(self.index, split_of(self.index, shared[0])) if shared else None
+
+
+class Datasets:
+    """The data sets of a study, by the settings they depend on: most arms share one."""
+
+    def __init__(self, source: Index) -> None:
+        self.source, self.index = source, source
+        self._made: dict[object, Dataset] = {}
+
+    def get(self, config: RunConfig) -> Dataset:
+        key = (
+            config.image_size,
+            config.channels,
+            config.val_fraction,
+            config.images_per_class,
+            config.seed,
+            config.fold,
+        )
+        if key not in self._made:
+            self.index, self._made[key] = load(self.source, config)
+        return self._made[key]
+
+
+def plan(
+    suite: Suite,
+    base: RunConfig,
+    seeds: Sequence[int],
+    index: Index,
+    folds: Sequence[str] = ("none",),
+) -> Study:
+    """Decide all runs of a study before the first one starts.
+
+    Decodes the images, so that damaged ones are known and listed. Raises DataError; SettingsError
+    for an arm that is not valid or a device that is not there.
+    """
+    base = resolve_device(base)
+    configs = [
+        (arm.name, resolve(arm_config(arm, base.changed({"seed": seed, "fold": fold})), index))
+        for seed in seeds
+        for fold in folds
+        for arm in suite.arms
+    ]
+    datasets = Datasets(index)
+    splits = [datasets.get(config).split for _, config in configs]
+    source, index = index, datasets.index
+    digest = index.digest
+    varied = tuple(dict.fromkeys(name for arm in suite.arms for name in arm.changes))
+    specs = [
+        RunSpec(
+            name,
+            config,
+            identity(config, digest),
+            index.name,
+            digest,
+            index.classes,
+            len(split.train),
+            len(split.val),
+            varied,
+        )
+        for (name, config), split in zip(configs, splits, strict=True)
+    ]
+    return Study(suite, resolve(base, source), tuple(seeds), source, index, tuple(specs))
+
+
+def is_own(index: Index, config: RunConfig) -> bool:
+    """Whether a run has a split of its own, which its seed (and fold) drew."""
+    return config.fold != "none" or config.images_per_class > 0 or is_drawn(index)

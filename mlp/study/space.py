@@ -1,0 +1,125 @@
+"""Search spaces: which settings a search may change, and to what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import yaml
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from mlp.config import RunConfig
+from mlp.settings import SettingsError, did_you_mean, field_text
+from mlp.study.settings_file import SettingsFile
+
+_RANGE_KEYS = ("low", "high", "step", "log")
+_SHIPPED = Path(__file__).with_name("spaces")
+
+
+@dataclass(frozen=True)
+class Space:
+    """Settings and the values that they may take, with settings of the base that go with them."""
+
+    name: str
+    about: str
+    dimensions: Mapping[str, BaseDistribution]
+    base: Mapping[str, Any] = field(default_factory=dict)
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        """The values that a trial is to try, as RunConfig takes them."""
+        return {name: trial._suggest(name, kind) for name, kind in self.dimensions.items()}
+
+    def grid(self) -> dict[str, list[Any]]:
+        """Every value of every setting. Raises SettingsError where there are infinitely many."""
+        endless = [name for name, kind in self.dimensions.items() if _values(kind) is None]
+        if endless:
+            raise SettingsError(
+                f"space {self.name}: a grid needs lists, or ranges with a step; "
+                f"{', '.join(endless)} has neither"
+            )
+        return {name: _values(kind) or [] for name, kind in self.dimensions.items()}
+
+
+def find_space(name: str) -> Space:
+    """A space by its name, or from a YAML file. Raises SettingsError where there is none."""
+    shipped = {path.stem: path for path in sorted(_SHIPPED.iterdir())}
+    if name in shipped:
+        return read_space(shipped[name])
+    if name.lower().endswith((".yaml", ".yml")):
+        return read_space(Path(name).expanduser())
+    raise SettingsError(
+        f"space {name!r}: there is none of this name; {did_you_mean(name, shipped)}"
+        f"it should be one of {', '.join(shipped)}, or a YAML file (README.md shows one)"
+    )
+
+
+def read_space(path: Path) -> Space:
+    """Read a space: `about`, `base`, and `space`, with a list or a range for each setting.
+
+    A range has `low` and `high`, and perhaps a `step` or `log: true`. Raises SettingsError, naming
+    the file and the line.
+    """
+    return _SpaceFile(path, "space", "space: and settings with their values").space()
+
+
+class _SpaceFile(SettingsFile):
+    def space(self) -> Space:
+        parts = self.mapping(self.root, ("about", "base", "space"), "a search space")
+        if "space" not in parts:
+            self.wrong(self.root, "a search space needs space: and settings with their values")
+        base = self.settings(parts["base"]) if "base" in parts else {}
+        nodes = self.mapping(parts["space"], tuple(RunConfig.model_fields), "space")
+        if not nodes:
+            self.wrong(parts["space"], "space should name settings, each with a list or a range")
+        dimensions = {name: self._dimension(name, node) for name, node in nodes.items()}
+        about = self.text(parts["about"], "about") if "about" in parts else ", ".join(dimensions)
+        return Space(self.path.stem, about, dimensions, base)
+
+    def _dimension(self, name: str, node: yaml.Node) -> BaseDistribution:
+        if isinstance(node, yaml.SequenceNode):
+            values = [self.value(name, entry) for entry in self.sequence(node, name)]
+            # What Optuna cannot hold is given as it would be typed
+            plain = [
+                v if isinstance(v, bool | int | float | str) else field_text(v) for v in values
+            ]
+            return CategoricalDistribution(tuple(dict.fromkeys(plain)))
+        parts = self.mapping(node, _RANGE_KEYS, f"{name}: a range")
+        if not {"low", "high"} <= set(parts):
+            self.wrong(node, f"{name} should be a list of values, or a range with low and high")
+        low, high = self.value(name, parts["low"]), self.value(name, parts["high"])
+        if isinstance(low, bool) or not all(isinstance(v, int | float) for v in (low, high)):
+            self.wrong(node, f"{name} has no range: give a list of values")
+        options = {k: yaml.SafeLoader("").construct_object(v) for k, v in parts.items()}
+        log, step = options.get("log", False), options.get("step")
+        if not isinstance(log, bool):
+            self.wrong(parts["log"], "log should be true or false")
+        if step is not None and (isinstance(step, bool) or not isinstance(step, int | float)):
+            self.wrong(parts["step"], "step should be a number")
+        try:
+            if isinstance(low, int) and isinstance(high, int):
+                return IntDistribution(low, high, log, 1 if step is None else int(step))
+            return FloatDistribution(low, high, log, step)
+        except (ValueError, TypeError) as error:
+            self.wrong(node, f"{name}: {error}")
+
+
+def _values(kind: BaseDistribution) -> list[Any] | None:
+    """All values of a distribution, None where they cannot be listed."""
+    if isinstance(kind, CategoricalDistribution):
+        return list(kind.choices)
+    if isinstance(kind, IntDistribution) and not kind.log:
+        return list(range(kind.low, kind.high + 1, kind.step))
+    if isinstance(kind, FloatDistribution) and kind.step is not None:
+        count = math.floor((kind.high - kind.low) / kind.step + 1e-9) + 1
+        return [float(v) for v in np.round(kind.low + kind.step * np.arange(count), 12)]
+    return None

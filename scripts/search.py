@@ -1,0 +1,73 @@
+"""Search for the best settings: `python -m scripts.search --data FOLDER --trials 50`."""
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
+from mlp.options import SearchConfig
+from scripts.command import command
+from scripts.launch import launch
+
+
+@command(SearchConfig, RunConfig, TrackingConfig, ReportConfig)
+def search(
+    config: SearchConfig, base: RunConfig, tracking: TrackingConfig, report: ReportConfig
+) -> None:
+    """Search for settings by cross-validation, then compare the best under fresh seeds.
+
+    Each trial is scored by the mean over folds. The same command goes on where it was interrupted;
+    started in several processes at once, they share the search. The other options make the base
+    configuration that trials change. At the end the best configurations are trained again with
+    other seeds and folds, as a study from which `register` can take its model.
+    """
+    from mlp.data.dataset import open_index, resolve
+    from mlp.learning.learner import resolve_device
+    from mlp.settings import SettingsError
+    from mlp.study import search_page
+    from mlp.study.search import Search, arm_of, run_search, top
+    from mlp.study.space import find_space
+    from mlp.study.suite import Arm, Suite
+    from mlp.tracking.mlflow_tracker import MlflowTracker
+    from mlp.tracking.recorded import record_report
+    from mlp.tracking.store import open_store
+
+    if base.fold != "none":
+        raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
+    space = find_space(config.space)
+    base = Suite(space.name, "", (), space.base).prepared(base)
+    index = open_index(base.data, base.split)
+    base = resolve(resolve_device(base), index)
+    sought = Search(config, space, base, index, report.metric)
+    store = open_store(tracking.experiment_name)
+    store.end_stale_runs()
+    folder = Path(tracking.runs_dir)
+    name = f"search on {index.name}"
+    tracker = MlflowTracker(store, sought.label, folder, name=name, single=False, kind="search")
+    try:
+        tracker.take_over_all()
+        store.log_params(tracker.run_id, base.as_text())
+        found = run_search(sought, tracker, tracker.folder)
+        pages = search_page.files(sought, found)
+        record_report(store, tracker.run_id, search_page.markdown(sought, found), pages)
+        tracker.end("FINISHED")
+    except BaseException as error:
+        tracker.end("FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+    click.echo(f"\n{search_page.terminal(sought, found)}\n")
+    click.echo(store.how_to_open(store.page(tracker.run_id)))
+    best = top(found, config.confirm)
+    if not best:
+        return
+    arms = (Arm("base", {}, "the base configuration"), *(arm_of(t, space) for t in best))
+    question = "Of the best that a search found, which is best under fresh seeds and folds?"
+    suite = Suite(f"best-of-{space.name}", question, arms)
+    fresh = base.changed({"seed": base.seed + 1})
+    study = StudyConfig(seeds=config.confirm_seeds, folds=config.folds)
+    click.echo(f"\nThe best {len(best)} again, under fresh seeds and folds:\n")
+    launch(suite, fresh, study, tracking, report, dataclasses.replace(store, adopted_run=None))
+
+
+if __name__ == "__main__":
+    search()
