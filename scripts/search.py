@@ -22,7 +22,7 @@ def search(
     configuration that trials change. At the end the best configurations are trained again with
     other seeds and folds, as a study from which `register` can take its model.
     """
-    from mlp.data.dataset import open_index, resolve
+    from mlp.data.dataset import index_of, resolve
     from mlp.learning.learner import resolve_device
     from mlp.settings import SettingsError
     from mlp.study import search_page
@@ -37,7 +37,7 @@ def search(
         raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
     space = find_space(config.space)
     base = Suite(space.name, "", (), space.base).prepared(base)
-    index = open_index(base.data, base.split)
+    index = index_of(base.changed({"fold": f"1/{config.folds}"}))
     base = resolve(resolve_device(base), index)
     sought = Search(config, space, base, index, report.metric)
     store = open_store(tracking.experiment_name)

@@ -18,9 +18,7 @@ class Progress:
         if reused:
             tqdm.write(f"{reused} of {runs} runs are recorded already: not trained again")
         self._terminal = sys.stderr.isatty()
-        self._study: tqdm[Any] = tqdm(
-            total=runs, initial=reused, desc="study", unit="run", disable=None, position=0
-        )
+        self._study = _bar(runs, reused, "study", "run")
         self._epochs: tqdm[Any] | None = None
 
     def group(self, specs: list[RunSpec]) -> None:
@@ -72,14 +70,7 @@ class SearchProgress(Progress):
         if ended:
             tqdm.write(f"{ended} trials are scored already")
         self._terminal = sys.stderr.isatty()
-        self._study = tqdm(
-            total=max(trials, ended),
-            initial=ended,
-            desc="search",
-            unit="trial",
-            disable=None,
-            position=0,
-        )
+        self._study = _bar(max(trials, ended), ended, "search", "trial")
         self._epochs = None
 
     def so_far(self, ended: int, best: str) -> None:
@@ -96,3 +87,7 @@ class SearchProgress(Progress):
         """A fold has ended, after this many epochs."""
         assert self._epochs is not None
         self._epochs.update(spec.config.epochs - epochs)
+
+
+def _bar(total: int, initial: int, name: str, unit: str) -> tqdm[Any]:
+    return tqdm(total=total, initial=initial, desc=name, unit=unit, disable=None, position=0)

@@ -11,40 +11,22 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run
+
+from tests.scripts.processes import ROOT, runs, start_command
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 QUICK = ["--image-size", "8", "--hidden", "16,8", "--epochs", "40", "--threads", "1"]
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    folder.mkdir(exist_ok=True)
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    # Without it, the store is made in the working directory, as for a user
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    return subprocess.Popen(
-        [sys.executable, "-m", "scripts.ablation", *arguments],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    return start_command("scripts.ablation", folder, *arguments)
 
 
 def table(output: str) -> list[str]:
     lines = output.splitlines()
     begin = next(k for k, line in enumerate(lines) if line.startswith("---"))
     return lines[begin : lines.index("", begin)]
-
-
-def runs(folder: Path, kind: str) -> list[Run]:
-    client = MlflowClient(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
-    experiment = client.get_experiment_by_name("mlp")
-    assert experiment is not None
-    return client.search_runs([experiment.experiment_id], f"tags.`mlp.kind` = '{kind}'")
 
 
 def wait_for(process: subprocess.Popen[str], ended: int) -> None:

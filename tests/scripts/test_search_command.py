@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,17 +14,10 @@ from mlflow.entities import Run
 
 from scripts.register import register
 from scripts.search import search
+from tests.scripts.processes import runs, start_command
 
-ROOT = Path(__file__).parents[2]
 QUICK = ["--image-size", "8", "--epochs", "2", "--threads", "1", "--folds", "2"]
 SPACE = "space:\n  hidden: [[8], [16, 8]]\n  lr: {low: 0.0001, high: 0.03, log: true}\n"
-
-
-def runs(folder: Path, kind: str) -> list[Run]:
-    client = MlflowClient(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
-    experiment = client.get_experiment_by_name("mlp")
-    assert experiment is not None
-    return client.search_runs([experiment.experiment_id], f"tags.`mlp.kind` = '{kind}'")
 
 
 def test_a_search_shows_its_trials_and_compares_the_best_under_fresh_seeds(
@@ -92,17 +83,9 @@ def test_processes_share_a_search_and_one_that_is_killed_loses_nothing(
     (folder / "mine.yaml").write_text(SPACE)
     arguments = ["--data", str(image_tree), *QUICK, "--epochs", "30", "--space", "mine.yaml"]
     arguments += ["--trials", "10", "--confirm", "0"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
 
     def start() -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "scripts.search", *arguments],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        return start_command("scripts.search", folder, *arguments)
 
     first = start()
     assert first.stdout is not None
