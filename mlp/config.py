@@ -6,7 +6,8 @@ value. Command-line options and the parameters in MLproject are made from them, 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -116,10 +117,56 @@ class RunConfig(Settings):
     label_smoothing: Fraction = Field(
         0.0, description="share of the target spread evenly over all classes"
     )
-    network: Literal["mlp", "cnn"] = Field(
+    class_weights: Literal["none", "balanced"] = Field(
+        "none",
+        description="how much a class counts in the loss: each image the same, or each class the "
+        "same, however few its images",
+    )
+    mixup: float = Field(
+        0.0,
+        ge=0.0,
+        le=100.0,
+        allow_inf_nan=False,
+        description="train on blends of two images and their labels, by a share drawn from "
+        "Beta(mixup, mixup): the higher, the more even; 0: none",
+    )
+    cutmix: float = Field(
+        0.0,
+        ge=0.0,
+        le=100.0,
+        allow_inf_nan=False,
+        description="train on images with a rectangle of another one in them and both labels, by "
+        "a share of the area drawn from Beta(cutmix, cutmix); 0: none; with mixup, each batch has "
+        "one of the two",
+    )
+    clip_norm: float = Field(
+        0.0,
+        ge=0.0,
+        le=1e6,
+        allow_inf_nan=False,
+        description="scale gradients down to this L2 norm over all parameters where theirs is "
+        "larger; 0: never",
+    )
+    ema: Fraction = Field(
+        0.0,
+        description="decay of a moving average of the weights, such as 0.99, which is validated "
+        "and kept in place of the last weights; 0: none",
+    )
+    network: Literal["mlp", "mixer", "cnn"] = Field(
         "mlp",
-        description="multilayer perceptron; or, as a reference for it, a small network of three "
-        "convolutions, for which hidden has no meaning",
+        description="multilayer perceptron; mixer: one that sees an image as patches, and mixes "
+        "patches and what is in them in turn; cnn, as a reference for both: three convolutions, "
+        "for which hidden has no meaning",
+    )
+    members: int = Field(
+        1,
+        ge=1,
+        le=1000,
+        description="networks that are trained beside one another from different weights, and "
+        "answer with the mean of their probabilities",
+    )
+    patch: Annotated[int, Field(ge=1, le=1024)] = Field(
+        4, description="side in pixels of the mixer's patches"
     )
     hidden: Annotated[
         tuple[Annotated[int, Field(ge=1, le=65536)], ...],
@@ -127,7 +174,8 @@ class RunConfig(Settings):
         BeforeValidator(_split_integers),
     ] = Field(
         (512, 256),
-        description="widths of the hidden layers, separated by commas",
+        description="widths of the hidden layers, separated by commas; of a mixer, the hidden "
+        "units of each block, and last the numbers that describe a patch",
         json_schema_extra={"expected": "one or more widths from 1 to 65536, such as 512,256"},
     )
     activation: Literal["relu", "tanh", "sigmoid", "gelu", "leaky_relu"] = Field(
@@ -151,6 +199,20 @@ class RunConfig(Settings):
         0.0,
         description="probability of an affine change: shift up to 6.25%, scale up to 10%, "
         "turn up to 45 degrees",
+    )
+    transpose: Probability = Field(
+        0.0,
+        description="probability of exchanging rows and columns; with both flips at 0.5 as well, "
+        "all eight ways to lay down a square are as probable",
+    )
+    color: Probability = Field(
+        0.0, description="probability of changing hue by up to 10 degrees and saturation by 20%"
+    )
+    blur: Probability = Field(0.0, description="probability of blurring a little")
+    erasing: Probability = Field(
+        0.0,
+        description="probability of painting a rectangle of 2% to 33% of the image in the mean "
+        "colour",
     )
     early_stopping_patience: int = Field(
         0,
@@ -176,6 +238,12 @@ class RunConfig(Settings):
     threads: int = Field(
         0, ge=0, le=1024, description="CPU threads of a training step; 0: one a physical core"
     )
+
+    def filled(self, own: Mapping[str, Any]) -> RunConfig:
+        """A copy with the values of `own` where this one has the default. Raises ConfigError."""
+        default = RunConfig()
+        left = {k: v for k, v in own.items() if getattr(self, k) == getattr(default, k)}
+        return self.changed(left)
 
     @model_validator(mode="after")
     def _batch_norm_needs_batches(self) -> Self:

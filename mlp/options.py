@@ -21,15 +21,27 @@ class SuiteChoice(Settings):
     list: bool = Field(False, description="print every suite with its arms, and train nothing")
 
 
+class RecipeChoice(Settings):
+    """Which settings a training begins with."""
+
+    recipe: str = Field(
+        "plain",
+        min_length=1,
+        description="settings to begin with: plain, the defaults; strong, found for small sets of "
+        "colour images; or a YAML file of your own; settings given with other values than their "
+        "defaults go before",
+    )
+
+
 class SearchConfig(Settings):
     """Where a search looks, how, and for how long."""
 
     space: str = Field(
         "default",
         min_length=1,
-        description="name of a search space (default, exercise_batch_norm, exercise_dropout), or a "
-        "YAML file with one of your own",
+        description="name of a search space, or a YAML file with one of your own",
     )
+    list: bool = Field(False, description="print every search space, and search nothing")
     trials: int = Field(
         50,
         ge=1,

@@ -6,13 +6,13 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Purpose = Literal["split", "order", "augmentation", "initialization", "dropout", "search"]
+Purpose = Literal["split", "order", "augmentation", "initialization", "dropout", "search", "mixing"]
 
 
 def seed_sequence(seed: int, purpose: Purpose, *counters: int) -> np.random.SeedSequence:
     """The child of `seed` for a purpose and, where it takes them, counters such as the epoch.
 
-    Equal to `SeedSequence(seed).spawn(6)[k]` for the k-th purpose, and its children in turn for
+    Equal to `SeedSequence(seed).spawn(7)[k]` for the k-th purpose, and its children in turn for
     the counters: a function of the arguments alone, so that any epoch can be made at any time.
     """
     return np.random.SeedSequence(seed, spawn_key=(get_args(Purpose).index(purpose), *counters))

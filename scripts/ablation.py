@@ -1,19 +1,25 @@
 """Compare regularizers: `python -m scripts.ablation --data FOLDER --seeds 5`."""
 
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
+from mlp.options import RecipeChoice
+from mlp.study.recipes import begin_with
 from scripts.command import command
 from scripts.launch import launch
 
 
-@command(RunConfig, StudyConfig, TrackingConfig, ReportConfig)
+@command(RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig)
 def ablation(
-    base: RunConfig, study: StudyConfig, tracking: TrackingConfig, report: ReportConfig
+    recipe: RecipeChoice,
+    base: RunConfig,
+    study: StudyConfig,
+    tracking: TrackingConfig,
+    report: ReportConfig,
 ) -> None:
     """Train a network with each regularizer, and without any, under the same seeds.
 
     The other options make the base configuration, which the regularizers are added to.
     """
-    launch("regularization", base, study, tracking, report)
+    launch("regularization", begin_with(recipe.recipe, base), study, tracking, report)
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def launch(
     from mlp.tracking.store import open_store
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
-    base = suite.prepared(base)
+    base = base.filled(suite.base)
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
     single = len(suite.arms) == len(seeds) == len(folds) == 1
     index = index_of(base.changed({"fold": folds[0]}))

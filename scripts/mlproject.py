@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import SearchConfig, SuiteChoice
+from mlp.options import RecipeChoice, SearchConfig, SuiteChoice
 from mlp.settings import Settings, field_text
 from scripts.ablation import ablation
 from scripts.audit import audit
@@ -41,7 +41,7 @@ def mlproject() -> str:
         "entry_points:",
         "  main: &train",
         "    parameters: &training",
-        *_parameters(RunConfig, TrackingConfig),
+        *_parameters(RecipeChoice, RunConfig, TrackingConfig),
         *_command("scripts.train", train),
         "  train: *train",
         "  ablation:",

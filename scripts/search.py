@@ -6,14 +6,18 @@ from pathlib import Path
 import click
 
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import SearchConfig
+from mlp.options import RecipeChoice, SearchConfig
 from scripts.command import command
 from scripts.launch import launch
 
 
-@command(SearchConfig, RunConfig, TrackingConfig, ReportConfig)
+@command(SearchConfig, RecipeChoice, RunConfig, TrackingConfig, ReportConfig)
 def search(
-    config: SearchConfig, base: RunConfig, tracking: TrackingConfig, report: ReportConfig
+    config: SearchConfig,
+    recipe: RecipeChoice,
+    base: RunConfig,
+    tracking: TrackingConfig,
+    report: ReportConfig,
 ) -> None:
     """Search for settings by cross-validation, then compare the best under fresh seeds.
 
@@ -22,10 +26,16 @@ def search(
     configuration that trials change. At the end the best configurations are trained again with
     other seeds and folds, as a study from which `register` can take its model.
     """
+    if config.list:
+        from mlp.study.space import listing
+
+        click.echo(listing())
+        return
     from mlp.data.dataset import index_of, resolve
     from mlp.learning.learner import resolve_device
     from mlp.settings import SettingsError
     from mlp.study import search_page
+    from mlp.study.recipes import begin_with
     from mlp.study.search import Search, arm_of, run_search, top
     from mlp.study.space import find_space
     from mlp.study.suite import Arm, Suite
@@ -36,7 +46,7 @@ def search(
     if base.fold != "none":
         raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
     space = find_space(config.space)
-    base = Suite(space.name, "", (), space.base).prepared(base)
+    base = begin_with(recipe.recipe, base).filled(space.base)
     index = index_of(base.changed({"fold": f"1/{config.folds}"}))
     base = resolve(resolve_device(base), index)
     sought = Search(config, space, base, index, report.metric)
@@ -48,7 +58,22 @@ def search(
     try:
         tracker.take_over_all()
         store.log_params(tracker.run_id, base.as_text())
-        found = run_search(sought, tracker, tracker.folder)
+        store.log_dataset(
+            tracker.run_id,
+            index.name,
+            index.digest,
+            base.data,
+            len(index.classes),
+            "training and validation",
+        )
+        found = run_search(
+            sought,
+            tracker,
+            tracker.folder,
+            lambda trial, best: tracker.log(
+                {f"search/{report.metric}": trial.value or 0.0, "search/best": best}, trial.number
+            ),
+        )
         pages = search_page.files(sought, found)
         record_report(store, tracker.run_id, search_page.markdown(sought, found), pages)
         tracker.end("FINISHED")

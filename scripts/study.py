@@ -3,14 +3,16 @@
 import click
 
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import SuiteChoice
+from mlp.options import RecipeChoice, SuiteChoice
+from mlp.study.recipes import begin_with
 from scripts.command import command
 from scripts.launch import launch
 
 
-@command(SuiteChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig)
+@command(SuiteChoice, RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig)
 def study(
     choice: SuiteChoice,
+    recipe: RecipeChoice,
     base: RunConfig,
     config: StudyConfig,
     tracking: TrackingConfig,
@@ -26,7 +28,7 @@ def study(
 
         click.echo(listing())
         return
-    launch(choice.suite, base, config, tracking, report)
+    launch(choice.suite, begin_with(recipe.recipe, base), config, tracking, report)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import random
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -35,9 +36,22 @@ STREAM_FIELDS = (
     "vflip",
     "brightness_contrast",
     "shift_scale_rotate",
+    "transpose",
+    "color",
+    "blur",
+    "erasing",
     "seed",
 )
-_AUGMENTATIONS = ("hflip", "vflip", "brightness_contrast", "shift_scale_rotate")
+_AUGMENTATIONS = (
+    "hflip",
+    "vflip",
+    "transpose",
+    "brightness_contrast",
+    "color",
+    "blur",
+    "shift_scale_rotate",
+    "erasing",
+)
 # Above this an epoch stays uint8, augmented ones in a temporary file, and is normalised batch by
 # batch. A guess: small beside any machine's memory, large beside its caches.
 _IN_MEMORY_BYTES = 512 * 2**20
@@ -167,7 +181,8 @@ class Stream:
             with tempfile.TemporaryFile(prefix="mlp-epoch-") as file:
                 _reserve(file.fileno(), int(np.prod(shape, dtype=np.int64)))
                 out = np.memmap(file, np.uint8, "w+", shape=shape)
-        transform = augmentation(self._policy, seed)
+        color = tuple(round(255.0 * mean) for mean in data.normalization("dataset").mean)
+        transform = augmentation(self._policy, color, seed)
         for position, row in enumerate(order):
             out[position] = transform(image=data.pixels[row])["image"]
         return out
@@ -192,8 +207,13 @@ def _reserve(file: int, size: int) -> None:
         ) from None
 
 
-def augmentation(policy: dict[str, float], seed: int):  # type: ignore[no-untyped-def]
-    """The Albumentations pipeline of a policy (probability by name), uint8 (H, W, C) to the same.
+def augmentation(  # type: ignore[no-untyped-def]
+    policy: dict[str, float], mean: tuple[int, ...], seed: int
+):
+    """The Albumentations pipeline of a policy, uint8 (H, W, C) to the same.
+
+    `policy` has the probability of each of `_AUGMENTATIONS`, in that order; whether an image has
+    one says nothing about the others. `mean` is the colour that erasing leaves, 0 to 255 each.
 
     Ranges are those of the transforms that the exercise names, with ShiftScaleRotate's defaults
     for its successor Affine; what leaves the frame is mirrored in, so that no black corner tells
@@ -206,18 +226,35 @@ def augmentation(policy: dict[str, float], seed: int):  # type: ignore[no-untype
     with warnings.catch_warnings():
         # A misspelt argument only warns, and is ignored
         warnings.simplefilter("error", UserWarning)
-        transforms = [
-            A.HorizontalFlip(p=policy["hflip"]),
-            A.VerticalFlip(p=policy["vflip"]),
-            A.RandomBrightnessContrast(
-                brightness_limit=0.2, contrast_limit=0.2, p=policy["brightness_contrast"]
+        transforms = {
+            "hflip": A.HorizontalFlip(p=1.0),
+            "vflip": A.VerticalFlip(p=1.0),
+            "transpose": A.Transpose(p=1.0),
+            "brightness_contrast": A.RandomBrightnessContrast(0.2, 0.2, p=1.0),
+            "color": A.ColorJitter(
+                brightness=(1, 1),
+                contrast=(1, 1),
+                saturation=(0.8, 1.2),
+                hue=(-10 / 360, 10 / 360),
+                p=1.0,
             ),
-            A.Affine(
+            "blur": A.GaussianBlur(sigma_limit=(0.3, 1.0), p=1.0),
+            "shift_scale_rotate": A.Affine(
                 translate_percent=(-0.0625, 0.0625),
                 scale=(0.9, 1.1),
                 rotate=(-45, 45),
                 border_mode=cv2.BORDER_REFLECT_101,
-                p=policy["shift_scale_rotate"],
+                p=1.0,
             ),
-        ]
-        return A.Compose([t for t in transforms if t.p > 0], seed=seed)
+            "erasing": A.Erasing(fill=mean, p=1.0),
+        }
+        made = A.Compose([transforms[name] for name, p in policy.items() if p > 0])
+    # Compose's own seed would be that of each transform: then an image has all of them or none.
+    # Seeded by its place, a transform does the same whatever others there are.
+    for number, (name, p) in enumerate(policy.items()):
+        child = np.random.SeedSequence([seed, number])
+        transforms[name].p = p
+        transforms[name].set_random_state(
+            np.random.default_rng(child), random.Random(int(child.generate_state(1)[0]))
+        )
+    return made

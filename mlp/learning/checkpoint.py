@@ -65,7 +65,7 @@ class Checkpoint:
         """What the last hidden layer makes of decoded images (N, H, W, C): (N, width)."""
         self.network.eval()
         with torch.inference_mode():
-            made = self.network.net[:-1](normalize(pixels, self.normalization))
+            made = self.network.features(normalize(pixels, self.normalization))
         return np.asarray(made.numpy(), np.float32)
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:

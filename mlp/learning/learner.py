@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import time
@@ -20,7 +21,8 @@ from mlp import seeds
 from mlp.config import RunConfig
 from mlp.learning.gradient_noise import NOISE_BATCHES, gradient_noise
 from mlp.learning.initialization import initialize
-from mlp.learning.network import CNN, MLP, Network
+from mlp.learning.mixing import Mixed, mix
+from mlp.learning.network import CNN, MLP, Committee, Mixer, Network
 from mlp.learning.propagation import propagation
 from mlp.learning.scores import epoch_scores
 from mlp.settings import SettingsError
@@ -60,10 +62,12 @@ class EpochRecord:
 
     train/* are means over the images of the epoch as they were trained on: augmented, with
     dropout, and with weights that changed from batch to batch. train/loss is cross-entropy
-    without label smoothing, so that it compares with val/loss; gap/accuracy is
-    train/accuracy - val/accuracy. optim/lr is the rate of the last step, optim/gradient_norm the
-    L2 norm over all parameters, mean of four steps. Epoch 0 is before the first step: it has
-    init/* alone, see `propagation` and `gradient_noise`.
+    without label smoothing or class weights, so that it compares with val/loss; gap/accuracy is
+    train/accuracy - val/accuracy. A mixed image counts with both of its labels by their shares, and
+    of several members train/* are means, while val/* are those of their common answer.
+    optim/lr is the rate of the last step, optim/gradient_norm the L2 norm over all parameters
+    before clipping, mean of four steps. Epoch 0 is before the first step: it has init/* alone, see
+    `propagation` and `gradient_noise`.
     """
 
     epoch: int
@@ -96,16 +100,24 @@ class Learner:
         generator = torch.Generator().manual_seed(seeds.integer(config.seed, "initialization"))
         initialize(self.network, config.init, generator)
         self.network.to(self.device)
+        # Weights averaged over steps, where they are: what is evaluated and kept
+        self._average = copy.deepcopy(self.network) if config.ema else None
         masks = torch.Generator(self.device).manual_seed(seeds.integer(config.seed, "dropout"))
-        self.network.use_generator(masks)
+        for network in filter(None, (self.network, self._average)):
+            network.use_generator(masks)
         self.optimizer = _optimizer(config, self.network)
         self.schedule = _schedule(config, self.optimizer, config.epochs * steps_per_epoch)
-        self._last_lr = config.lr
+        self._last_lr, self._steps, self._classes = config.lr, 0, classes
         self.epochs_done = 0
         self.validation_logits: NDArray[np.float32] | None = None  # (N, K), of the latest epoch
         self.best_epoch = 0
         self._best_value = math.inf
         self._best_weights: dict[str, torch.Tensor] | None = None
+
+    @property
+    def kept(self) -> Network:
+        """The network that is evaluated: the trained one, or the average of its weights."""
+        return self._average or self.network
 
     @property
     def parameter_count(self) -> int:
@@ -159,30 +171,42 @@ class Learner:
         steps = len(batches)
         losses = torch.empty(steps, device=self.device)
         counts = torch.empty(steps)
-        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        correct = torch.zeros((), dtype=torch.float64, device=self.device)
         norms: list[torch.Tensor] = []
         normed = {round((k + 1) * steps / _NORM_STEPS) - 1 for k in range(_NORM_STEPS)}
-        smoothing = self.config.label_smoothing
+        config, parameters = self.config, list(self.network.parameters())
+        smoothing, weights = config.label_smoothing, self._class_weights(batches.labels)
+        mixing = seeds.generator(config.seed, "mixing", self.epochs_done)
         for step, (images, labels) in enumerate(batches):
-            images, labels = images.to(self.device), labels.to(self.device)
+            mixed = mix(
+                images.to(self.device),
+                labels.to(self.device),
+                config.mixup,
+                config.cutmix,
+                mixing,
+            )
             self.optimizer.zero_grad()
-            logits = self.network(images)
-            loss = F.cross_entropy(logits, labels, label_smoothing=smoothing)
-            loss.backward()  # type: ignore[no-untyped-call]
-            if step in normed:
-                norms.append(
-                    nn.utils.get_total_norm(
-                        p.grad for p in self.network.parameters() if p.grad is not None
-                    )
-                )
+            votes = self.network.votes(mixed.images)
+            loss = _cross_entropy(votes, mixed, smoothing, weights)
+            # The sum over members, so that each learns as it would alone
+            (config.members * loss).backward()  # type: ignore[no-untyped-call]
+            if step in normed or config.clip_norm:
+                norm = nn.utils.get_total_norm(p.grad for p in parameters if p.grad is not None)
+                if step in normed:
+                    norms.append(norm)
+                if config.clip_norm:
+                    nn.utils.clip_grads_with_norm_(parameters, config.clip_norm, norm)
             self._last_lr = float(self.optimizer.param_groups[0]["lr"])
             self.optimizer.step()
             if self.schedule is not None:
                 self.schedule.step()
+            if self._average is not None:
+                self._update_average(self._average)
             with torch.no_grad():
                 # Read at the end of the epoch: asking a GPU for a number at each step would stall
-                losses[step] = F.cross_entropy(logits, labels) if smoothing else loss.detach()
-                correct += (logits.argmax(1) == labels).sum()
+                plain = not smoothing and weights is None
+                losses[step] = loss.detach() if plain else _cross_entropy(votes, mixed)
+                correct += _correct(votes, mixed)
             counts[step] = len(labels)
         all_losses = losses.cpu()
         bad = (~torch.isfinite(all_losses)).nonzero()
@@ -200,15 +224,31 @@ class Learner:
             "optim/gradient_norm": float(torch.stack(norms).double().mean()),
         }
 
+    @torch.no_grad()
+    def _update_average(self, average: Network) -> None:
+        """One step of the moving average; at first over few steps, as TensorFlow's is."""
+        steps = self._steps = self._steps + 1
+        share = 1.0 - min(self.config.ema, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(list(average.parameters()), list(self.network.parameters()), share)
+        for own, its in zip(average.buffers(), self.network.buffers(), strict=True):
+            own.copy_(its)
+
+    def _class_weights(self, labels: NDArray[np.int64]) -> torch.Tensor | None:
+        if self.config.class_weights == "none":
+            return None
+        counts = np.bincount(labels, minlength=self._classes)
+        weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        return torch.tensor(weights, dtype=torch.float32, device=self.device)
+
     def logits(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> NDArray[np.float32]:
         """The outputs (N, K) for all images, in evaluation mode unless that is to be forgotten.
 
         Then in batches of the training's size: images in a batch affect one another.
         """
-        self.network.train(not self.config.evaluation_mode)
+        network = self.kept.train(not self.config.evaluation_mode)
         with torch.inference_mode():
             parts = [
-                self.network(part.to(self.device)).cpu()
+                network(part.to(self.device)).cpu()
                 for images, _ in batches
                 for part in self._parts(images)
             ]
@@ -226,18 +266,17 @@ class Learner:
             self.best_epoch, self._best_value = self.epochs_done, value
             if self.config.early_stopping_patience:
                 self._best_weights = {
-                    name: tensor.detach().clone()
-                    for name, tensor in self.network.state_dict().items()
+                    name: tensor.detach().clone() for name, tensor in self.kept.state_dict().items()
                 }
 
     def restore_best(self) -> None:
         """Put back the weights of the best epoch, when early stopping watched for one."""
         if self._best_weights is not None:
-            self.network.load_state_dict(self._best_weights)
+            self.kept.load_state_dict(self._best_weights)
 
     def distinct_units(self) -> int:
         """How many different units the first layer has: those with equal weights count once."""
-        first = next(p for p in self.network.parameters() if p.ndim > 1)
+        first = next(p for p in self.kept.parameters() if p.ndim > 1)
         return len({row.tobytes() for row in first.detach().cpu().numpy()})
 
     def histogram_samples(self) -> dict[str, NDArray[np.float32]]:
@@ -257,19 +296,54 @@ class Learner:
         return samples
 
 
+def _cross_entropy(
+    votes: torch.Tensor,
+    mixed: Mixed,
+    smoothing: float = 0.0,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Mean cross-entropy over images and members; of a mixture, of both labels by their shares."""
+
+    def against(labels: torch.Tensor) -> torch.Tensor:
+        labels = labels.repeat(len(votes) // len(labels))
+        return F.cross_entropy(votes, labels, weights, label_smoothing=smoothing)
+
+    if mixed.share == 1.0:
+        return against(mixed.labels)
+    return mixed.share * against(mixed.labels) + (1.0 - mixed.share) * against(mixed.others)
+
+
+def _correct(votes: torch.Tensor, mixed: Mixed) -> torch.Tensor:
+    """How many images are classified rightly, a mean over members, a mixture by its shares."""
+    answers = votes.argmax(1).view(-1, len(mixed.labels))
+    right = (answers == mixed.labels).sum(dtype=torch.float64)
+    if mixed.share < 1.0:
+        right = right.lerp((answers == mixed.others).sum(dtype=torch.float64), 1.0 - mixed.share)
+    return right / len(answers)
+
+
 def build_network(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Network:
     """The network of a configuration, not initialized."""
-    shared = (config.activation, config.dropout, config.batch_norm)
+    activation, dropout = config.activation, config.dropout
+    network: Network
     if config.network == "cnn":
-        return CNN(shape[0], classes, *shared)
-    return MLP(math.prod(shape), config.hidden, classes, *shared)
+        network = CNN(shape[0], classes, activation, dropout, config.batch_norm)
+    elif config.network == "mixer":
+        network = Mixer(shape, config.patch, config.hidden, classes, activation, dropout)
+    else:
+        size = math.prod(shape)
+        network = MLP(size, config.hidden, classes, activation, dropout, config.batch_norm)
+    if config.members > 1:
+        network = Committee(config.members, config.network, network.arguments)
+    return network
 
 
 def memory_bytes(config: RunConfig, shape: tuple[int, int, int], classes: int) -> int:
     """About how much memory a learner holds: parameters, gradients, optimizer state, best copy."""
     with torch.device("meta"):
         parameters = sum(p.numel() for p in build_network(config, shape, classes).parameters())
-    copies = 2 + (1 if config.optimizer == "sgd" else 2) + (config.early_stopping_patience > 0)
+    copies = 2 + (1 if config.optimizer == "sgd" else 2)
+    copies += (config.early_stopping_patience > 0) + (config.ema > 0)
     return 4 * parameters * copies
 
 

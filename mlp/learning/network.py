@@ -1,13 +1,15 @@
-"""The networks: the multilayer perceptron, and a small CNN to compare it with."""
+"""The networks: multilayer perceptrons of three kinds, and a small CNN to compare them with."""
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -16,6 +18,9 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "gelu": nn.GELU,
     "leaky_relu": nn.LeakyReLU,
 }
+
+
+_MANY = 2**16  # values from which on masks are drawn the quick way
 
 
 class Dropout(nn.Module):
@@ -33,8 +38,18 @@ class Dropout(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training or self.p == 0.0:
             return x
-        keep = 1.0 - self.p
-        return x * torch.empty_like(x).bernoulli_(keep, generator=self.generator).div_(keep)
+        return x * self._mask(x).div_(1.0 - self.p)
+
+    def _mask(self, x: torch.Tensor) -> torch.Tensor:
+        """A one for each value to be kept, a zero for each other one."""
+        if x.device.type != "cpu" or x.numel() < _MANY:
+            return torch.empty_like(x).bernoulli_(1.0 - self.p, generator=self.generator)
+        # Of one random number four decisions, each by 16 bits: a third of the time
+        # (benchmarks/README.md), and p to 1 in 65536
+        numbers = torch.empty(math.ceil(x.numel() / 4), dtype=torch.int64)
+        numbers.random_(-(2**63), None, generator=self.generator)
+        bits = numbers.view(torch.int16)[: x.numel()].view(x.shape)
+        return (bits >= min(round(self.p * 2**16), 2**16 - 1) - 2**15).to(x.dtype)
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
@@ -44,11 +59,13 @@ class Linear(nn.Linear):
     """`nn.Linear` with oneDNN's products where there are any: float32 on an x86 CPU.
 
     torch multiplies float32 with MKL, which takes nearly twice as long on a batch of 32 (AMD Zen 4;
-    benchmarks/README.md). Results agree to rounding.
+    benchmarks/README.md). Results agree to rounding. Patches of images, (B, patches, C), are left
+    to torch: there are so many rows that there is nothing to gain.
     """
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        if _ONEDNN and input.device.type == "cpu" and input.dtype == torch.float32:
+        fits = input.ndim == 2 and input.dtype == torch.float32
+        if _ONEDNN and fits and input.device.type == "cpu":
             output: torch.Tensor = _OneDnnLinear.apply(  # type: ignore[no-untyped-call]
                 input, self.weight, self.bias
             )
@@ -101,6 +118,15 @@ class Network(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.net(images)
         return logits
+
+    def votes(self, images: torch.Tensor) -> torch.Tensor:
+        """What training compares with the labels: logits, of several networks one after another."""
+        return self(images)  # type: ignore[no-any-return]
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """What the last hidden layer makes of images: (B, width)."""
+        made: torch.Tensor = self.net[:-1](images)
+        return made
 
     def use_generator(self, generator: torch.Generator) -> None:
         """Draw all dropout masks from `generator`, which lives on the network's device."""
@@ -185,7 +211,139 @@ class CNN(Network):
         self.net = nn.Sequential(*layers, _linear(channels, classes))
 
 
-NETWORKS: dict[str, type[Network]] = {"mlp": MLP, "cnn": CNN}
+class Patches(nn.Module):
+    """Images (B, C, H, W) cut into squares: (B, squares, C * side * side), row by row.
+
+    Where the side divides H or W with a rest, zeros, the mean colour, are added below and right.
+    """
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self.side = side
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        height, width = images.shape[2:]
+        images = F.pad(images, (0, -width % self.side, 0, -height % self.side))
+        return F.unfold(images, self.side, stride=self.side).transpose(1, 2)
+
+    def extra_repr(self) -> str:
+        return f"side={self.side}"
+
+
+class Perceptron(nn.Sequential):
+    """One hidden layer, back to as many numbers as came in: Linear, activation, Dropout, Linear."""
+
+    def __init__(self, width: int, inner: int, activation: str, dropout: float) -> None:
+        layers = [_linear(width, inner), ACTIVATIONS[activation]()]
+        if dropout > 0.0:
+            layers.append(Dropout(dropout))
+        super().__init__(*layers, _linear(inner, width))
+
+
+class Residual(nn.Module):
+    """x + f(norm(x)), f being a `Perceptron` (He et al. 2016, arXiv:1603.05027)."""
+
+    def __init__(self, norm: nn.Module, perceptron: Perceptron) -> None:
+        super().__init__()
+        self.norm, self.perceptron = norm, perceptron
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        changed: torch.Tensor = self.perceptron(self.norm(x))
+        return x + changed
+
+
+class AcrossPatches(Residual):
+    """`Residual` along the second axis of (B, patches, width), each of the width by itself."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        changed: torch.Tensor = self.perceptron(self.norm(x).transpose(1, 2))
+        return x + changed.transpose(1, 2)
+
+
+class MeanOfPatches(nn.Module):
+    """(B, patches, width) to (B, width)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(dim=1)
+
+
+class Mixer(Network):
+    """MLP-Mixer (Tolstikhin et al. 2021, arXiv:2105.01601): an MLP that cuts images into patches.
+
+    Each patch becomes `hidden[-1]` numbers by the same Linear. Each other entry of `hidden` is a
+    block of two residual perceptrons: one that mixes patches, the same for all numbers, with twice
+    as many hidden units as there are patches, and one with that many hidden units that mixes the
+    numbers of a patch, the same for all patches. Then LayerNorm, the mean over patches, Linear.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        patch: int,
+        hidden: Sequence[int],
+        classes: int,
+        activation: str = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        """`shape` is (C, H, W) of an image, `patch` the side of a patch in pixels."""
+        super().__init__()
+        self.arguments = {
+            "shape": list(shape),
+            "patch": patch,
+            "hidden": list(hidden),
+            "classes": classes,
+            "activation": activation,
+            "dropout": dropout,
+        }
+        channels, height, image_width = shape
+        patches = math.ceil(height / patch) * math.ceil(image_width / patch)
+        *blocks, width = hidden
+        layers: list[nn.Module] = [Patches(patch), _linear(channels * patch**2, width)]
+        for inner in blocks:
+            across = Perceptron(patches, 2 * patches, activation, dropout)
+            layers += [
+                AcrossPatches(nn.LayerNorm(width), across),
+                Residual(nn.LayerNorm(width), Perceptron(width, inner, activation, dropout)),
+            ]
+        self.net = nn.Sequential(
+            *layers, nn.LayerNorm(width), MeanOfPatches(), _linear(width, classes)
+        )
+
+
+class Committee(Network):
+    """Networks of one kind that differ in their weights alone, trained beside one another.
+
+    Its answer is the mean of their probabilities (a deep ensemble: Lakshminarayanan et al. 2017,
+    arXiv:1612.01474).
+    """
+
+    def __init__(self, members: int, kind: str, member: Mapping[str, Any]) -> None:
+        """`kind` is a name in NETWORKS, `member` the arguments of each."""
+        super().__init__()
+        self.arguments = {"members": members, "kind": kind, "member": member}
+        self.members = nn.ModuleList(NETWORKS[kind](**member) for _ in range(members))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """The logarithms of the mean probabilities: (B, classes)."""
+        each = torch.stack([member(images) for member in self.members])
+        return each.log_softmax(dim=2).logsumexp(dim=0) - math.log(len(self.members))
+
+    def votes(self, images: torch.Tensor) -> torch.Tensor:
+        """The logits of each member, one after another: (members * B, classes)."""
+        return torch.cat([member(images) for member in self.members])
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """What the members' last hidden layers make of images, side by side."""
+        every = [member for member in self.members if isinstance(member, Network)]
+        return torch.cat([member.features(images) for member in every], dim=1)
+
+
+NETWORKS: dict[str, type[Network]] = {
+    "mlp": MLP,
+    "mixer": Mixer,
+    "cnn": CNN,
+    "committee": Committee,
+}
 
 
 def _linear(in_features: int, out_features: int) -> nn.Module:

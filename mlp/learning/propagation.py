@@ -72,5 +72,5 @@ def _mean_square(values: torch.Tensor) -> float:
 
 def _promised(values: torch.Tensor, std: float, mean: float) -> float:
     wide = values.detach().double()
-    squares, sums = wide.square().sum(dim=1), wide.sum(dim=1).square()
+    squares, sums = wide.square().sum(dim=-1), wide.sum(dim=-1).square()
     return float((std**2 * squares + mean**2 * sums).mean())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Mapping
 
 import matplotlib
@@ -22,6 +23,7 @@ Weights = Mapping[str, Mapping[str, tuple[Floats, Floats]]]  # by arm and layer:
 
 # Inches: what fits a printed page, and what is still legible across a phone
 _WIDTH, _NARROW = 7.0, 5.0
+_MOST_LAYERS = 6  # whose histograms stand side by side
 _BLUE, _RED, _GRAY = "#0b5cad", "#b3261e", "#6b7280"
 _VERDICT = {"better": _BLUE, "worse": _RED}
 _TEXT = {"font.size": 9, "axes.titlesize": 9, "axes.spines.top": False, "axes.spines.right": False}
@@ -257,7 +259,7 @@ def signals(arm: ArmEvidence) -> dict[str, tuple[Floats, Floats]]:
         prefix = f"init/{kind}/"
         layers = sorted(
             {name.removeprefix(prefix) for r in arm.runs for name in r.metrics if prefix in name},
-            key=int,
+            key=lambda name: [int(number) for number in re.findall(r"\d+", name)],
         )
         if layers:
             measured, promised = (
@@ -300,7 +302,9 @@ def _weights(weights: Weights, say: Wording) -> Figure | None:
     shown = {arm: layers for arm, layers in weights.items() if layers}
     if not shown:
         return None
-    layers = list(next(iter(shown.values())))
+    every = list(next(iter(shown.values())))
+    places = np.unique(np.linspace(0, len(every) - 1, min(len(every), _MOST_LAYERS)).astype(int))
+    layers = [every[place] for place in places]
     figure = Figure((_WIDTH, 0.5 + 0.95 * len(shown)), layout="constrained")
     grid = figure.subplots(len(shown), len(layers), squeeze=False)
     for line, (arm, of_arm) in zip(grid, shown.items(), strict=True):
@@ -312,7 +316,7 @@ def _weights(weights: Weights, say: Wording) -> Figure | None:
             axes.tick_params(labelsize=7)
             axes.xaxis.set_major_locator(MaxNLocator(2))
         line[0].set_ylabel(_plain(arm), rotation=0, ha="right", va="center")
-    for number, axes in enumerate(grid[0]):
-        axes.set_title(f"{say('layer')} {number + 1}")
+    for place, axes in zip(places, grid[0], strict=True):
+        axes.set_title(f"{say('layer')} {place + 1}")
     figure.supxlabel(say("weight"), fontsize=9)
     return figure

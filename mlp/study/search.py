@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
@@ -117,9 +117,15 @@ def _plain(value: Any) -> Any:
     return float(f"{value:.10g}") if isinstance(value, float) else value
 
 
-def run_search(search: Search, tracker: Tracker, folder: Path) -> optuna.Study:
+def run_search(
+    search: Search,
+    tracker: Tracker,
+    folder: Path,
+    scored: Callable[[FrozenTrial, float], None] = lambda trial, best: None,
+) -> optuna.Study:
     """Train until `trials` configurations are scored, by this process and any others that joined.
 
+    `scored` is told each trial that this process has trained to its end, and the best score so far.
     Trials of dead processes are tried again. Raises DataError, SettingsError.
     """
     study = search.open(folder)
@@ -152,6 +158,9 @@ def run_search(search: Search, tracker: Tracker, folder: Path) -> optuna.Study:
             trial.set_user_attr(_OWNER, this_process())
             said = _train(search, study, trial, tracker, progress)
             progress.scored(f"trial {trial.number}: {said}")
+            done = study.get_trials(deepcopy=False)[trial.number]
+            if done.state == TrialState.COMPLETE:
+                scored(done, float(study.best_value))
     finally:
         progress.close()
 

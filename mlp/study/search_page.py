@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import matplotlib.pyplot as plt
 import optuna
@@ -12,38 +13,87 @@ from optuna.trial import TrialState
 from optuna.visualization import matplotlib as drawing
 
 from mlp.settings import field_text
+from mlp.study.page import render
 from mlp.study.search import Search, arm_of, top
 
-_SHOWN = 10  # trials in the table
+_IN_DESCRIPTION, _ON_PAGE = 5, 10  # trials side by side
+_CAPTIONS = {
+    "history": "Scores in the order of the trials, and the best so far",
+    "importance": "How much of the scores' variation each setting explains (fANOVA)",
+    "parallel_coordinates": "Each trial as a line through its settings, darker where better",
+    "slices": "Scores by the values of each setting",
+}
 
 
 def markdown(search: Search, study: optuna.Study) -> str:
     """The description of a search's run: the best trials, and what their scores are worth."""
+    lines = [f"## {_title(search)}", "", f"**{_headline(search, study)}**", ""]
+    lines += [line for said in _said(search, study) for line in (said, "")]
+    table = _best(search, study, _IN_DESCRIPTION)
+    if table:
+        head, *rows = table
+        lines.append(f"| {' | '.join(head)} |")
+        lines.append(f"| --- |{' ---: |' * (len(head) - 1)}")
+        lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def page(search: Search, study: optuna.Study, drawn: Mapping[str, bytes]) -> str:
+    """The same as one HTML file, with more trials and the pictures that were drawn."""
+    return render(
+        "search.html.j2",
+        title=_title(search),
+        setting=f"{search.index.name}: {search.config.sampler}, {search.config.folds} folds, "
+        f"space {search.space.name} ({search.space.about})",
+        headline=_headline(search, study),
+        said=_said(search, study),
+        table=_best(search, study, _ON_PAGE),
+        pictures=[
+            (_CAPTIONS[name], base64.b64encode(content).decode()) for name, content in drawn.items()
+        ],
+    )
+
+
+def _title(search: Search) -> str:
+    return f"Which settings are best on {search.index.name}?"
+
+
+def _headline(search: Search, study: optuna.Study) -> str:
+    best = top(study, 1)
+    if not best:
+        return "No trial was trained to the end."
+    return (
+        f"Trial {best[0].number} has the best {search.metric}: {best[0].value:.4f}, mean of "
+        f"{search.config.folds} folds."
+    )
+
+
+def _said(search: Search, study: optuna.Study) -> list[str]:
     trials = study.get_trials(deepcopy=False)
     count = {state: sum(trial.state == state for trial in trials) for state in TrialState}
-    best = top(study, _SHOWN)
-    lines = [f"## Which settings are best? ({search.space.about})", ""]
-    if not best:
-        return "\n".join([*lines, "No trial was trained to the end."])
-    first = best[0]
-    lines += [
-        f"**Trial {first.number} has the best {search.metric}: {first.value:.4f}, mean of "
-        f"{search.config.folds} folds.**  ",
-        f"It is the best of {count[TrialState.COMPLETE]} trials on the same folds, so its score "
-        "flatters: what it is worth says the study that trains the best again, under fresh seeds "
-        "and folds.",
-        "",
-        f"{count[TrialState.COMPLETE]} trials were trained to the end, {count[TrialState.PRUNED]} "
-        f"were stopped early ({search.config.sampler}).",
-        "",
+    said = [
+        f"{count[TrialState.COMPLETE]} trials were trained to the end, "
+        f"{count[TrialState.PRUNED]} were stopped early."
     ]
-    names = list(search.space.dimensions)
-    lines.append(f"| trial | {search.metric} | {' | '.join(names)} |")
-    lines.append(f"| ---: |{' ---: |' * (len(names) + 1)}")
-    for trial in best:
-        values = [_short(trial.params[name]) for name in names]
-        lines.append(f"| {trial.number} | {trial.value:.4f} | {' | '.join(values)} |")
-    return "\n".join(lines)
+    if count[TrialState.COMPLETE]:
+        said.append(
+            "The best of many trials on the same folds flatters itself: what it is worth says the "
+            f"study best-of-{search.space.name}, which trains the best again under fresh seeds and "
+            "folds."
+        )
+    return said
+
+
+def _best(search: Search, study: optuna.Study, count: int) -> list[list[str]]:
+    """The best trials side by side: a head, their scores, and a row for each setting."""
+    best = top(study, count)
+    if not best:
+        return []
+    return [
+        ["trial", *(str(trial.number) for trial in best)],
+        [search.metric, *(f"{trial.value:.4f}" for trial in best)],
+        *([name, *(_short(t.params[name]) for t in best)] for name in search.space.dimensions),
+    ]
 
 
 def terminal(search: Search, study: optuna.Study) -> str:
@@ -56,11 +106,12 @@ def terminal(search: Search, study: optuna.Study) -> str:
 
 
 def files(search: Search, study: optuna.Study) -> dict[str, bytes]:
-    """The table of all trials and the pictures, by the name of the file."""
+    """The table of all trials, the page and its pictures, by the name of the file."""
     table = study.trials_dataframe(attrs=("number", "state", "value", "duration", "params"))
     made = {"trials.csv": table.to_csv(index=False).encode()}
-    made |= {f"{name}.png": content for name, content in pictures(search, study).items()}
-    return made
+    drawn = pictures(search, study)
+    made["report.html"] = page(search, study, drawn).encode()
+    return made | {f"{name}.png": content for name, content in drawn.items()}
 
 
 def pictures(search: Search, study: optuna.Study) -> dict[str, bytes]:

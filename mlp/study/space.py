@@ -63,6 +63,15 @@ def find_space(name: str) -> Space:
     )
 
 
+def listing() -> str:
+    """Every space that comes with the project and what it varies, for a terminal."""
+    lines = []
+    for path in sorted(_SHIPPED.iterdir()):
+        space = read_space(path)
+        lines += [f"{space.name}: {space.about}", f"  {', '.join(space.dimensions)}"]
+    return "\n".join(lines)
+
+
 def read_space(path: Path) -> Space:
     """Read a space: `about`, `base`, and `space`, with a list or a range for each setting.
 

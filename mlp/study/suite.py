@@ -31,15 +31,6 @@ class Suite:
     arms: tuple[Arm, ...]
     base: Mapping[str, Any] = field(default_factory=dict)
 
-    def prepared(self, base: RunConfig) -> RunConfig:
-        """The base configuration with the suite's own where the given one has the default.
-
-        Raises ConfigError.
-        """
-        default = RunConfig()
-        own = {k: v for k, v in self.base.items() if getattr(base, k) == getattr(default, k)}
-        return base.changed(own)
-
 
 def arm_config(arm: Arm, base: RunConfig) -> RunConfig:
     """The configuration of an arm. Raises SettingsError, naming the arm, if it is not valid."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from mlp.config import RunConfig
-from mlp.settings import field_text
+from mlp.settings import SettingsError, field_text
+from mlp.study.recipes import find_recipe
 from mlp.study.settings_file import SettingsFile
 from mlp.study.suite import Arm, Suite
 
-_KEYS = ("question", "base", "arms", "factors")
+_KEYS = ("question", "recipe", "base", "arms", "factors")
 _ARM_KEYS = ("name", "changes", "about")
 # Names become folders, on Windows as well
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,79}")
@@ -22,9 +24,10 @@ _MOST_ARMS = 200
 
 
 def read_suite(path: Path) -> Suite:
-    """Read a suite: `question`, `base`, and either `arms` or `factors`, whose product makes arms.
+    """Read a suite: `question`, `recipe`, `base`, and either `arms` or `factors`.
 
-    Raises SettingsError, naming the file and the line, where it is not one.
+    The product of factors makes arms; `base` goes before the settings of `recipe`. Raises
+    SettingsError, naming the file and the line, where it is not one.
     """
     return _SuiteFile(path, "suite", "question and arms").suite()
 
@@ -34,7 +37,8 @@ class _SuiteFile(SettingsFile):
         parts = self.mapping(self.root, _KEYS, "a suite")
         if ("arms" in parts) == ("factors" in parts):
             self.wrong(self.root, "a suite has either arms, or factors whose product makes them")
-        base = self.settings(parts["base"]) if "base" in parts else {}
+        base = dict(self._recipe(parts["recipe"])) if "recipe" in parts else {}
+        base |= self.settings(parts["base"]) if "base" in parts else {}
         if "arms" in parts:
             arms = [self._arm(node) for node in self.sequence(parts["arms"], "arms")]
         else:
@@ -48,6 +52,12 @@ class _SuiteFile(SettingsFile):
         if "question" in parts:
             question = self.text(parts["question"], "question")
         return Suite(self.path.stem, question, tuple(arm for arm, _ in arms), base)
+
+    def _recipe(self, node: yaml.Node) -> Mapping[str, Any]:
+        try:
+            return find_recipe(self.text(node, "recipe"))
+        except SettingsError as error:
+            self.wrong(node, str(error))
 
     def _arm(self, node: yaml.Node) -> tuple[Arm, yaml.Node]:
         parts = self.mapping(node, _ARM_KEYS, "an arm")

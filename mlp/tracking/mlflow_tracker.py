@@ -91,6 +91,12 @@ class MlflowTracker:
             outcomes[spec.identity] = reuse.outcome(run, spec, run_id)
         return outcomes
 
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Numbers of the command itself, in its run."""
+        now = int(time.time() * 1000)
+        logged = [Metric(name, value, now, step) for name, value in metrics.items()]
+        self.store.client.log_batch(self.run_id, metrics=logged)
+
     def take_over_all(self) -> None:
         """Make the runs of earlier attempts at this study that died children of this one."""
         own = f"tags.`{STUDY}` = '{self.study}' and tags.`{KIND}` = 'run'"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import colorsys
 import os
 
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
@@ -14,7 +16,16 @@ from mlp.data.index import DataError
 from mlp.data.split import Split
 from mlp.data.stream import Batches, Stream
 
-ALL = {"hflip": 0.5, "vflip": 0.5, "brightness_contrast": 0.5, "shift_scale_rotate": 0.5}
+ALL = {
+    "hflip": 0.5,
+    "vflip": 0.5,
+    "transpose": 0.5,
+    "brightness_contrast": 0.5,
+    "color": 0.5,
+    "blur": 0.5,
+    "shift_scale_rotate": 0.5,
+    "erasing": 0.5,
+}
 
 
 def made(train: int = 23, val: int = 9, channels: int = 3, side: int = 8) -> Dataset:
@@ -194,6 +205,72 @@ def test_flips_in_both_directions_turn_by_half() -> None:
     data = made()
     both = stream(data, hflip=1.0, vflip=1.0).epoch(0)
     assert torch.equal(images(both), images(stream(data).epoch(0)).flip(2, 3))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_certain_transpose_exchanges_rows_and_columns(channels: int) -> None:
+    data = made(channels=channels)
+    plain, transposed = stream(data).epoch(2), stream(data, transpose=1.0).epoch(2)
+    assert torch.equal(images(transposed), images(plain).transpose(2, 3))
+
+
+def test_flips_and_transposing_lay_an_image_down_in_all_eight_ways() -> None:
+    data = made(train=400)
+    data.pixels[:] = data.pixels[0]
+    batches = stream(data, hflip=0.5, vflip=0.5, transpose=0.5, normalization="none").epoch(0)
+    image = torch.from_numpy(data.pixels[0]).permute(2, 0, 1) / 255
+    ways = [torch.rot90(side, turn, (1, 2)) for side in (image, image.flip(1)) for turn in range(4)]
+    counts = [sum(torch.allclose(made, way) for made in images(batches)) for way in ways]
+    assert sum(counts) == 400
+    assert stats.chisquare(counts).pvalue > 1e-4
+
+
+def test_an_augmentation_does_the_same_whatever_others_there_are() -> None:
+    data = made()
+    alone, beside = stream(data, hflip=0.5).epoch(3), stream(data, hflip=0.5, vflip=1.0).epoch(3)
+    assert torch.equal(images(beside), images(alone).flip(2))
+
+
+def test_color_changes_hue_and_saturation_a_little_and_leaves_gray_alone() -> None:
+    data = made(train=200, side=4)
+    data.pixels[...] = (200, 100, 100)  # red: hue 0, saturation a half
+    changed = images(stream(data, color=1.0, normalization="none").epoch(0))
+    hsv = np.array([colorsys.rgb_to_hsv(*pixel) for pixel in changed[:, :, 0, 0].tolist()])
+    hue = (hsv[:, 0] * 360 + 180) % 360 - 180
+    assert -11 <= hue.min() < -6 and 6 < hue.max() <= 11
+    gray = torch.tensor([0.299, 0.587, 0.114]) @ torch.tensor([200.0, 100, 100]) / 255
+    spread = changed.amax(1)[:, 0, 0] - changed.amin(1)[:, 0, 0]
+    assert 0.39 * 0.79 <= spread.min() < 0.34 and 0.44 < spread.max() <= 0.4 * 1.21
+    luma = changed[:, :, 0, 0] @ torch.tensor([0.299, 0.587, 0.114])
+    assert (luma - gray).abs().max() < 0.06
+    data = made(channels=1)
+    plain = images(stream(data).epoch(0))
+    torch.testing.assert_close(images(stream(data, color=1.0).epoch(0)), plain, atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_blur_takes_contrast_between_neighbours_and_keeps_the_mean(channels: int) -> None:
+    data = made(train=100, channels=channels, side=16)
+    plain = images(stream(data, normalization="none").epoch(0))
+    blurred = images(stream(data, blur=1.0, normalization="none").epoch(0))
+    assert ((blurred.std((2, 3)) / plain.std((2, 3))) < 1.0).all()
+    assert 0.1 < (blurred.std((2, 3)) / plain.std((2, 3))).mean() < 0.8
+    torch.testing.assert_close(blurred.mean(), plain.mean(), atol=2e-3, rtol=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_erasing_paints_one_rectangle_in_the_mean_colour(channels: int) -> None:
+    data = made(train=100, channels=channels, side=30)
+    plain, erased = stream(data).epoch(1), stream(data, erasing=1.0).epoch(1)
+    areas = []
+    for before, after in zip(images(plain), images(erased), strict=True):
+        changed = (before != after).any(0)
+        rows, columns = changed.any(1).nonzero(), changed.any(0).nonzero()
+        inside = after[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        # After normalization the mean colour is zero; a pixel is a whole number from 0 to 255
+        assert inside.abs().max() < 0.5 / 255 / min(stream(data).normalization.std) + 1e-6
+        areas.append(inside[0].numel() / 900)
+    assert 0.015 <= min(areas) < 0.08 and 0.25 < max(areas) <= 0.35
 
 
 @pytest.mark.parametrize("channels", [1, 3])

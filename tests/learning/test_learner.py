@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
+from sklearn.utils.class_weight import compute_class_weight
 from torch import nn
 from torch.nn import functional as F
 
+from mlp import seeds
 from mlp.config import RunConfig
 from mlp.data.dataset import load, open_index, resolve
 from mlp.data.stream import Stream
 from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss, memory_bytes, resolve_device
+from mlp.learning.mixing import mix
 from mlp.learning.scores import epoch_scores
 from mlp.settings import SettingsError, field_choices
 
@@ -136,6 +140,18 @@ REFERENCES = {
         lambda p: torch.optim.SGD(p, lr=LR, momentum=0.9),
     ),
     "cosine": ({**ADAM, "schedule": "cosine"}, lambda p: torch.optim.Adam(p, lr=LR)),
+    "clipping": (
+        {"optimizer": "sgd", "lr": LR, "clip_norm": 1.5},
+        lambda p: torch.optim.SGD(p, lr=LR, momentum=0.9),
+    ),
+    "class weights": (
+        {**ADAM, "class_weights": "balanced"},
+        lambda p: torch.optim.Adam(p, lr=LR),
+    ),
+    "class weights and smoothing": (
+        {**ADAM, "class_weights": "balanced", "label_smoothing": 0.2},
+        lambda p: torch.optim.Adam(p, lr=LR),
+    ),
 }
 
 
@@ -143,6 +159,11 @@ REFERENCES = {
 def test_epochs_are_those_of_a_plain_pytorch_loop(case: str) -> None:
     changes, make_optimizer = REFERENCES[case]
     train, validation = given(100, 13), given(40, 40, seed=1)  # 8 batches, the last one of 9
+    weights = None
+    if "class_weights" in changes:
+        balanced = compute_class_weight("balanced", classes=np.arange(3), y=train.labels)
+        weights = torch.tensor(balanced, dtype=torch.float32)
+        assert weights.std() > 0.05
     own = learner(len(train), **changes)
     norm = [nn.BatchNorm1d] if own.config.batch_norm else []
     plain = nn.Sequential(
@@ -154,7 +175,7 @@ def test_epochs_are_those_of_a_plain_pytorch_loop(case: str) -> None:
     plain.load_state_dict(own.network.net.state_dict())
     optimizer = make_optimizer(plain.parameters())
 
-    step = 0
+    step, every = 0, []
     for record in own.records(Epochs(train, validation)):
         plain.train()
         summed, correct, norms = 0.0, 0, []
@@ -164,13 +185,16 @@ def test_epochs_are_those_of_a_plain_pytorch_loop(case: str) -> None:
             optimizer.zero_grad()
             logits = plain(images)
             F.cross_entropy(
-                logits, labels, label_smoothing=changes.get("label_smoothing", 0.0)
+                logits, labels, weights, label_smoothing=changes.get("label_smoothing", 0.0)
             ).backward()
+            norms.append(math.sqrt(sum((p.grad**2).sum().item() for p in plain.parameters())))
+            if "clip_norm" in changes:
+                nn.utils.clip_grad_norm_(plain.parameters(), changes["clip_norm"])
             optimizer.step()
             step += 1
             summed += F.cross_entropy(logits, labels, reduction="sum").item()
             correct += (logits.argmax(1) == labels).sum().item()
-            norms.append(math.sqrt(sum((p.grad**2).sum().item() for p in plain.parameters())))
+        every += norms
         plain.eval()
         [(images, labels)] = validation
         with torch.no_grad():
@@ -187,6 +211,7 @@ def test_epochs_are_those_of_a_plain_pytorch_loop(case: str) -> None:
         for name, value in expected.items():
             assert record.metrics[name] == pytest.approx(value, rel=1e-4, abs=1e-9), name
     assert step == 24
+    assert "clip_norm" not in changes or min(every) < 1.5 < max(every)
     for ours, theirs in zip(own.network.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4)
 
@@ -440,6 +465,76 @@ def test_threads_are_resolved_to_a_number() -> None:
     assert resolve_device(RunConfig(device="cpu", threads=3)).threads == 3
 
 
+# Mixtures, averages
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+def test_a_mixture_is_trained_towards_both_of_its_labels(kind: str, smoothing: float) -> None:
+    """One step: cross-entropy with soft targets, the shares of both labels."""
+    train = given(24, 24)
+    own = learner(1, **{kind: 2.0}, label_smoothing=smoothing, optimizer="sgd", lr=0.1, momentum=0)
+    plain = copy.deepcopy(own.network)
+    record = own.epoch(train, train)
+    [(images, labels)] = train
+    both = {"mixup": 0.0, "cutmix": 0.0} | {kind: 2.0}
+    mixed = mix(images, labels, **both, rng=seeds.generator(0, "mixing", 0))
+    assert 0.05 < mixed.share < 0.95 and not torch.equal(mixed.labels, mixed.others)
+    one, other = F.one_hot(mixed.labels, CLASSES), F.one_hot(mixed.others, CLASSES)
+    targets = mixed.share * one + (1 - mixed.share) * other
+    logits = plain(mixed.images)
+    smoothed = (1 - smoothing) * targets + smoothing / CLASSES
+    F.cross_entropy(logits, smoothed).backward()
+    for ours, before in zip(own.network.parameters(), plain.parameters(), strict=True):
+        expected = before - 0.1 * before.grad
+        torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-6)
+    loss = F.cross_entropy(logits, targets).item()
+    assert record.metrics["train/loss"] == pytest.approx(loss, rel=1e-5)
+    right = targets.gather(1, logits.argmax(1, keepdim=True)).mean().item()
+    assert record.metrics["train/accuracy"] == pytest.approx(right, rel=1e-6)
+
+
+def test_shares_differ_from_epoch_to_epoch_and_are_the_same_for_all_arms() -> None:
+    train = given(24, 24)
+    still = {"optimizer": "sgd", "lr": 1e-30, "mixup": 1.0}
+    losses = [r.metrics["train/loss"] for r in learner(1, **still).records(Epochs(train, train))]
+    assert len(set(losses)) == 3
+    again = learner(1, **still, weight_decay=0.1).records(Epochs(train, train))
+    assert [r.metrics["train/loss"] for r in again] == losses
+
+
+def test_the_moving_average_is_validated_and_kept() -> None:
+    train = given(100, 13)
+    own, plain = learner(8, ema=0.8, batch_norm=True), learner(8, batch_norm=True)
+    average = [p.detach().clone() for p in plain.network.parameters()]
+    step = 0
+    for _ in range(3):
+        record = own.epoch(train, train)
+        for images, labels in train:
+            plain.epoch(Given(images, labels, len(labels)), train)
+            step += 1
+            decay = min(0.8, (1 + step) / (10 + step))
+            for mean, now in zip(average, plain.network.parameters(), strict=True):
+                mean.mul_(decay).add_(now.detach(), alpha=1 - decay)
+        for mean, kept in zip(average, own.kept.parameters(), strict=True):
+            torch.testing.assert_close(kept, mean, rtol=1e-4, atol=1e-5)
+        assert_same_weights(dict(own.kept.named_buffers()), dict(plain.network.named_buffers()))
+        scores = epoch_scores(train.labels, own.logits(train))
+        assert record.metrics["val/loss"] == pytest.approx(scores["loss"])
+        own.network.train()
+    trained = copied(own.network)
+    assert_same_weights(trained, copied(plain.network))  # the average changes no step
+    assert not torch.equal(trained["net.1.weight"], own.kept.state_dict()["net.1.weight"])
+
+
+def test_early_stopping_keeps_the_best_average() -> None:
+    train, other = given(48, 8), given(40, 40, seed=1)
+    own = learner(6, ema=0.9, early_stopping_patience=2, epochs=12, lr=0.03)
+    best = [copied(own.kept) for _ in own.records(Epochs(train, other))][own.best_epoch - 1]
+    own.restore_best()
+    assert_same_weights(copied(own.kept), best)
+
+
 # Learners beside one another
 
 
@@ -447,6 +542,8 @@ def test_interleaved_learners_give_bitwise_what_they_give_alone(digits_stream: S
     arms = [
         digits_config(epochs=2, dropout=0.5, batch_norm=True),
         digits_config(epochs=2, dropout=0.2, optimizer="sgd", schedule="cosine"),
+        digits_config(epochs=2, network="mixer", dropout=0.2, mixup=0.3, cutmix=1.0, ema=0.9),
+        digits_config(epochs=2, members=2, dropout=0.2, clip_norm=1.0),
     ]
 
     def fresh(config: RunConfig) -> Learner:

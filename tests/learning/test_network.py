@@ -104,19 +104,31 @@ def test_dropout_is_the_identity_in_evaluation() -> None:
     assert torch.equal(Dropout(0.0).train()(x), x)
 
 
+# Few values and many, whose masks are drawn in different ways
+@pytest.mark.parametrize("columns", [60, 1001])
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
-def test_dropout_zeroes_a_share_p_and_scales_the_others(p: float) -> None:
+def test_dropout_zeroes_a_share_p_and_scales_the_others(p: float, columns: int) -> None:
     dropout = Dropout(p).train()
     dropout.generator = generator(0)
-    x = torch.rand(1000, 200, generator=generator(1)) + 1
+    x = torch.rand(1000, columns, generator=generator(1)) + 1
     y = dropout(x)
     zeroed = (y == 0).double().mean().item()
     assert abs(zeroed - p) < 5 * math.sqrt(p * (1 - p) / x.numel())
     torch.testing.assert_close(y[y != 0], x[y != 0] / (1 - p))
     # Kept or not is decided value by value, not row by row
-    assert (y == 0).double().mean(0).std().item() == pytest.approx(
-        math.sqrt(p * (1 - p) / 1000), rel=0.3
-    )
+    for axis, count in ((0, 1000), (1, columns)):
+        assert (y == 0).double().mean(axis).std().item() == pytest.approx(
+            math.sqrt(p * (1 - p) / count), rel=0.3
+        )
+    kept = (y != 0).double() - (1 - p)
+    neighbours = (kept[:, 1:] * kept[:, :-1]).mean().item()
+    assert abs(neighbours) < 5 * p * (1 - p) / math.sqrt(kept.numel())
+
+
+def test_dropout_of_nearly_everything_keeps_nearly_nothing() -> None:
+    dropout = Dropout(1 - 1e-9).train()
+    dropout.generator = generator(0)
+    assert (dropout(torch.ones(100_000)) != 0).sum() < 12  # 1 in 65536 at most
 
 
 def test_dropout_passes_gradients_through_its_mask() -> None:

@@ -46,7 +46,14 @@ def test_a_search_shows_its_trials_and_compares_the_best_under_fresh_seeds(
     pictures = {f.path for f in client.list_artifacts(found.info.run_id)}
     if table["value"].nunique() > 1:
         drawn = {"history.png", "importance.png", "parallel_coordinates.png", "slices.png"}
-        assert pictures == {"trials.csv"} | drawn
+        assert pictures == {"trials.csv", "report.html"} | drawn
+    page = Path(client.download_artifacts(found.info.run_id, "report.html")).read_text()
+    assert f"{best:.4f}" in page and page.count("data:image/png;base64,") in (0, 4)
+    scores = client.get_metric_history(found.info.run_id, "search/accuracy")
+    assert {m.step: m.value for m in scores} == pytest.approx(dict(table["value"]))
+    assert client.get_run(found.info.run_id).data.metrics["search/best"] == pytest.approx(best)
+    [data] = found.inputs.dataset_inputs
+    assert data.dataset.name == image_tree.name
 
     # Seeds and folds that no trial saw
     assert {r.data.params["seed"] for r in of(found)} == {"0"}
@@ -59,9 +66,18 @@ def test_a_search_shows_its_trials_and_compares_the_best_under_fresh_seeds(
     assert "8 of 8 runs are recorded already" in again.output and len(runs(Path(), "run")) == 16
 
 
+def test_a_list_of_spaces_searches_nothing() -> None:
+    result = CliRunner().invoke(search, ["--list", "true"])
+    assert result.exit_code == 0
+    for name in ("default", "exercise_batch_norm", "exercise_dropout"):
+        assert f"{name}: " in result.output
+    assert not list(Path().iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["--recipe", "stron"], "did you mean strong"),
         (["--space", "defalt"], "did you mean default"),
         (["--sampler", "grid"], "a grid needs lists"),
         (["--trials", "0"], "--trials"),

@@ -35,10 +35,10 @@ arms:
     assert (made.name, made.question) == ("mine", "Wide or deep?")
     assert [arm.name for arm in made.arms] == ["usual", "deep"]
     assert [arm.about for arm in made.arms] == ["the base configuration", "three layers"]
-    base = made.prepared(RunConfig(batch_size=8))
+    base = RunConfig(batch_size=8).filled(made.base)
     assert base == RunConfig(batch_size=8, epochs=7, hidden=(64, 32))
     assert arm_config(made.arms[1], base) == base.changed({"hidden": (16, 16, 16), "lr": 0.01})
-    assert made.prepared(RunConfig(epochs=3)).epochs == 3  # what was asked for is kept
+    assert RunConfig(epochs=3).filled(made.base).epochs == 3  # what was asked for is kept
 
 
 def test_factors_make_an_arm_of_each_combination(tmp_path: Path) -> None:

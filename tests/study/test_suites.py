@@ -13,10 +13,11 @@ from mlp.study.suites import SUITES
 @pytest.mark.parametrize("name", SUITES)
 def test_every_arm_is_valid_and_distinct(name: str) -> None:
     suite = SUITES[name]
-    configs = [arm_config(arm, RunConfig()) for arm in suite.arms]
+    base = RunConfig().filled(suite.base)
+    configs = [arm_config(arm, base) for arm in suite.arms]
     assert len(set(configs)) == len({arm.name for arm in suite.arms}) == len(suite.arms)
     for arm, config in zip(suite.arms, configs, strict=True):
-        changed = {k for k, v in config.model_dump().items() if v != getattr(RunConfig(), k)}
+        changed = {k for k, v in config.model_dump().items() if v != getattr(base, k)}
         assert changed <= set(arm.changes)
         assert arm.about and suite.question
 

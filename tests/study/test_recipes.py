@@ -1,0 +1,64 @@
+"""Recipes: settings to begin with, before which everything goes that was given."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mlp.config import RunConfig
+from mlp.settings import SettingsError
+from mlp.study.recipes import begin_with, find_recipe
+from mlp.study.suite import arm_config
+from mlp.study.suites import SUITES
+
+
+def test_plain_is_the_defaults() -> None:
+    assert begin_with("plain", RunConfig(epochs=3)) == RunConfig(epochs=3)
+
+
+def test_what_is_given_goes_before_the_recipe() -> None:
+    strong = begin_with("strong", RunConfig())
+    assert strong.network == "mixer" and strong != RunConfig()
+    ours = begin_with("strong", RunConfig(epochs=7, dropout=0.4))
+    assert ours == strong.changed({"epochs": 7, "dropout": 0.4})
+
+
+def test_the_suite_about_it_takes_out_each_ingredient_in_turn() -> None:
+    suite, settings = SUITES["ingredients"], find_recipe("strong")
+    assert suite.base == settings and not suite.arms[0].changes
+    base = RunConfig().filled(suite.base)
+    for arm in suite.arms[1:]:
+        assert arm_config(arm, base) != base
+    taken = {name for arm in suite.arms for name in arm.changes}
+    assert taken >= set(settings) - {"lr", "optimizer"}
+
+
+def test_a_file_of_settings(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("epochs: 5\nhidden: [64, 32]\n")
+    assert begin_with(str(path), RunConfig()) == RunConfig(epochs=5, hidden=(64, 32))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("epoch: 5\n", r"line 1: settings: 'epoch' is unknown; did you mean epochs\?"),
+        ("epochs: 5\nlr: fast\n", r"line 2: lr: should be a valid number.*'fast' was given"),
+        ("seed: 5\n", "line 1: seed is the same for all arms of a study"),
+        ("- 1\n", "line 1: settings should be names and values"),
+        ("", "is empty; it should have settings, such as epochs: 60"),
+    ],
+)
+def test_a_wrong_file_is_explained(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=said):
+        find_recipe(str(path))
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(
+        SettingsError, match=r"recipe 'stron': .*did you mean strong\? .*plain, strong, or a YAML"
+    ):
+        find_recipe("stron")
