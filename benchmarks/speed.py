@@ -7,9 +7,9 @@ The pictures are enlarged to 600x450, as cameras give them; the network is 12288
 batch has 32 images. Some epochs of `plain_script`, of `lightning_script` and of scikit-learn's
 MLPClassifier take turns with ours; the study of this project runs whole: 8 arms, 3 seeds, 30
 epochs, everything recorded, from a cold cache. A script's study is its epochs, six arms without
-augmentation and two with, times 3 seeds and 30 epochs. `--parts` runs some of it: step, sklearn,
-images, start, scripts, study. `benchmarks.indexing` and `benchmarks.tracking_overhead` measure
-reading and recording more closely.
+augmentation and two with, times 3 seeds and 30 epochs. `--parts` runs some of it: step, masks,
+sklearn, images, start, scripts, study. `benchmarks.indexing` and `benchmarks.tracking_overhead`
+measure reading and recording more closely.
 """
 
 from __future__ import annotations
@@ -36,11 +36,12 @@ from mlp.data.dataset import Dataset, index_of, load, resolve
 from mlp.data.stream import Batches, Stream
 from mlp.learning.learner import Learner, resolve_device
 from mlp.learning.memory import keep_freed_memory
+from mlp.learning.network import Dropout
 
 ROOT = Path(__file__).resolve().parents[1]
 HIDDEN, EPOCHS, SEEDS = (512, 128), 30, 3
 PLAIN_ARMS, AUGMENTED_ARMS = 6, 2
-ALL = ("step", "sklearn", "images", "start", "scripts", "study")
+ALL = ("step", "masks", "sklearn", "images", "start", "scripts", "study")
 
 
 def fastest(function: Callable[[], object], times: int) -> float:
@@ -133,6 +134,19 @@ def profile(learner: Learner, batches: Batches) -> list[tuple[str, float]]:
     parts = [products / len(batches), adam / len(batches)]
     names = ("matrix products", "Adam", "all else: activations, loss, norms, autograd, Python")
     return list(zip(names, [*parts, whole - sum(parts)], strict=True))
+
+
+def masks() -> list[str]:
+    """Dropout of a mixer's hidden layer, beside torch's, on one core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    x = torch.randn(32, 64, 256)
+    ours, torchs = Dropout(0.1).train(), torch.nn.Dropout(0.1).train()
+    ours.generator = torch.Generator().manual_seed(0)
+    took, reference = fastest(lambda: ours(x), 50), fastest(lambda: torchs(x), 50)
+    torch.set_num_threads(threads)
+    ratio = f"{took / reference:.2f} of torch.nn.Dropout's {1000 * reference:.1f} ms"
+    return [f"| dropout of 32 x 64 x 256 values | {1000 * took:.1f} ms, {ratio} |"]
 
 
 def sklearn(data: Path) -> list[str]:
@@ -300,6 +314,8 @@ def main(data: str, parts: str) -> None:
         os.environ["MLP_CACHE"] = str(folder)
         if "step" in wanted:
             lines += step(pictures)
+        if "masks" in wanted:
+            lines += masks()
         if "sklearn" in wanted:
             lines += sklearn(pictures)
         if "images" in wanted:
