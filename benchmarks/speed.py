@@ -34,9 +34,9 @@ from benchmarks.indexing import enlarged
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, index_of, load, resolve
 from mlp.data.stream import Batches, Stream
+from mlp.learning.layers import Dropout
 from mlp.learning.learner import Learner, resolve_device
 from mlp.learning.memory import keep_freed_memory
-from mlp.learning.network import Dropout
 
 ROOT = Path(__file__).resolve().parents[1]
 HIDDEN, EPOCHS, SEEDS = (512, 128), 30, 3

@@ -14,15 +14,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn import functional as F
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from mlp import seeds
 from mlp.config import RunConfig
 from mlp.learning.gradient_noise import NOISE_BATCHES, gradient_noise
 from mlp.learning.initialization import initialize
-from mlp.learning.mixing import Mixed, mix
+from mlp.learning.mixing import correct_answers, cross_entropy, mix
 from mlp.learning.network import CNN, MLP, Committee, Mixer, Network
+from mlp.learning.optimization import optimizer, schedule
 from mlp.learning.propagation import propagation
 from mlp.learning.scores import epoch_scores
 from mlp.settings import SettingsError
@@ -105,8 +104,8 @@ class Learner:
         masks = torch.Generator(self.device).manual_seed(seeds.integer(config.seed, "dropout"))
         for network in filter(None, (self.network, self._average)):
             network.use_generator(masks)
-        self.optimizer = _optimizer(config, self.network)
-        self.schedule = _schedule(config, self.optimizer, config.epochs * steps_per_epoch)
+        self.optimizer = optimizer(config, self.network)
+        self.schedule = schedule(config, self.optimizer, config.epochs * steps_per_epoch)
         self._last_lr, self._steps, self._classes = config.lr, 0, classes
         self.epochs_done = 0
         self.validation_logits: NDArray[np.float32] | None = None  # (N, K), of the latest epoch
@@ -187,7 +186,7 @@ class Learner:
             )
             self.optimizer.zero_grad()
             votes = self.network.votes(mixed.images)
-            loss = _cross_entropy(votes, mixed, smoothing, weights)
+            loss = cross_entropy(votes, mixed, smoothing, weights)
             # The sum over members, so that each learns as it would alone
             (config.members * loss).backward()  # type: ignore[no-untyped-call]
             if step in normed or config.clip_norm:
@@ -205,8 +204,8 @@ class Learner:
             with torch.no_grad():
                 # Read at the end of the epoch: asking a GPU for a number at each step would stall
                 plain = not smoothing and weights is None
-                losses[step] = loss.detach() if plain else _cross_entropy(votes, mixed)
-                correct += _correct(votes, mixed)
+                losses[step] = loss.detach() if plain else cross_entropy(votes, mixed)
+                correct += correct_answers(votes, mixed)
             counts[step] = len(labels)
         all_losses = losses.cpu()
         bad = (~torch.isfinite(all_losses)).nonzero()
@@ -296,32 +295,6 @@ class Learner:
         return samples
 
 
-def _cross_entropy(
-    votes: torch.Tensor,
-    mixed: Mixed,
-    smoothing: float = 0.0,
-    weights: torch.Tensor | None = None,
-) -> torch.Tensor:
-    """Mean cross-entropy over images and members; of a mixture, of both labels by their shares."""
-
-    def against(labels: torch.Tensor) -> torch.Tensor:
-        labels = labels.repeat(len(votes) // len(labels))
-        return F.cross_entropy(votes, labels, weights, label_smoothing=smoothing)
-
-    if mixed.share == 1.0:
-        return against(mixed.labels)
-    return mixed.share * against(mixed.labels) + (1.0 - mixed.share) * against(mixed.others)
-
-
-def _correct(votes: torch.Tensor, mixed: Mixed) -> torch.Tensor:
-    """How many images are classified rightly, a mean over members, a mixture by its shares."""
-    answers = votes.argmax(1).view(-1, len(mixed.labels))
-    right = (answers == mixed.labels).sum(dtype=torch.float64)
-    if mixed.share < 1.0:
-        right = right.lerp((answers == mixed.others).sum(dtype=torch.float64), 1.0 - mixed.share)
-    return right / len(answers)
-
-
 def build_network(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Network:
     """The network of a configuration, not initialized."""
     activation, dropout = config.activation, config.dropout
@@ -345,28 +318,3 @@ def memory_bytes(config: RunConfig, shape: tuple[int, int, int], classes: int) -
     copies = 2 + (1 if config.optimizer == "sgd" else 2)
     copies += (config.early_stopping_patience > 0) + (config.ema > 0)
     return 4 * parameters * copies
-
-
-def _optimizer(config: RunConfig, network: nn.Module) -> torch.optim.Optimizer:
-    parameters = network.parameters()
-    if config.optimizer == "sgd":
-        return torch.optim.SGD(
-            parameters,
-            lr=config.lr,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
-
-
-def _schedule(
-    config: RunConfig, optimizer: torch.optim.Optimizer, steps: int
-) -> LRScheduler | None:
-    if config.schedule == "cosine":
-        return CosineAnnealingLR(optimizer, T_max=steps)
-    if config.schedule == "onecycle":
-        # cycle_momentum would change Adam's beta1 and so a second thing at once
-        return OneCycleLR(optimizer, max_lr=config.lr, total_steps=steps, cycle_momentum=False)
-    return None

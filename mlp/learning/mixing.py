@@ -1,4 +1,4 @@
-"""Training on mixtures of two images: mixup and cutmix."""
+"""Training on mixtures of two images, mixup and cutmix, and what their loss is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True)
@@ -57,3 +58,29 @@ def _cut(length: int, share: float, rng: np.random.Generator) -> tuple[int, int]
     half = int(length * math.sqrt(1.0 - share)) // 2
     middle = int(rng.integers(length))
     return max(0, middle - half), min(length, middle + half)
+
+
+def cross_entropy(
+    votes: torch.Tensor,
+    mixed: Mixed,
+    smoothing: float = 0.0,
+    weights: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Mean cross-entropy over images and members; of a mixture, of both labels by their shares."""
+
+    def against(labels: torch.Tensor) -> torch.Tensor:
+        labels = labels.repeat(len(votes) // len(labels))
+        return F.cross_entropy(votes, labels, weights, label_smoothing=smoothing)
+
+    if mixed.share == 1.0:
+        return against(mixed.labels)
+    return mixed.share * against(mixed.labels) + (1.0 - mixed.share) * against(mixed.others)
+
+
+def correct_answers(votes: torch.Tensor, mixed: Mixed) -> torch.Tensor:
+    """How many images are classified rightly, a mean over members, a mixture by its shares."""
+    answers = votes.argmax(1).view(-1, len(mixed.labels))
+    right = (answers == mixed.labels).sum(dtype=torch.float64)
+    if mixed.share < 1.0:
+        right = right.lerp((answers == mixed.others).sum(dtype=torch.float64), 1.0 - mixed.share)
+    return right / len(answers)

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from mlp.config import RunConfig
 from mlp.learning.initialization import initialize
+from mlp.learning.layers import Patches
 from mlp.learning.learner import build_network
-from mlp.learning.network import Mixer, Patches
+from mlp.learning.network import Mixer
 
 
 def generator(seed: int) -> torch.Generator:

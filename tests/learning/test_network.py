@@ -15,7 +15,8 @@ from torch.nn import functional as F
 
 from mlp.config import RunConfig
 from mlp.learning.initialization import INITIALIZATIONS, initialize
-from mlp.learning.network import ACTIVATIONS, CNN, MLP, Dropout, Linear
+from mlp.learning.layers import ACTIVATIONS, Dropout, Linear
+from mlp.learning.network import CNN, MLP
 from mlp.settings import field_choices
 
 
