@@ -130,15 +130,6 @@ class RunConfig(Settings):
         description="train on blends of two images and their labels, by a share drawn from "
         "Beta(mixup, mixup): the higher, the more even; 0: none",
     )
-    cutmix: float = Field(
-        0.0,
-        ge=0.0,
-        le=100.0,
-        allow_inf_nan=False,
-        description="train on images with a rectangle of another one in them and both labels, by "
-        "a share of the area drawn from Beta(cutmix, cutmix); 0: none; with mixup, each batch has "
-        "one of the two",
-    )
     clip_norm: float = Field(
         0.0,
         ge=0.0,
@@ -207,12 +198,6 @@ class RunConfig(Settings):
     )
     color: Probability = Field(
         0.0, description="probability of changing hue by up to 10 degrees and saturation by 20%"
-    )
-    blur: Probability = Field(0.0, description="probability of blurring a little")
-    erasing: Probability = Field(
-        0.0,
-        description="probability of painting a rectangle of 2% to 33% of the image in the mean "
-        "colour",
     )
     early_stopping_patience: int = Field(
         0,

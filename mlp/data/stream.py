@@ -38,8 +38,6 @@ STREAM_FIELDS = (
     "shift_scale_rotate",
     "transpose",
     "color",
-    "blur",
-    "erasing",
     "seed",
 )
 _AUGMENTATIONS = (
@@ -48,9 +46,7 @@ _AUGMENTATIONS = (
     "transpose",
     "brightness_contrast",
     "color",
-    "blur",
     "shift_scale_rotate",
-    "erasing",
 )
 # Above this an epoch stays uint8, augmented ones in a temporary file, and is normalised batch by
 # batch. A guess: small beside any machine's memory, large beside its caches.
@@ -181,8 +177,7 @@ class Stream:
             with tempfile.TemporaryFile(prefix="mlp-epoch-") as file:
                 _reserve(file.fileno(), int(np.prod(shape, dtype=np.int64)))
                 out = np.memmap(file, np.uint8, "w+", shape=shape)
-        color = tuple(round(255.0 * mean) for mean in data.normalization("dataset").mean)
-        transform = augmentation(self._policy, color, seed)
+        transform = augmentation(self._policy, seed)
         for position, row in enumerate(order):
             out[position] = transform(image=data.pixels[row])["image"]
         return out
@@ -207,13 +202,11 @@ def _reserve(file: int, size: int) -> None:
         ) from None
 
 
-def augmentation(  # type: ignore[no-untyped-def]
-    policy: dict[str, float], mean: tuple[int, ...], seed: int
-):
+def augmentation(policy: dict[str, float], seed: int):  # type: ignore[no-untyped-def]
     """The Albumentations pipeline of a policy, uint8 (H, W, C) to the same.
 
     `policy` has the probability of each of `_AUGMENTATIONS`, in that order; whether an image has
-    one says nothing about the others. `mean` is the colour that erasing leaves, 0 to 255 each.
+    one says nothing about the others.
 
     Ranges are those of the transforms that the exercise names, with ShiftScaleRotate's defaults
     for its successor Affine; what leaves the frame is mirrored in, so that no black corner tells
@@ -238,7 +231,6 @@ def augmentation(  # type: ignore[no-untyped-def]
                 hue=(-10 / 360, 10 / 360),
                 p=1.0,
             ),
-            "blur": A.GaussianBlur(sigma_limit=(0.3, 1.0), p=1.0),
             "shift_scale_rotate": A.Affine(
                 translate_percent=(-0.0625, 0.0625),
                 scale=(0.9, 1.1),
@@ -246,7 +238,6 @@ def augmentation(  # type: ignore[no-untyped-def]
                 border_mode=cv2.BORDER_REFLECT_101,
                 p=1.0,
             ),
-            "erasing": A.Erasing(fill=mean, p=1.0),
         }
         made = A.Compose([transforms[name] for name, p in policy.items() if p > 0])
     # Compose's own seed would be that of each transform: then an image has all of them or none.

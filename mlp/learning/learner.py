@@ -177,13 +177,7 @@ class Learner:
         smoothing, weights = config.label_smoothing, self._class_weights(batches.labels)
         mixing = seeds.generator(config.seed, "mixing", self.epochs_done)
         for step, (images, labels) in enumerate(batches):
-            mixed = mix(
-                images.to(self.device),
-                labels.to(self.device),
-                config.mixup,
-                config.cutmix,
-                mixing,
-            )
+            mixed = mix(images.to(self.device), labels.to(self.device), config.mixup, mixing)
             self.optimizer.zero_grad()
             votes = self.network.votes(mixed.images)
             loss = cross_entropy(votes, mixed, smoothing, weights)

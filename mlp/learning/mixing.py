@@ -1,8 +1,7 @@
-"""Training on mixtures of two images, mixup and cutmix, and what their loss is."""
+"""Training on mixtures of two images (mixup), and what their loss is."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,43 +20,19 @@ class Mixed:
 
 
 def mix(
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    mixup: float,
-    cutmix: float,
-    rng: np.random.Generator,
+    images: torch.Tensor, labels: torch.Tensor, alpha: float, rng: np.random.Generator
 ) -> Mixed:
     """Mix a batch with itself in another order, by one share drawn from Beta(alpha, alpha).
 
-    `mixup` is the alpha of Zhang et al. 2018 (arXiv:1710.09412): share * image + (1 - share) *
-    partner. `cutmix` is that of Yun et al. 2019 (arXiv:1905.04899): a rectangle of the partner, of
-    1 - share of the area before the image's border cuts it, is laid over the image; the share is
-    what remains of it. With both, each batch has one of them, by the toss of a coin; with neither,
-    it stays as it is.
+    An image becomes share * image + (1 - share) * partner: mixup, Zhang et al. 2018
+    (arXiv:1710.09412). With alpha 0 the batch stays as it is.
     """
-    if not mixup and not cutmix:
+    if not alpha:
         return Mixed(images, labels, labels, 1.0)
     partners = torch.from_numpy(rng.permutation(len(images))).to(images.device)
-    cuts = bool(rng.random() < 0.5) if mixup and cutmix else bool(cutmix)
-    alpha = cutmix if cuts else mixup
     share = float(rng.beta(alpha, alpha))
-    if not cuts:
-        mixed = torch.lerp(images[partners], images, share)
-        return Mixed(mixed, labels, labels[partners], share)
-    height, width = images.shape[2:]
-    top, bottom = _cut(height, share, rng)
-    left, right = _cut(width, share, rng)
-    mixed = images.clone()
-    mixed[:, :, top:bottom, left:right] = images[partners, :, top:bottom, left:right]
-    share = 1.0 - (bottom - top) * (right - left) / (height * width)
+    mixed = torch.lerp(images[partners], images, share)
     return Mixed(mixed, labels, labels[partners], share)
-
-
-def _cut(length: int, share: float, rng: np.random.Generator) -> tuple[int, int]:
-    """A stretch of sqrt(1 - share) of a length around a point of it, without what sticks out."""
-    half = int(length * math.sqrt(1.0 - share)) // 2
-    middle = int(rng.integers(length))
-    return max(0, middle - half), min(length, middle + half)
 
 
 def cross_entropy(
