@@ -176,7 +176,9 @@ class RunConfig(Settings):
         0.0, description="probability of zeroing a hidden activation while training"
     )
     batch_norm: bool = Field(
-        False, description="batch normalization between each hidden layer and its activation"
+        False,
+        description="batch normalization between each hidden layer and its activation; of a "
+        "mixer, in place of layer normalization",
     )
     init: Literal["he", "xavier", "uniform", "normal", "constant", "default"] = Field(
         "he", description="initialization of the weights; default: what torch.nn.Linear does"

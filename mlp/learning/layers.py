@@ -169,6 +169,13 @@ class AcrossPatches(Residual):
         return x + changed.transpose(1, 2)
 
 
+class BatchNormOfPatches(nn.BatchNorm1d):
+    """Batch norm of (B, patches, width): over images and patches, each of the width by itself."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        return super().forward(input.flatten(0, 1)).view_as(input)
+
+
 class MeanOfPatches(nn.Module):
     """(B, patches, width) to (B, width)."""
 

@@ -291,15 +291,14 @@ class Learner:
 
 def build_network(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Network:
     """The network of a configuration, not initialized."""
-    activation, dropout = config.activation, config.dropout
+    shared = (classes, config.activation, config.dropout, config.batch_norm)
     network: Network
     if config.network == "cnn":
-        network = CNN(shape[0], classes, activation, dropout, config.batch_norm)
+        network = CNN(shape[0], *shared)
     elif config.network == "mixer":
-        network = Mixer(shape, config.patch, config.hidden, classes, activation, dropout)
+        network = Mixer(shape, config.patch, config.hidden, *shared)
     else:
-        size = math.prod(shape)
-        network = MLP(size, config.hidden, classes, activation, dropout, config.batch_norm)
+        network = MLP(math.prod(shape), config.hidden, *shared)
     if config.members > 1:
         network = Committee(config.members, config.network, network.arguments)
     return network

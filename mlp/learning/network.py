@@ -12,6 +12,7 @@ from torch import nn
 from mlp.learning.layers import (
     ACTIVATIONS,
     AcrossPatches,
+    BatchNormOfPatches,
     Dropout,
     MeanOfPatches,
     Patches,
@@ -135,6 +136,7 @@ class Mixer(Network):
     block of two residual perceptrons: one that mixes patches, the same for all numbers, with twice
     as many hidden units as there are patches, and one with that many hidden units that mixes the
     numbers of a patch, the same for all patches. Then LayerNorm, the mean over patches, Linear.
+    With `batch_norm`, batch norm stands wherever LayerNorm does.
     """
 
     def __init__(
@@ -145,6 +147,7 @@ class Mixer(Network):
         classes: int,
         activation: str = "relu",
         dropout: float = 0.0,
+        batch_norm: bool = False,
     ) -> None:
         """`shape` is (C, H, W) of an image, `patch` the side of a patch in pixels."""
         super().__init__()
@@ -155,7 +158,9 @@ class Mixer(Network):
             "classes": classes,
             "activation": activation,
             "dropout": dropout,
+            "batch_norm": batch_norm,
         }
+        norm = BatchNormOfPatches if batch_norm else nn.LayerNorm
         channels, height, image_width = shape
         patches = math.ceil(height / patch) * math.ceil(image_width / patch)
         *blocks, width = hidden
@@ -163,12 +168,10 @@ class Mixer(Network):
         for inner in blocks:
             across = Perceptron(patches, 2 * patches, activation, dropout)
             layers += [
-                AcrossPatches(nn.LayerNorm(width), across),
-                Residual(nn.LayerNorm(width), Perceptron(width, inner, activation, dropout)),
+                AcrossPatches(norm(width), across),
+                Residual(norm(width), Perceptron(width, inner, activation, dropout)),
             ]
-        self.net = nn.Sequential(
-            *layers, nn.LayerNorm(width), MeanOfPatches(), linear(width, classes)
-        )
+        self.net = nn.Sequential(*layers, norm(width), MeanOfPatches(), linear(width, classes))
 
 
 class Committee(Network):

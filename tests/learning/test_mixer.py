@@ -99,6 +99,18 @@ def test_without_mixing_across_patches_their_order_would_not_matter() -> None:
     torch.testing.assert_close(network(image), network(moved))
 
 
+def test_batch_norm_is_over_images_and_patches() -> None:
+    network = mixer(batch_norm=True).train()
+    assert str(network).count("BatchNormOfPatches(5") == 5 and "LayerNorm" not in str(network)
+    images = torch.randn(9, 3, 8, 12, generator=generator(1), dtype=torch.float64)
+    x = network.net[:2](images)
+    norm = network.net[2].norm
+    mean, std = x.mean((0, 1)), x.std((0, 1), correction=0)
+    expected = (x - mean) / (std**2 + 1e-5).sqrt() * norm.weight + norm.bias
+    torch.testing.assert_close(norm(x), expected)
+    assert str(Mixer(**network.arguments)) == str(network)
+
+
 def test_arguments_build_the_same_network_again() -> None:
     network = mixer(dropout=0.25, activation="tanh")
     assert str(Mixer(**network.arguments)) == str(network)

@@ -13,11 +13,19 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 
 from mlp.config import MetricConfig, ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import AuditConfig, EvaluateConfig, PredictConfig, RegisterConfig, ReportChoice
+from mlp.options import (
+    AuditConfig,
+    EvaluateConfig,
+    PredictConfig,
+    RecipeChoice,
+    RegisterConfig,
+    ReportChoice,
+)
 from scripts.ablation import ablation
 from scripts.audit import audit
 from scripts.command import SettingsCommand
 from scripts.init import init
+from scripts.predict import predict
 from scripts.report import report
 from scripts.train import train
 from tests.conftest import write_image
@@ -26,8 +34,8 @@ ROOT = Path(__file__).parents[2]
 QUICK = ["--image-size", "8", "--hidden", "8", "--epochs", "2", "--threads", "1"]
 
 
-STUDY = [RunConfig, StudyConfig, TrackingConfig, ReportConfig]
-TRAINING = {"train": [RunConfig, TrackingConfig], "ablation": STUDY, "init": STUDY}
+STUDY = [RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig]
+TRAINING = {"train": [RecipeChoice, RunConfig, TrackingConfig], "ablation": STUDY, "init": STUDY}
 OTHERS = {"report": [ReportChoice, ReportConfig], "audit": [AuditConfig],
           "register": [RegisterConfig, MetricConfig], "predict": [PredictConfig],
           "evaluate": [EvaluateConfig]}  # fmt: skip
@@ -173,6 +181,20 @@ def _table(result: Result) -> list[str]:
     lines = result.output.splitlines()
     start = next(k for k, line in enumerate(lines) if line.startswith("---"))
     return lines[start : lines.index("", start)]
+
+
+def test_a_recipe_is_what_a_training_begins_with(image_tree: Path, fresh_database: None) -> None:
+    arguments = ["--data", str(image_tree), *QUICK, "--recipe", "strong"]
+    result = call(train, *arguments)
+    assert result.exit_code == 0, result.output
+    params = mlflow.search_runs(experiment_names=["mlp"]).iloc[0].filter(like="params.").to_dict()
+    assert params["params.network"] == "mixer" and params["params.mixup"] == "0.3"
+    assert params["params.epochs"] == "2" and params["params.hidden"] == "8"  # as given
+    where = [mlflow.get_experiment_by_name("mlp").experiment_id]
+    [model] = mlflow.search_logged_models(where, output_format="list")
+    picture = str(next((image_tree / "val").rglob("*.png")))
+    found = call(predict, picture, "--model", f"models:/{model.model_id}")
+    assert found.exit_code == 0, found.output
 
 
 def test_a_study_shows_its_table_and_a_training_that_was_part_of_it_is_known(
