@@ -201,6 +201,12 @@ class RunConfig(Settings):
     color: Probability = Field(
         0.0, description="probability of changing hue by up to 10 degrees and saturation by 20%"
     )
+    tta: Literal["none", "hflip", "flips", "dihedral"] = Field(
+        "none",
+        description="test-time augmentation: the final scores and the packaged model take the mean "
+        "over an image and its mirror image, all its flips, or these and their transposes "
+        "(dihedral); scores at each epoch are of the image alone",
+    )
     early_stopping_patience: int = Field(
         0,
         ge=0,

@@ -37,6 +37,7 @@ class Checkpoint:
         settings = {
             "kind": next(name for name, kind in NETWORKS.items() if type(self.network) is kind),
             "network": self.network.arguments,
+            "tta": self.network.tta,
             "classes": self.classes,
             "image_size": self.image_size,
             "gray": self.gray,
@@ -50,6 +51,7 @@ class Checkpoint:
         """Read both files; the network is on the CPU and in evaluation mode."""
         read = json.loads(settings.read_text(encoding="utf-8"))
         network = NETWORKS[read.get("kind", "mlp")](**read["network"])
+        network.tta = read.get("tta", "none")
         network.load_state_dict(load_file(weights))
         network.eval()
         mean, std = read["normalization"]["mean"], read["normalization"]["std"]
@@ -73,7 +75,7 @@ class Checkpoint:
         self.network.eval()
         with torch.inference_mode():
             parts = [
-                self.network(
+                self.network.answers(
                     normalize(pixels[start : start + EVALUATION_BATCH], self.normalization)
                 )
                 for start in range(0, len(pixels), EVALUATION_BATCH)

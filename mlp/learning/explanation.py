@@ -39,7 +39,7 @@ def _of_member(
     from captum.attr import IntegratedGradients
 
     member.network.eval().requires_grad_(False)  # of no use here, and half of the work
-    method = IntegratedGradients(nn.Sequential(member.network, nn.Softmax(dim=1)))
+    method = IntegratedGradients(lambda images: member.network.answers(images).softmax(dim=1))
     images = normalize(pixels, member.normalization)
     found = method.attribute(
         images,

@@ -233,15 +233,19 @@ class Learner:
         weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
         return torch.tensor(weights, dtype=torch.float32, device=self.device)
 
-    def logits(self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> NDArray[np.float32]:
+    def logits(
+        self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], final: bool = False
+    ) -> NDArray[np.float32]:
         """The outputs (N, K) for all images, in evaluation mode unless that is to be forgotten.
 
-        Then in batches of the training's size: images in a batch affect one another.
+        Then in batches of the training's size: images in a batch affect one another. `final`: as
+        the kept network will answer, with test-time augmentation.
         """
         network = self.kept.train(not self.config.evaluation_mode)
+        ask = network.answers if final else network
         with torch.inference_mode():
             parts = [
-                network(part.to(self.device)).cpu()
+                ask(part.to(self.device)).cpu()
                 for images, _ in batches
                 for part in self._parts(images)
             ]
@@ -301,6 +305,7 @@ def build_network(config: RunConfig, shape: tuple[int, int, int], classes: int) 
         network = MLP(math.prod(shape), config.hidden, *shared)
     if config.members > 1:
         network = Committee(config.members, config.network, network.arguments)
+    network.tta = config.tta
     return network
 
 

@@ -21,6 +21,7 @@ from mlp.learning.layers import (
     linear,
     without_weights,
 )
+from mlp.learning.views import VIEWS, mean_answer
 
 
 class Network(nn.Module):
@@ -32,10 +33,15 @@ class Network(nn.Module):
     # What a checkpoint needs to build the same network again
     arguments: Mapping[str, Any]
     net: nn.Sequential
+    tta = "none"  # a name in VIEWS
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.net(images)
         return logits
+
+    def answers(self, images: torch.Tensor) -> torch.Tensor:
+        """The logits that a trained network is asked for: those of all its views of an image."""
+        return mean_answer([self(view) for view in VIEWS[self.tta](images)])
 
     def votes(self, images: torch.Tensor) -> torch.Tensor:
         """What training compares with the labels: logits, of several networks one after another."""
@@ -189,8 +195,7 @@ class Committee(Network):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """The logarithms of the mean probabilities: (B, classes)."""
-        each = torch.stack([member(images) for member in self.members])
-        return each.log_softmax(dim=2).logsumexp(dim=0) - math.log(len(self.members))
+        return mean_answer([member(images) for member in self.members])
 
     def votes(self, images: torch.Tensor) -> torch.Tensor:
         """The logits of each member, one after another: (members * B, classes)."""

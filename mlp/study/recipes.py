@@ -12,6 +12,7 @@ from mlp.study.settings_file import SettingsFile
 
 PLAIN = "plain"
 _SHIPPED = {path.stem: path for path in sorted(Path(__file__).with_name("recipes").iterdir())}
+_NAMES = (PLAIN, *_SHIPPED)
 
 
 def find_recipe(name: str) -> Mapping[str, Any]:
@@ -25,10 +26,9 @@ def find_recipe(name: str) -> Mapping[str, Any]:
         return _read(_SHIPPED[name])
     if name.lower().endswith((".yaml", ".yml")):
         return _read(Path(name).expanduser())
-    known = (PLAIN, *_SHIPPED)
     raise SettingsError(
-        f"recipe {name!r}: there is none of this name; {did_you_mean(name, known)}"
-        f"it should be one of {', '.join(known)}, or a YAML file of settings (README.md shows one)"
+        f"recipe {name!r}: there is none of this name; {did_you_mean(name, _NAMES)}"
+        f"it should be one of {', '.join(_NAMES)}, or a YAML file of settings (README.md shows one)"
     )
 
 
@@ -38,5 +38,17 @@ def begin_with(name: str, base: RunConfig) -> RunConfig:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    file = SettingsFile(path, "recipe", "settings, such as epochs: 60")
-    return file.settings(file.root)
+    return _RecipeFile(path, "recipe", "settings, such as epochs: 60").recipe()
+
+
+class _RecipeFile(SettingsFile):
+    def recipe(self) -> Mapping[str, Any]:
+        parts = self.mapping(self.root, ("recipe", *RunConfig.model_fields), "settings")
+        begun: Mapping[str, Any] = {}
+        if "recipe" in parts:
+            node = parts.pop("recipe")
+            name = self.text(node, "recipe")
+            if name not in _NAMES:
+                self.wrong(node, f"recipe should be one of {', '.join(_NAMES)}; {name!r} was given")
+            begun = find_recipe(name)
+        return {**begun, **{name: self.value(name, node) for name, node in parts.items()}}

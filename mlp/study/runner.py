@@ -184,11 +184,11 @@ def _result(run: _Run, stream: Stream) -> RunResult:
     evaluation = Evaluation(
         data.ids[data.split.val],
         stream.validation.labels,
-        probabilities(learner.logits(stream.validation)),
+        probabilities(learner.logits(stream.validation, final=True)),
         data.classes,
     )
     training = stream.training_images()
-    trained = probabilities(learner.logits(training)).argmax(axis=1)
+    trained = probabilities(learner.logits(training, final=True)).argmax(axis=1)
     scores = final_scores(evaluation)
     scores["train_accuracy"] = float((trained == training.labels).mean())
     scores["gap_accuracy"] = scores["train_accuracy"] - scores["accuracy"]

@@ -21,6 +21,7 @@ def test_every_field_but_the_place_of_the_data_counts() -> None:
         "weight_decay": 0.1, "schedule": "cosine", "label_smoothing": 0.1, "hidden": (3,),
         "network": "cnn", "members": 2, "patch": 2, "mixup": 0.1, "ema": 0.5,
         "clip_norm": 1.0, "class_weights": "balanced", "transpose": 0.1, "color": 0.1,
+        "tta": "flips",
         "activation": "tanh", "dropout": 0.1, "batch_norm": True, "init": "xavier", "hflip": 0.1,
         "vflip": 0.1, "brightness_contrast": 0.1, "shift_scale_rotate": 0.1,
         "early_stopping_patience": 1, "evaluation_mode": False, "monitor": "val/accuracy",

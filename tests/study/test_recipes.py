@@ -40,9 +40,17 @@ def test_a_file_of_settings(tmp_path: Path) -> None:
     assert begin_with(str(path), RunConfig()) == RunConfig(epochs=5, hidden=(64, 32))
 
 
+def test_a_file_may_begin_with_a_recipe_and_take_back_some_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("recipe: strong\nvflip: 0\nepochs: 20\n")
+    expected = find_recipe("strong") | {"vflip": 0.0, "epochs": 20}
+    assert begin_with(str(path), RunConfig()) == RunConfig().changed(expected)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
+        ("epochs: 5\nrecipe: mine.yaml\n", "line 2: recipe should be one of plain, strong; 'mine"),
         ("epoch: 5\n", r"line 1: settings: 'epoch' is unknown; did you mean epochs\?"),
         ("epochs: 5\nlr: fast\n", r"line 2: lr: should be a valid number.*'fast' was given"),
         ("seed: 5\n", "line 1: seed is the same for all arms of a study"),
