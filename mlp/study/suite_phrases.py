@@ -80,6 +80,7 @@ SPANISH = {
     "about.no-clipping": "gradientes tan largos como son",
     "about.no-label-smoothing": "etiquetas de 0 y 1",
     "about.no-mixup": "imágenes sin mezclar",
+    "about.no-tta": "respuestas a la imagen sola",
     "about.no-flips": "las imágenes como están",
     "about.no-affine": "sin desplazamientos, escalas ni giros",
     "about.mixer": "un MLP que corta la imagen en parches y los mezcla",
