@@ -138,11 +138,6 @@ class RunConfig(Settings):
         description="scale gradients down to this L2 norm over all parameters where theirs is "
         "larger; 0: never",
     )
-    ema: Fraction = Field(
-        0.0,
-        description="decay of a moving average of the weights, such as 0.99, which is validated "
-        "and kept in place of the last weights; 0: none",
-    )
     network: Literal["mlp", "mixer", "cnn"] = Field(
         "mlp",
         description="multilayer perceptron; mixer: one that sees an image as patches, and mixes "
@@ -197,9 +192,6 @@ class RunConfig(Settings):
         0.0,
         description="probability of exchanging rows and columns; with both flips at 0.5 as well, "
         "all eight ways to lay down a square are as probable",
-    )
-    color: Probability = Field(
-        0.0, description="probability of changing hue by up to 10 degrees and saturation by 20%"
     )
     tta: Literal["none", "hflip", "flips", "dihedral"] = Field(
         "none",

@@ -37,7 +37,6 @@ STREAM_FIELDS = (
     "brightness_contrast",
     "shift_scale_rotate",
     "transpose",
-    "color",
     "seed",
 )
 _AUGMENTATIONS = (
@@ -45,7 +44,6 @@ _AUGMENTATIONS = (
     "vflip",
     "transpose",
     "brightness_contrast",
-    "color",
     "shift_scale_rotate",
 )
 # Above this an epoch stays uint8, augmented ones in a temporary file, and is normalised batch by
@@ -224,13 +222,6 @@ def augmentation(policy: dict[str, float], seed: int):  # type: ignore[no-untype
             "vflip": A.VerticalFlip(p=1.0),
             "transpose": A.Transpose(p=1.0),
             "brightness_contrast": A.RandomBrightnessContrast(0.2, 0.2, p=1.0),
-            "color": A.ColorJitter(
-                brightness=(1, 1),
-                contrast=(1, 1),
-                saturation=(0.8, 1.2),
-                hue=(-10 / 360, 10 / 360),
-                p=1.0,
-            ),
             "shift_scale_rotate": A.Affine(
                 translate_percent=(-0.0625, 0.0625),
                 scale=(0.9, 1.1),

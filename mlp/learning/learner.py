@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 import time
@@ -99,24 +98,16 @@ class Learner:
         generator = torch.Generator().manual_seed(seeds.integer(config.seed, "initialization"))
         initialize(self.network, config.init, generator)
         self.network.to(self.device)
-        # Weights averaged over steps, where they are: what is evaluated and kept
-        self._average = copy.deepcopy(self.network) if config.ema else None
         masks = torch.Generator(self.device).manual_seed(seeds.integer(config.seed, "dropout"))
-        for network in filter(None, (self.network, self._average)):
-            network.use_generator(masks)
+        self.network.use_generator(masks)
         self.optimizer = optimizer(config, self.network)
         self.schedule = schedule(config, self.optimizer, config.epochs * steps_per_epoch)
-        self._last_lr, self._steps, self._classes = config.lr, 0, classes
+        self._last_lr, self._classes = config.lr, classes
         self.epochs_done = 0
         self.validation_logits: NDArray[np.float32] | None = None  # (N, K), of the latest epoch
         self.best_epoch = 0
         self._best_value = math.inf
         self._best_weights: dict[str, torch.Tensor] | None = None
-
-    @property
-    def kept(self) -> Network:
-        """The network that is evaluated: the trained one, or the average of its weights."""
-        return self._average or self.network
 
     @property
     def parameter_count(self) -> int:
@@ -193,8 +184,6 @@ class Learner:
             self.optimizer.step()
             if self.schedule is not None:
                 self.schedule.step()
-            if self._average is not None:
-                self._update_average(self._average)
             with torch.no_grad():
                 # Read at the end of the epoch: asking a GPU for a number at each step would stall
                 plain = not smoothing and weights is None
@@ -217,15 +206,6 @@ class Learner:
             "optim/gradient_norm": float(torch.stack(norms).double().mean()),
         }
 
-    @torch.no_grad()
-    def _update_average(self, average: Network) -> None:
-        """One step of the moving average; at first over few steps, as TensorFlow's is."""
-        steps = self._steps = self._steps + 1
-        share = 1.0 - min(self.config.ema, (1 + steps) / (10 + steps))
-        torch._foreach_lerp_(list(average.parameters()), list(self.network.parameters()), share)
-        for own, its in zip(average.buffers(), self.network.buffers(), strict=True):
-            own.copy_(its)
-
     def _class_weights(self, labels: NDArray[np.int64]) -> torch.Tensor | None:
         if self.config.class_weights == "none":
             return None
@@ -241,7 +221,7 @@ class Learner:
         Then in batches of the training's size: images in a batch affect one another. `final`: as
         the kept network will answer, with test-time augmentation.
         """
-        network = self.kept.train(not self.config.evaluation_mode)
+        network = self.network.train(not self.config.evaluation_mode)
         ask = network.answers if final else network
         with torch.inference_mode():
             parts = [
@@ -263,17 +243,18 @@ class Learner:
             self.best_epoch, self._best_value = self.epochs_done, value
             if self.config.early_stopping_patience:
                 self._best_weights = {
-                    name: tensor.detach().clone() for name, tensor in self.kept.state_dict().items()
+                    name: tensor.detach().clone()
+                    for name, tensor in self.network.state_dict().items()
                 }
 
     def restore_best(self) -> None:
         """Put back the weights of the best epoch, when early stopping watched for one."""
         if self._best_weights is not None:
-            self.kept.load_state_dict(self._best_weights)
+            self.network.load_state_dict(self._best_weights)
 
     def distinct_units(self) -> int:
         """How many different units the first layer has: those with equal weights count once."""
-        first = next(p for p in self.kept.parameters() if p.ndim > 1)
+        first = next(p for p in self.network.parameters() if p.ndim > 1)
         return len({row.tobytes() for row in first.detach().cpu().numpy()})
 
     def histogram_samples(self) -> dict[str, NDArray[np.float32]]:
@@ -314,5 +295,5 @@ def memory_bytes(config: RunConfig, shape: tuple[int, int, int], classes: int) -
     with torch.device("meta"):
         parameters = sum(p.numel() for p in build_network(config, shape, classes).parameters())
     copies = 2 + (1 if config.optimizer == "sgd" else 2)
-    copies += (config.early_stopping_patience > 0) + (config.ema > 0)
+    copies += config.early_stopping_patience > 0
     return 4 * parameters * copies

@@ -203,7 +203,7 @@ def _result(run: _Run, stream: Stream) -> RunResult:
     scores["kept_epoch"] = float(learner.best_epoch)
     images = data.pixels[data.split.val]
     network = build_network(config, data.shape, len(data.classes))
-    network.load_state_dict(learner.kept.state_dict())
+    network.load_state_dict(learner.network.state_dict())
     size, gray = data.shape[1], data.shape[0] == 1
     checkpoint = Checkpoint(network, data.classes, size, gray, stream.normalization)
     return RunResult(

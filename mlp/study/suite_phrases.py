@@ -65,7 +65,6 @@ SPANISH = {
     "about.flip": "reflejadas de izquierda a derecha",
     "about.eight-ways": "en las ocho posiciones que admite un cuadrado",
     "about.brightness": "más o menos brillo y contraste",
-    "about.color": "tono y saturación",
     "about.affine": "desplazamientos, escalas, giros",
     "about.mixup": "dos imágenes y sus etiquetas mezcladas",
     "question.ingredients": "¿Qué aporta cada ingrediente de la receta strong?",

@@ -465,7 +465,7 @@ def test_threads_are_resolved_to_a_number() -> None:
     assert resolve_device(RunConfig(device="cpu", threads=3)).threads == 3
 
 
-# Mixtures, averages
+# Mixtures
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
@@ -501,38 +501,6 @@ def test_shares_differ_from_epoch_to_epoch_and_are_the_same_for_all_arms() -> No
     assert [r.metrics["train/loss"] for r in again] == losses
 
 
-def test_the_moving_average_is_validated_and_kept() -> None:
-    train = given(100, 13)
-    own, plain = learner(8, ema=0.8, batch_norm=True), learner(8, batch_norm=True)
-    average = [p.detach().clone() for p in plain.network.parameters()]
-    step = 0
-    for _ in range(3):
-        record = own.epoch(train, train)
-        for images, labels in train:
-            plain.epoch(Given(images, labels, len(labels)), train)
-            step += 1
-            decay = min(0.8, (1 + step) / (10 + step))
-            for mean, now in zip(average, plain.network.parameters(), strict=True):
-                mean.mul_(decay).add_(now.detach(), alpha=1 - decay)
-        for mean, kept in zip(average, own.kept.parameters(), strict=True):
-            torch.testing.assert_close(kept, mean, rtol=1e-4, atol=1e-5)
-        assert_same_weights(dict(own.kept.named_buffers()), dict(plain.network.named_buffers()))
-        scores = epoch_scores(train.labels, own.logits(train))
-        assert record.metrics["val/loss"] == pytest.approx(scores["loss"])
-        own.network.train()
-    trained = copied(own.network)
-    assert_same_weights(trained, copied(plain.network))  # the average changes no step
-    assert not torch.equal(trained["net.1.weight"], own.kept.state_dict()["net.1.weight"])
-
-
-def test_early_stopping_keeps_the_best_average() -> None:
-    train, other = given(48, 8), given(40, 40, seed=1)
-    own = learner(6, ema=0.9, early_stopping_patience=2, epochs=12, lr=0.03)
-    best = [copied(own.kept) for _ in own.records(Epochs(train, other))][own.best_epoch - 1]
-    own.restore_best()
-    assert_same_weights(copied(own.kept), best)
-
-
 # Learners beside one another
 
 
@@ -540,7 +508,7 @@ def test_interleaved_learners_give_bitwise_what_they_give_alone(digits_stream: S
     arms = [
         digits_config(epochs=2, dropout=0.5, batch_norm=True),
         digits_config(epochs=2, dropout=0.2, optimizer="sgd", schedule="cosine"),
-        digits_config(epochs=2, network="mixer", dropout=0.2, mixup=0.3, ema=0.9),
+        digits_config(epochs=2, network="mixer", dropout=0.2, mixup=0.3),
         digits_config(epochs=2, members=2, dropout=0.2, clip_norm=1.0),
     ]
 
