@@ -15,7 +15,7 @@ PURPOSES = get_args(seeds.Purpose)
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
 def test_purpose_is_the_spawned_child_of_the_seed(seed: int) -> None:
-    for child, purpose in zip(np.random.SeedSequence(seed).spawn(6), PURPOSES, strict=True):
+    for child, purpose in zip(np.random.SeedSequence(seed).spawn(len(PURPOSES)), PURPOSES, strict=True):
         expected = child.generate_state(8)
         np.testing.assert_array_equal(
             seeds.seed_sequence(seed, purpose).generate_state(8), expected
@@ -26,7 +26,7 @@ def test_purpose_is_the_spawned_child_of_the_seed(seed: int) -> None:
 
 
 def test_counter_is_the_child_of_the_purpose() -> None:
-    order = np.random.SeedSequence(3).spawn(6)[1]
+    order = np.random.SeedSequence(3).spawn(2)[1]
     for epoch, child in enumerate(order.spawn(3)):
         np.testing.assert_array_equal(
             seeds.seed_sequence(3, "order", epoch).generate_state(8), child.generate_state(8)
