@@ -16,7 +16,7 @@ from mlp.study.suites import find_suite
 from scripts.command import SettingsCommand
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/exercise.md")
+DOCUMENTS = ("README.md", "docs/exercise.md", "docs/strong.md")
 
 
 def commands(start: str) -> Iterator[tuple[str, str]]:
