@@ -15,7 +15,9 @@ PURPOSES = get_args(seeds.Purpose)
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
 def test_purpose_is_the_spawned_child_of_the_seed(seed: int) -> None:
-    for child, purpose in zip(np.random.SeedSequence(seed).spawn(len(PURPOSES)), PURPOSES, strict=True):
+    for child, purpose in zip(
+        np.random.SeedSequence(seed).spawn(len(PURPOSES)), PURPOSES, strict=True
+    ):
         expected = child.generate_state(8)
         np.testing.assert_array_equal(
             seeds.seed_sequence(seed, purpose).generate_state(8), expected

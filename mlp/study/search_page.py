@@ -6,6 +6,7 @@ import base64
 import io
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import matplotlib.pyplot as plt
 import optuna
@@ -17,11 +18,12 @@ from mlp.study.page import render
 from mlp.study.search import Search, arm_of, top
 
 _IN_DESCRIPTION, _ON_PAGE = 5, 10  # trials side by side
+_SLICES = 6  # settings, of which more would not be legible
 _CAPTIONS = {
     "history": "Scores in the order of the trials, and the best so far",
     "importance": "How much of the scores' variation each setting explains (fANOVA)",
     "parallel_coordinates": "Each trial as a line through its settings, darker where better",
-    "slices": "Scores by the values of each setting",
+    "slices": "Scores by the values of the most important settings",
 }
 
 
@@ -76,10 +78,14 @@ def _said(search: Search, study: optuna.Study) -> list[str]:
         f"{count[TrialState.PRUNED]} were stopped early."
     ]
     if count[TrialState.COMPLETE]:
+        worth = (
+            f"what it is worth says the study best-of-{search.space.name}, which trains the best"
+        )
+        if not search.config.confirm:
+            worth = "with confirm above 0, a search trains the best"
         said.append(
-            "The best of many trials on the same folds flatters itself: what it is worth says the "
-            f"study best-of-{search.space.name}, which trains the best again under fresh seeds and "
-            "folds."
+            f"The best of many trials on the same folds flatters itself: {worth} again under fresh "
+            "seeds and folds."
         )
     return said
 
@@ -119,11 +125,12 @@ def pictures(search: Search, study: optuna.Study) -> dict[str, bytes]:
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len({trial.value for trial in complete}) < 2:
         return {}
+    important = list(optuna.importance.get_param_importances(study))
     draw: dict[str, Callable[..., object]] = {
         "history": drawing.plot_optimization_history,
         "importance": drawing.plot_param_importances,
         "parallel_coordinates": drawing.plot_parallel_coordinate,
-        "slices": drawing.plot_slice,
+        "slices": partial(drawing.plot_slice, params=important[:_SLICES]),
     }
     return {name: _png(function, study, search.metric) for name, function in draw.items()}
 
@@ -134,7 +141,7 @@ def _png(function: Callable[..., object], study: optuna.Study, metric: str) -> b
         warnings.simplefilter("ignore")  # its notes that its pictures are experimental
         function(study, target_name=metric)
         figure = plt.gcf()
-        figure.set_size_inches(max(9.0, 2.6 * len(figure.axes)), 5.5)
+        figure.set_size_inches(min(14.0, max(9.0, 2.6 * len(figure.axes))), 5.5)
         out = io.BytesIO()
         figure.savefig(out, format="png", dpi=110, bbox_inches="tight")
         plt.close(figure)
