@@ -12,8 +12,9 @@ Purpose = Literal["split", "order", "augmentation", "initialization", "dropout",
 def seed_sequence(seed: int, purpose: Purpose, *counters: int) -> np.random.SeedSequence:
     """The child of `seed` for a purpose and, where it takes them, counters such as the epoch.
 
-    Equal to `SeedSequence(seed).spawn(7)[k]` for the k-th purpose, and its children in turn for
-    the counters: a function of the arguments alone, so that any epoch can be made at any time.
+    Equal to the k-th child that `SeedSequence(seed)` spawns for the k-th purpose, and to that
+    child's own for the counters: a function of the arguments alone, so that any epoch can be made
+    at any time.
     """
     return np.random.SeedSequence(seed, spawn_key=(get_args(Purpose).index(purpose), *counters))
 

@@ -10,6 +10,8 @@ from mlp.options import RecipeChoice, SearchConfig
 from scripts.command import command
 from scripts.launch import launch
 
+_QUESTION = "Of the best that a search found, which is best under fresh seeds and folds?"
+
 
 @command(SearchConfig, RecipeChoice, RunConfig, TrackingConfig, ReportConfig)
 def search(
@@ -82,16 +84,15 @@ def search(
         raise
     click.echo(f"\n{search_page.terminal(sought, found)}\n")
     click.echo(store.how_to_open(store.page(tracker.run_id)))
-    best = top(found, config.confirm)
-    if not best:
-        return
-    arms = (Arm("base", {}, "the base configuration"), *(arm_of(t, space) for t in best))
-    question = "Of the best that a search found, which is best under fresh seeds and folds?"
-    suite = Suite(f"best-of-{space.name}", question, arms)
-    fresh = base.changed({"seed": base.seed + 1})
-    study = StudyConfig(seeds=config.confirm_seeds, folds=config.folds)
-    click.echo(f"\nThe best {len(best)} again, under fresh seeds and folds:\n")
-    launch(suite, fresh, study, tracking, report, dataclasses.replace(store, adopted_run=None))
+    best = [arm_of(trial, space) for trial in top(found, config.confirm)]
+    if best:
+        click.echo(f"\nThe best {len(best)} again, under fresh seeds and folds:\n")
+        fresh = base.changed({"seed": base.seed + 1})
+        study = StudyConfig(seeds=config.confirm_seeds, folds=config.folds)
+        store = dataclasses.replace(store, adopted_run=None)
+        arms = (Arm("base", {}, "the base configuration"), *best)
+        suite = Suite(sought.confirmation, _QUESTION, arms)
+        launch(suite, fresh, study, tracking, report, store)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,13 @@ from mlp.data.normalization import EVALUATION_BATCH, Normalization, Pixels, norm
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
+_AUGMENTATIONS = (
+    "hflip",
+    "vflip",
+    "transpose",
+    "brightness_contrast",
+    "shift_scale_rotate",
+)
 # The fields that decide what batches look like: arms that agree in them share a stream.
 STREAM_FIELDS = (
     "data",
@@ -32,19 +39,8 @@ STREAM_FIELDS = (
     "channels",
     "normalization",
     "batch_size",
-    "hflip",
-    "vflip",
-    "brightness_contrast",
-    "shift_scale_rotate",
-    "transpose",
+    *_AUGMENTATIONS,
     "seed",
-)
-_AUGMENTATIONS = (
-    "hflip",
-    "vflip",
-    "transpose",
-    "brightness_contrast",
-    "shift_scale_rotate",
 )
 # Above this an epoch stays uint8, augmented ones in a temporary file, and is normalised batch by
 # batch. A guess: small beside any machine's memory, large beside its caches.

@@ -173,7 +173,8 @@ class Learner:
             votes = self.network.votes(mixed.images)
             loss = cross_entropy(votes, mixed, smoothing, weights)
             # The sum over members, so that each learns as it would alone
-            (config.members * loss).backward()  # type: ignore[no-untyped-call]
+            summed = loss if config.members == 1 else config.members * loss
+            summed.backward()  # type: ignore[no-untyped-call]
             if step in normed or config.clip_norm:
                 norm = nn.utils.get_total_norm(p.grad for p in parameters if p.grad is not None)
                 if step in normed:
@@ -202,7 +203,7 @@ class Learner:
         seen = counts.double().sum().item()
         return {
             "train/loss": float((all_losses.double() * counts).sum() / seen),
-            "train/accuracy": float(correct.item() / seen),
+            "train/accuracy": float(correct.item() / (seen * config.members)),
             "optim/gradient_norm": float(torch.stack(norms).double().mean()),
         }
 

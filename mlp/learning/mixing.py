@@ -44,7 +44,9 @@ def cross_entropy(
     """Mean cross-entropy over images and members; of a mixture, of both labels by their shares."""
 
     def against(labels: torch.Tensor) -> torch.Tensor:
-        labels = labels.repeat(len(votes) // len(labels))
+        members = len(votes) // len(labels)
+        if members > 1:
+            labels = labels.repeat(members)
         return F.cross_entropy(votes, labels, weights, label_smoothing=smoothing)
 
     if mixed.share == 1.0:
@@ -53,9 +55,9 @@ def cross_entropy(
 
 
 def correct_answers(votes: torch.Tensor, mixed: Mixed) -> torch.Tensor:
-    """How many images are classified rightly, a mean over members, a mixture by its shares."""
+    """How many images are classified rightly, by all members together, a mixture by its shares."""
     answers = votes.argmax(1).view(-1, len(mixed.labels))
-    right = (answers == mixed.labels).sum(dtype=torch.float64)
-    if mixed.share < 1.0:
-        right = right.lerp((answers == mixed.others).sum(dtype=torch.float64), 1.0 - mixed.share)
-    return right / len(answers)
+    right = (answers == mixed.labels).sum()
+    if mixed.share == 1.0:
+        return right
+    return mixed.share * right + (1.0 - mixed.share) * (answers == mixed.others).sum()

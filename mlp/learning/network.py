@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -203,7 +203,7 @@ class Committee(Network):
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """What the members' last hidden layers make of images, side by side."""
-        every = [member for member in self.members if isinstance(member, Network)]
+        every = cast(Iterable[Network], self.members)
         return torch.cat([member.features(images) for member in every], dim=1)
 
 

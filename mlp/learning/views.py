@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -35,4 +36,4 @@ def mean_answer(logits: list[torch.Tensor]) -> torch.Tensor:
     if len(logits) == 1:
         return logits[0]
     each = torch.stack(logits).log_softmax(dim=2)
-    return torch.logsumexp(each, dim=0) - torch.tensor(float(len(logits))).log()
+    return each.logsumexp(dim=0) - math.log(len(logits))

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp.config import RunConfig
-from mlp.settings import SettingsError, did_you_mean
-from mlp.study.settings_file import SettingsFile
+from mlp.study.settings_file import SettingsFile, own_file
 
 PLAIN = "plain"
 _SHIPPED = {path.stem: path for path in sorted(Path(__file__).with_name("recipes").iterdir())}
@@ -22,23 +21,13 @@ def find_recipe(name: str) -> Mapping[str, Any]:
     """
     if name == PLAIN:
         return {}
-    if name in _SHIPPED:
-        return _read(_SHIPPED[name])
-    if name.lower().endswith((".yaml", ".yml")):
-        return _read(Path(name).expanduser())
-    raise SettingsError(
-        f"recipe {name!r}: there is none of this name; {did_you_mean(name, _NAMES)}"
-        f"it should be one of {', '.join(_NAMES)}, or a YAML file of settings (README.md shows one)"
-    )
+    path = _SHIPPED.get(name) or own_file("recipe", name, _NAMES, " of settings")
+    return _RecipeFile(path, "recipe", "settings, such as epochs: 60").recipe()
 
 
 def begin_with(name: str, base: RunConfig) -> RunConfig:
     """A configuration with the settings of a recipe where it has the defaults."""
     return base.filled(find_recipe(name))
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    return _RecipeFile(path, "recipe", "settings, such as epochs: 60").recipe()
 
 
 class _RecipeFile(SettingsFile):

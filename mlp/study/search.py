@@ -65,6 +65,11 @@ class Search:
         return f"search-{self.space.name}-{self.index.name}-{digest[:8]}"
 
     @property
+    def confirmation(self) -> str:
+        """Name of the study that trains the best again."""
+        return f"best-of-{self.space.name}"
+
+    @property
     def maximize(self) -> bool:
         """Whether more of the metric is better."""
         return METRICS[self.metric].higher_is_better

@@ -78,9 +78,7 @@ def _said(search: Search, study: optuna.Study) -> list[str]:
         f"{count[TrialState.PRUNED]} were stopped early."
     ]
     if count[TrialState.COMPLETE]:
-        worth = (
-            f"what it is worth says the study best-of-{search.space.name}, which trains the best"
-        )
+        worth = f"what it is worth says the study {search.confirmation}, which trains the best"
         if not search.config.confirm:
             worth = "with confirm above 0, a search trains the best"
         said.append(

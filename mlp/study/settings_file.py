@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -9,6 +10,20 @@ import yaml
 
 from mlp.config import STUDY_WIDE, RunConfig
 from mlp.settings import ConfigError, SettingsError, did_you_mean
+
+
+def own_file(kind: str, name: str, known: Iterable[str], content: str = "") -> Path:
+    """The file that a name which is not among the known ones means: a YAML file of the user's.
+
+    Raises SettingsError where it does not name one. `kind` and `content` say what it should be.
+    """
+    if name.lower().endswith((".yaml", ".yml")):
+        return Path(name).expanduser()
+    known = list(known)
+    raise SettingsError(
+        f"{kind} {name!r}: there is none of this name; {did_you_mean(name, known)}"
+        f"it should be one of {', '.join(known)}, or a YAML file{content} (README.md shows one)"
+    )
 
 
 class SettingsFile:

@@ -19,11 +19,11 @@ from optuna.distributions import (
 )
 
 from mlp.config import RunConfig
-from mlp.settings import SettingsError, did_you_mean, field_text
-from mlp.study.settings_file import SettingsFile
+from mlp.settings import SettingsError, field_text
+from mlp.study.settings_file import SettingsFile, own_file
 
 _RANGE_KEYS = ("low", "high", "step", "log")
-_SHIPPED = Path(__file__).with_name("spaces")
+_SHIPPED = {path.stem: path for path in sorted(Path(__file__).with_name("spaces").iterdir())}
 
 
 @dataclass(frozen=True)
@@ -52,21 +52,13 @@ class Space:
 
 def find_space(name: str) -> Space:
     """A space by its name, or from a YAML file. Raises SettingsError where there is none."""
-    shipped = {path.stem: path for path in sorted(_SHIPPED.iterdir())}
-    if name in shipped:
-        return read_space(shipped[name])
-    if name.lower().endswith((".yaml", ".yml")):
-        return read_space(Path(name).expanduser())
-    raise SettingsError(
-        f"space {name!r}: there is none of this name; {did_you_mean(name, shipped)}"
-        f"it should be one of {', '.join(shipped)}, or a YAML file (README.md shows one)"
-    )
+    return read_space(_SHIPPED.get(name) or own_file("space", name, _SHIPPED))
 
 
 def listing() -> str:
     """Every space that comes with the project and what it varies, for a terminal."""
     lines = []
-    for path in sorted(_SHIPPED.iterdir()):
+    for path in _SHIPPED.values():
         space = read_space(path)
         lines += [f"{space.name}: {space.about}", f"  {', '.join(space.dimensions)}"]
     return "\n".join(lines)

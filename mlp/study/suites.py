@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlp.settings import SettingsError, did_you_mean
+from mlp.study.settings_file import own_file
 from mlp.study.suite import Arm, Suite
 from mlp.study.suite_file import read_suite
 
@@ -20,12 +20,7 @@ def find_suite(name: str) -> Suite:
         return SUITES[name]
     if name == TRAINING.name:
         return TRAINING
-    if name.lower().endswith((".yaml", ".yml")):
-        return read_suite(Path(name).expanduser())
-    raise SettingsError(
-        f"suite {name!r}: there is none of this name; {did_you_mean(name, SUITES)}"
-        f"it should be one of {', '.join(SUITES)}, or a YAML file (README.md shows one)"
-    )
+    return read_suite(own_file("suite", name, SUITES))
 
 
 def listing() -> str:
