@@ -42,8 +42,8 @@ def test_a_file_of_settings(tmp_path: Path) -> None:
 
 def test_a_file_may_begin_with_a_recipe_and_take_back_some_of_it(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
-    path.write_text("recipe: strong\nvflip: 0\nepochs: 20\n")
-    expected = find_recipe("strong") | {"vflip": 0.0, "epochs": 20}
+    path.write_text("recipe: strong\nmixup: 0\nepochs: 20\n")
+    expected = find_recipe("strong") | {"mixup": 0.0, "epochs": 20}
     assert begin_with(str(path), RunConfig()) == RunConfig().changed(expected)
 
 
