@@ -34,6 +34,8 @@ from mlp.tracking.recorded import (
 )
 from mlp.tracking.store import Store
 
+_DESCRIPTION = 7800  # characters that MLflow shows of a description, with room for a first line
+
 
 @dataclasses.dataclass(frozen=True)
 class Report:
@@ -74,15 +76,18 @@ def build(study: RecordedStudy, config: ReportConfig, weights: figures.Weights) 
     folds = any(fold != "none" for _, fold in study.pairs)
     say = Wording(config.lang, config.metric, folds)
     drawn = figures.draw(evidence, say, weights)
-    description = markdown(evidence, say)
+    whole = markdown(evidence, say)
     pictures = {name: figures.png(figure) for name, figure in drawn.items()}
     files = {
         "report.html": html(evidence, say, drawn).encode(),
-        "report.md": description.encode(),
+        "report.md": whole.encode(),
         "comparison.csv": comparison_csv(evidence).encode(),
         "scores.csv": scores_csv(evidence).encode(),
         **{f"figures/{name}.png": content for name, content in pictures.items()},
     }
+    description = whole
+    if len(whole) > _DESCRIPTION:
+        description = markdown(evidence, say, links=False)
     return Report(terminal(evidence, say), description, files, pictures, numbers(evidence))
 
 
@@ -109,8 +114,8 @@ def terminal(evidence: Evidence, say: Wording) -> str:
     return "\n\n".join("\n".join(section) for section in sections if section)
 
 
-def markdown(evidence: Evidence, say: Wording) -> str:
-    """The description of a study's run: verdict first, then the table with links to the runs."""
+def markdown(evidence: Evidence, say: Wording, links: bool = True) -> str:
+    """The description of a study's run: verdict first, then the table, with `links` to the runs."""
     study = evidence.study
     lines = [f"## {_escape(summary.question(evidence, say))}", ""]
     lines += [f"**{_escape(line)}**" + "  " for line in summary.headline(evidence, say)]
@@ -118,16 +123,16 @@ def markdown(evidence: Evidence, say: Wording) -> str:
     lines += [f"> {_escape(say.remark(remark))}\n>" for remark in study.remarks]
     lines += [""] * bool(study.remarks)
     headings, rows = summary.table(evidence, say)
-    shown = [*headings, say("runs")]
+    shown = [*headings, say("runs")] if links else headings
     lines.append(f"| {' | '.join(shown)} |")
-    lines.append(f"| --- |{' ---: |' * (len(headings) - 1)} --- |")
+    lines.append(f"| --- |{' ---: |' * (len(headings) - 1)}{' --- |' * links}")
     for arm, row in zip(evidence.arms, rows, strict=True):
-        links = " ".join(
+        pages = " ".join(
             f"[{_label(run.seed, run.fold)}]({run_page(study.experiment_id, run.run_id)})"
             for run in arm.runs
             if run.run_id
         )
-        lines.append(f"| {' | '.join([*map(_escape, row), links])} |")
+        lines.append(f"| {' | '.join([*map(_escape, row), *[pages] * links])} |")
     lines += ["", *_all_runs(evidence, say), ""]
     lines += [summary.certainty(evidence, say), "", say("legend"), ""]
     lines += [f"- {_escape(line)}" for line in summary.failures(evidence, say)]

@@ -347,3 +347,16 @@ def test_every_phrase_is_there_in_both_languages_with_the_same_places() -> None:
     assert {f"remark.{kind}" for kind in TEXTS} - {"remark.note"} <= set(PHRASES)
     named = {f"about.{arm.name}" for suite in SUITES.values() for arm in suite.arms}
     assert named - {"about.model"} <= set(PHRASES)
+
+
+def test_a_long_description_leaves_out_links_before_mlflow_cuts_it(
+    make_recorded: MakeRecorded,
+) -> None:
+    accuracies: dict[str, list[float | None]] = {f"arm-{k}": [0.5, 0.6] for k in range(15)}
+    few = make(make_recorded(accuracies))
+    many = make(make_recorded(accuracies, folds=tuple(f"{k}/5" for k in range(1, 6))))
+    assert "#/experiments/7/runs/id-arm-3-0" in few.description
+    assert len(many.files["report.md"]) > 8000 > len(many.description)
+    assert "id-arm-3-0" in many.files["report.md"].decode()
+    rows = [line for line in many.description.splitlines() if line.startswith("|")]
+    assert len(rows) == 17 and len({row.count("|") for row in rows}) == 1
