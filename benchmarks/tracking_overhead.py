@@ -22,11 +22,12 @@ import mlflow
 
 from mlp.config import RunConfig
 from mlp.data.dataset import open_index
+from mlp.study.execution import run
 from mlp.study.planning import Study, plan
-from mlp.study.runner import run
 from mlp.study.suites import SUITES
 from mlp.tracking.interface import Tracker
-from mlp.tracking.mlflow_tracker import MlflowRun, MlflowTracker
+from mlp.tracking.mlflow_run import MlflowRun
+from mlp.tracking.mlflow_tracker import MlflowTracker
 from mlp.tracking.recorder import Recorder
 from mlp.tracking.store import open_store
 

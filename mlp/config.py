@@ -221,7 +221,11 @@ class RunConfig(Settings):
         "auto", description="where to train; auto: cuda when there is one"
     )
     threads: int = Field(
-        0, ge=0, le=1024, description="CPU threads of a training step; 0: one a physical core"
+        0,
+        ge=0,
+        le=1024,
+        description="CPU threads of a training step; 0: one a physical core, divided among the "
+        "workers of executor processes; 1 of executor dask",
     )
 
     def filled(self, own: Mapping[str, Any]) -> RunConfig:
@@ -326,6 +330,9 @@ class TrackingConfig(ExperimentConfig):
     )
     retrain: bool = Field(
         False, description="train again even what is already recorded as finished"
+    )
+    patience: float = Field(
+        60.0, ge=0, description="minutes for which a tracking server that went away is waited for"
     )
 
 

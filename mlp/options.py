@@ -1,10 +1,10 @@
-"""What the commands are told that train nothing: which study, which model, which images."""
+"""What commands are told beside settings of training: where, which study, which model, images."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mlp.config import MAX_FOLDS, ExperimentConfig, RunConfig, TrackingConfig
 from mlp.settings import Settings
@@ -73,6 +73,39 @@ class SearchConfig(Settings):
         "compared with the base as a study; 0: none",
     )
     confirm_seeds: int = Field(3, ge=1, le=1000, description="fresh seeds of that study")
+
+
+class ExecutorConfig(Settings):
+    """Where the seeds (and folds) of a study train."""
+
+    executor: Literal["serial", "processes", "dask"] = Field(
+        "serial",
+        description="where the seeds (and folds) train: one after the other in this process; in "
+        "processes of this machine; or with the workers of a Dask cluster",
+    )
+    workers: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="processes of the executor of that name; 0: as many as there are physical "
+        "cores for, by threads",
+    )
+    address: str = Field(
+        "", description="Dask scheduler of the executor dask, such as tcp://10.0.0.5:8786"
+    )
+
+    @model_validator(mode="after")
+    def _where(self) -> Self:
+        if self.executor == "dask" and not self.address:
+            raise ValueError(
+                "address: executor dask needs that of a scheduler, such as tcp://10.0.0.5:8786; "
+                "`python -m dask scheduler` starts one and prints it"
+            )
+        if self.address and self.executor != "dask":
+            raise ValueError(f"address: is for executor dask; executor is {self.executor}")
+        if self.workers and self.executor != "processes":
+            raise ValueError(f"workers: is for executor processes; executor is {self.executor}")
+        return self
 
 
 class StudyChoice(ExperimentConfig):

@@ -102,12 +102,15 @@ def _explain(error: Exception) -> None:
     from mlp.data.index import DataError
     from mlp.learning.seal import TamperedModel
     from mlp.serving.packaged import NoSuchModel
+    from mlp.study.execution import ClusterLost
+    from mlp.tracking.patience import ServerAway, refusal
     from mlp.tracking.recorded import NoSuchStudy
 
     if isinstance(error, SettingsError):
         raise click.UsageError(str(error)) from None
-    if isinstance(error, DataError | NoSuchStudy | NoSuchModel | TamperedModel):
+    known = DataError, NoSuchStudy, NoSuchModel, TamperedModel, ServerAway, ClusterLost
+    if isinstance(error, known):
         raise click.ClickException(str(error)) from None
     if isinstance(error, MlflowException):
-        raise click.ClickException(f"MLflow: {error.message}") from None
+        raise click.ClickException(refusal(error) or f"MLflow: {error.message}") from None
     raise error

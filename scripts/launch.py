@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
+from mlp.options import ExecutorConfig
 
 if TYPE_CHECKING:
     from mlp.study.suite import Suite
@@ -21,6 +22,7 @@ def launch(
     study_config: StudyConfig,
     tracking: TrackingConfig,
     report_config: ReportConfig,
+    executor: ExecutorConfig,
     store: Store | None = None,
 ) -> None:
     """Train what is not recorded yet, record and print the report, say where to look.
@@ -31,28 +33,32 @@ def launch(
     from mlp.data.dataset import index_of
     from mlp.data.remarks import remarks
     from mlp.study import report
+    from mlp.study.execution import cluster, divide, run
     from mlp.study.planning import plan
-    from mlp.study.runner import run
     from mlp.study.suites import find_suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
+    from mlp.tracking.outbox import FOLDER, send_left
     from mlp.tracking.store import open_store
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
     base = base.filled(suite.base)
+    base = base.changed({"threads": divide(executor, base.threads)[1]})
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
-    single = len(suite.arms) == len(seeds) == len(folds) == 1
+    # A worker that dies leaves a run behind, which should not be that of the command
+    single = len(suite.arms) * len(seeds) * len(folds) == 1 and executor.executor == "serial"
     index = index_of(base.changed({"fold": folds[0]}))
-    study = plan(suite, base, seeds, index, folds)
+    study = plan(suite, base, seeds, index, folds, here=executor.executor != "dask")
     notes = remarks(study.index, base, study_config.folds)
     for line in notes:
         click.echo(f"Note: {line}", err=True)
     tracker = None
     try:
-        store = store or open_store(tracking.experiment_name)
+        folder = Path(tracking.runs_dir)
+        store = store or open_store(tracking.experiment_name, tracking.patience)
+        send_left(store, folder / FOLDER)
         stale = store.end_stale_runs()
         if stale:
             click.echo(f"Note: {stale} runs of a process that died were ended as KILLED", err=True)
-        folder = Path(tracking.runs_dir)
         name = f"{suite.name} on {study.index.name}"
         tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
         if not single:
@@ -66,7 +72,8 @@ def launch(
                 "training and validation",
             )
         tracker.plan(study.plan(notes), study.split_table())
-        outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain)
+        with cluster(executor, base) as client:
+            outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain, client)
         made = report.publish(store, store.client.get_run(tracker.run_id), report_config)
         if not single:
             tracker.show(made.terminal, made.pictures)

@@ -11,7 +11,7 @@ import textwrap
 from pathlib import Path
 
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import RecipeChoice, SearchConfig, SuiteChoice
+from mlp.options import ExecutorConfig, RecipeChoice, SearchConfig, SuiteChoice
 from mlp.settings import Settings, field_text
 from scripts.ablation import ablation
 from scripts.audit import audit
@@ -25,23 +25,28 @@ from scripts.search import search
 from scripts.study import study
 from scripts.train import train
 
-PATH = Path(__file__).resolve().parents[1] / "MLproject"
+_ROOT = Path(__file__).resolve().parents[1]
+# MLflow wants a project for each kind of environment
+ENVIRONMENTS = {
+    _ROOT / "MLproject": ["conda_env: conda.yaml"],
+    _ROOT / "kubernetes" / "MLproject": ["docker_env:", "  image: mlp:0.1.0"],
+}
 
 # `mlflow run` has an option of its own for it, and makes the run before the project starts
 _LEFT_OUT = {"experiment_name"}
 
 
-def mlproject() -> str:
-    """The text of MLproject."""
+def mlproject(*environment: str) -> str:
+    """The text of MLproject, with the lines that say in which environment commands run."""
     lines = [
         "# Written by `python -m scripts.mlproject` from mlp/config.py and mlp/options.py.",
         "name: mlp",
-        "conda_env: conda.yaml",
+        *environment,
         "",
         "entry_points:",
         "  main: &train",
         "    parameters: &training",
-        *_parameters(RecipeChoice, RunConfig, TrackingConfig),
+        *_parameters(RecipeChoice, RunConfig, TrackingConfig, ExecutorConfig),
         *_command("scripts.train", train),
         "  train: *train",
         "  ablation:",
@@ -116,4 +121,5 @@ def _command(module: str, command: SettingsCommand) -> list[str]:
 
 
 if __name__ == "__main__":
-    PATH.write_text(mlproject(), encoding="utf-8", newline="\n")
+    for path, environment in ENVIRONMENTS.items():
+        path.write_text(mlproject(*environment), encoding="utf-8", newline="\n")

@@ -6,27 +6,28 @@ from pathlib import Path
 import click
 
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import RecipeChoice, SearchConfig
+from mlp.options import ExecutorConfig, RecipeChoice, SearchConfig
 from scripts.command import command
 from scripts.launch import launch
 
 _QUESTION = "Of the best that a search found, which is best under fresh seeds and folds?"
 
 
-@command(SearchConfig, RecipeChoice, RunConfig, TrackingConfig, ReportConfig)
+@command(SearchConfig, RecipeChoice, RunConfig, TrackingConfig, ReportConfig, ExecutorConfig)
 def search(
     config: SearchConfig,
     recipe: RecipeChoice,
     base: RunConfig,
     tracking: TrackingConfig,
     report: ReportConfig,
+    executor: ExecutorConfig,
 ) -> None:
     """Search for settings by cross-validation, then compare the best under fresh seeds.
 
     Each trial is scored by the mean over folds. The same command goes on where it was interrupted;
     started in several processes at once, they share the search. The other options make the base
     configuration that trials change. At the end the best configurations are trained again with
-    other seeds and folds, as a study from which `register` can take its model.
+    other seeds and folds, as a study from which `register` can take its model; the executor is its.
     """
     if config.list:
         from mlp.study.space import listing
@@ -42,6 +43,7 @@ def search(
     from mlp.study.space import find_space
     from mlp.study.suite import Arm, Suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
+    from mlp.tracking.outbox import FOLDER, send_left
     from mlp.tracking.recorded import record_report
     from mlp.tracking.store import open_store
 
@@ -52,9 +54,10 @@ def search(
     index = index_of(base.changed({"fold": f"1/{config.folds}"}))
     base = resolve(resolve_device(base), index)
     sought = Search(config, space, base, index, report.metric)
-    store = open_store(tracking.experiment_name)
-    store.end_stale_runs()
     folder = Path(tracking.runs_dir)
+    store = open_store(tracking.experiment_name, tracking.patience)
+    send_left(store, folder / FOLDER)
+    store.end_stale_runs()
     name = f"search on {index.name}"
     tracker = MlflowTracker(store, sought.label, folder, name=name, single=False, kind="search")
     try:
@@ -92,7 +95,7 @@ def search(
         store = dataclasses.replace(store, adopted_run=None)
         arms = (Arm("base", {}, "the base configuration"), *best)
         suite = Suite(sought.confirmation, _QUESTION, arms)
-        launch(suite, fresh, study, tracking, report, store)
+        launch(suite, fresh, study, tracking, report, executor, store)
 
 
 if __name__ == "__main__":

@@ -3,13 +3,15 @@
 import click
 
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import RecipeChoice, SuiteChoice
+from mlp.options import ExecutorConfig, RecipeChoice, SuiteChoice
 from mlp.study.recipes import begin_with
 from scripts.command import command
 from scripts.launch import launch
 
 
-@command(SuiteChoice, RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig)
+@command(
+    SuiteChoice, RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig, ExecutorConfig
+)
 def study(
     choice: SuiteChoice,
     recipe: RecipeChoice,
@@ -17,6 +19,7 @@ def study(
     config: StudyConfig,
     tracking: TrackingConfig,
     report: ReportConfig,
+    executor: ExecutorConfig,
 ) -> None:
     """Train every arm of a suite, one that comes with the project or your own in a YAML file.
 
@@ -28,7 +31,7 @@ def study(
 
         click.echo(listing())
         return
-    launch(choice.suite, begin_with(recipe.recipe, base), config, tracking, report)
+    launch(choice.suite, begin_with(recipe.recipe, base), config, tracking, report, executor)
 
 
 if __name__ == "__main__":

@@ -42,14 +42,8 @@ def load_pixels(index: Index, size: int, gray: bool) -> tuple[Index, NDArray[np.
     goes on where an interrupted one stopped; of two processes, one waits for the other. Raises
     DataError when a file that was indexed cannot be read any more, or has changed.
     """
-    hashes = hashlib.sha256(f"{DECODER_VERSION} {size} {gray}".encode())
-    for digest in index.usable["sha256"]:
-        hashes.update(digest.encode())
-    store = _Store(
-        cache_folder() / f"pixels-{hashes.hexdigest()[:32]}",
-        len(index.usable),
-        (size, size, 1 if gray else 3),
-    )
+    name = _name(index, size, gray)
+    store = _Store(cache_folder() / name, len(index.usable), (size, size, 1 if gray else 3))
     refused = store.refused()
     if refused is None:
         with _alone(store.file("lock")):
@@ -62,6 +56,18 @@ def load_pixels(index: Index, size: int, gray: bool) -> tuple[Index, NDArray[np.
     index = refuse(index, reasons) if reasons else index
     assert len(pixels) == len(index.usable)
     return index, pixels
+
+
+def pixel_files(index: Index, size: int, gray: bool) -> tuple[str, ...]:
+    """Names of the files in the cache folder that `load_pixels` reads, once it has made them."""
+    return tuple(f"{_name(index, size, gray)}.{suffix}" for suffix in ("npy", "json"))
+
+
+def _name(index: Index, size: int, gray: bool) -> str:
+    hashes = hashlib.sha256(f"{DECODER_VERSION} {size} {gray}".encode())
+    for digest in index.usable["sha256"]:
+        hashes.update(digest.encode())
+    return f"pixels-{hashes.hexdigest()[:32]}"
 
 
 @contextmanager

@@ -72,13 +72,13 @@ class EpochRecord:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-def resolve_device(config: RunConfig) -> RunConfig:
+def resolve_device(config: RunConfig, here: bool = True) -> RunConfig:
     """The configuration with device and threads as this machine decides them.
 
-    Raises SettingsError where cuda is asked for and there is none.
+    Raises SettingsError where cuda is asked for and there is none, if training is to be `here`.
     """
     device = config.device
-    if device == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and here and not torch.cuda.is_available():
         raise SettingsError("device cuda: torch finds no CUDA device here; use cpu or auto")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import mlflow
 import pandas as pd
@@ -25,7 +27,7 @@ from mlp.serving.choice import Choice
 from mlp.serving.duel import Duel, fight
 from mlp.serving.evaluation import Evaluated, evaluate
 from mlp.serving.packaged import CHAMPION, SEALED_AS, NoSuchModel, Packaged, load_packaged
-from mlp.tracking.packaging import Packager
+from mlp.tracking.packaging import Packager, model_files
 from mlp.tracking.recorded import RecordedStudy, read_split
 from mlp.tracking.store import Store
 
@@ -228,10 +230,12 @@ def _package(store: Store, run_id: str, choice: Choice, ensemble: Ensemble, exam
     scores = final_scores(known) if known is not None else {}
     metrics = [Metric(f"final/{k}", v, run.info.start_time, 0) for k, v in scores.items()]
     packager = Packager(store.client)
-    try:
-        return f"models:/{packager.log_model(run, ensemble, example, metrics)}"
-    finally:
-        packager.close()
+    with tempfile.TemporaryDirectory(prefix="mlp-model-") as folder:
+        model_files(ensemble, example, Path(folder))
+        try:
+            return f"models:/{packager.log_model(run_id, Path(folder), metrics)}"
+        finally:
+            packager.close()
 
 
 def _aliases(store: Store, name: str) -> dict[str, str]:

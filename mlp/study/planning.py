@@ -94,13 +94,14 @@ def plan(
     seeds: Sequence[int],
     index: Index,
     folds: Sequence[str] = ("none",),
+    here: bool = True,
 ) -> Study:
-    """Decide all runs of a study before the first one starts.
+    """Decide all runs of a study before the first one starts, on this machine or elsewhere.
 
     Decodes the images, so that damaged ones are known and listed. Raises DataError; SettingsError
     for an arm that is not valid or a device that is not there.
     """
-    base = resolve_device(base)
+    base = resolve_device(base, here)
     configs = [
         (arm.name, resolve(arm_config(arm, base.changed({"seed": seed, "fold": fold})), index))
         for seed in seeds

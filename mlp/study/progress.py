@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
 from mlp.learning.learner import EpochRecord
 from mlp.tracking.interface import Outcome, RunSpec
+
+
+class RunProgress(Protocol):
+    """What is told of the runs in training."""
+
+    def group(self, specs: Sequence[RunSpec]) -> None:
+        """These runs start, side by side."""
+
+    def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
+        """A run has finished an epoch."""
+
+    def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
+        """A run has ended, after this many epochs."""
+
+    def group_ended(self) -> None:
+        """All runs of the group have ended."""
 
 
 class Progress:
@@ -21,39 +39,26 @@ class Progress:
         self._study = _bar(runs, reused, "study", "run")
         self._epochs: tqdm[Any] | None = None
 
-    def group(self, specs: list[RunSpec]) -> None:
-        """These runs start, side by side."""
+    def group(self, specs: Sequence[RunSpec]) -> None:
         first = specs[0].config
         fold = "" if first.fold == "none" else f", fold {first.fold}"
         label = f"seed {first.seed}{fold}, {len(specs)} arms"
         label = specs[0].name if len(specs) == 1 else label
-        total = sum(spec.config.epochs for spec in specs)
-        self._epochs = tqdm(
-            total=total, desc=label, unit="epoch", disable=None, position=1, leave=False
-        )
+        self._epochs = _epoch_bar(specs, label)
 
     def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
-        """A run has finished an epoch."""
         assert self._epochs is not None
-        self._epochs.set_postfix_str(
-            f"{spec.arm}: val accuracy {record.metrics['val/accuracy']:.3f}", refresh=False
-        )
+        self._epochs.set_postfix_str(_after_epoch(spec, record), refresh=False)
         self._epochs.update()
 
     def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
-        """A run has ended, after this many epochs."""
         assert self._epochs is not None
         self._epochs.update(spec.config.epochs - epochs)
         self._study.update()
-        if outcome.status == "FAILED":
-            tqdm.write(f"{spec.name} failed: {outcome.reason}")
-        elif not self._terminal:
-            tqdm.write(
-                f"{spec.name}: val accuracy {outcome.scores['final/accuracy']:.4f}, {epochs} epochs"
-            )
+        if outcome.status == "FAILED" or not self._terminal:
+            tqdm.write(_after_run(spec, outcome))
 
     def group_ended(self) -> None:
-        """All runs of the group have ended."""
         if self._epochs is not None:
             self._epochs.close()
 
@@ -61,6 +66,75 @@ class Progress:
         """Leave the terminal in order."""
         self.group_ended()
         self._study.close()
+
+
+Message = dict[str, Any]
+
+
+class Sent:
+    """Progress told to another process, at most once a second but for a run's end."""
+
+    def __init__(self, tell: Callable[[Message], None]) -> None:
+        self._tell, self._epochs, self._told = tell, 0, 0.0
+
+    def group(self, specs: Sequence[RunSpec]) -> None:
+        pass
+
+    def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
+        self._epochs += 1
+        if time.monotonic() - self._told > 1:
+            self._told = time.monotonic()
+            self._send({"said": _after_epoch(spec, record)})
+
+    def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
+        self._epochs += spec.config.epochs - epochs
+        said = _after_run(spec, outcome)
+        self._send({"ended": spec.identity, "status": outcome.status, "said": said})
+
+    def group_ended(self) -> None:
+        pass
+
+    def _send(self, message: Message) -> None:
+        self._tell({**message, "epochs": self._epochs})
+        self._epochs = 0
+
+
+class Received(Progress):
+    """Progress of runs that train in other processes, from the messages that `Sent` sends.
+
+    A lost message is no lost run: `piece` is told what came back.
+    """
+
+    def __init__(self, runs: int, reused: int, specs: Sequence[RunSpec]) -> None:
+        super().__init__(runs, reused)
+        self._epochs = _epoch_bar(specs, "training")
+        self._known: set[str] = set()
+
+    def message(self, message: Message) -> None:
+        """What a process told."""
+        assert self._epochs is not None
+        self._epochs.update(message["epochs"])
+        if "ended" in message:
+            self._once(message["ended"], message["status"], message["said"])
+        else:
+            self._epochs.set_postfix_str(message["said"])
+
+    def piece(self, specs: Sequence[RunSpec], outcomes: Mapping[str, Outcome]) -> None:
+        """The runs of a seed (and fold) have ended."""
+        for spec in specs:
+            outcome = outcomes[spec.identity]
+            self._once(spec.identity, outcome.status, _after_run(spec, outcome))
+
+    def say(self, text: str) -> None:
+        """Something that a person should know."""
+        tqdm.write(text)
+
+    def _once(self, identity: str, status: str, said: str) -> None:
+        if identity not in self._known:
+            self._known.add(identity)
+            self._study.update()
+            if status == "FAILED" or not self._terminal:
+                tqdm.write(said)
 
 
 class SearchProgress(Progress):
@@ -91,3 +165,20 @@ class SearchProgress(Progress):
 
 def _bar(total: int, initial: int, name: str, unit: str) -> tqdm[Any]:
     return tqdm(total=total, initial=initial, desc=name, unit=unit, disable=None, position=0)
+
+
+def _epoch_bar(specs: Sequence[RunSpec], label: str) -> tqdm[Any]:
+    total = sum(spec.config.epochs for spec in specs)
+    return tqdm(total=total, desc=label, unit="epoch", disable=None, position=1, leave=False)
+
+
+def _after_epoch(spec: RunSpec, record: EpochRecord) -> str:
+    return f"{spec.arm}: val accuracy {record.metrics['val/accuracy']:.3f}"
+
+
+def _after_run(spec: RunSpec, outcome: Outcome) -> str:
+    if outcome.status == "FAILED":
+        return f"{spec.name} failed: {outcome.reason}"
+    scores = outcome.scores
+    accuracy, epochs = scores["final/accuracy"], int(scores["final/epochs"])
+    return f"{spec.name}: val accuracy {accuracy:.4f}, {epochs} epochs"

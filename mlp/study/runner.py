@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import cv2
 import numpy as np
@@ -28,8 +26,8 @@ from mlp.learning.learner import (
 from mlp.learning.memory import keep_freed_memory
 from mlp.learning.scores import Evaluation, final_scores, probabilities
 from mlp.study.planning import Datasets, Study, is_own
-from mlp.study.progress import Progress
-from mlp.tracking.interface import Outcome, RunLog, RunResult, RunSpec, Tracker
+from mlp.study.progress import RunProgress
+from mlp.tracking.interface import Outcome, RunLog, RunResult, RunSpec, TakenOver, Tracker
 
 Watch = Callable[[Sequence[Sequence[EpochRecord]]], None]
 
@@ -38,32 +36,28 @@ class Stopped(Exception):
     """Training is not worth going on with; says why."""
 
 
-def run(
-    study: Study, tracker: Tracker, arms_at_once: int = 0, retrain: bool = False
-) -> list[Outcome]:
-    """Train what is not recorded yet; how each run of the study ended, in the order of its specs.
+def train_piece(
+    specs: Sequence[RunSpec],
+    datasets: Datasets,
+    tracker: Tracker,
+    progress: RunProgress,
+    arms_at_once: int = 0,
+) -> dict[str, Outcome]:
+    """Train the arms of one seed (and fold); how each ended, by identity.
 
-    `arms_at_once` limits how many arms train side by side, 0: as many as fit in half of the free
-    memory. It changes no number. When this is interrupted, or fails, the runs in training are
-    ended in the tracker before the exception goes on.
+    `arms_at_once` limits how many train side by side, 0: as many as fit in half of the free memory.
+    It changes no number. When this is interrupted, or fails, the runs in training are ended in the
+    tracker before the exception goes on.
     """
-    ended = {} if retrain else tracker.reuse(study.specs)
-    todo = list({s.identity: s for s in study.specs if s.identity not in ended}.values())
-    progress = Progress(len({s.identity for s in study.specs}), len(ended))
-    datasets = Datasets(study.source)
-    try:
-        for _, paired in groupby(todo, key=lambda spec: (spec.config.seed, spec.config.fold)):
-            for group in _groups(list(paired), datasets, arms_at_once):
-                ended |= _run_side_by_side(group, datasets, tracker, progress)
-    finally:
-        progress.close()
-    return [
-        dataclasses.replace(ended[spec.identity], arm=spec.arm, seed=spec.config.seed)
-        for spec in study.specs
-    ]
+    ended: dict[str, Outcome] = {}
+    for group in _groups(specs, datasets, arms_at_once):
+        ended |= _run_side_by_side(group, datasets, tracker, progress)
+    return ended
 
 
-def run_together(study: Study, tracker: Tracker, progress: Progress, watch: Watch) -> list[Outcome]:
+def run_together(
+    study: Study, tracker: Tracker, progress: RunProgress, watch: Watch
+) -> list[Outcome]:
     """Train the folds of one arm side by side; how each ended, in the order of its specs.
 
     `watch` is called after each epoch with the records of every run that had to be trained. What
@@ -73,10 +67,13 @@ def run_together(study: Study, tracker: Tracker, progress: Progress, watch: Watc
     todo = [spec for spec in study.specs if spec.identity not in ended]
     if todo:
         ended |= _run_side_by_side(todo, Datasets(study.source), tracker, progress, watch)
+        tracker.deliver()
     return [ended[spec.identity] for spec in study.specs]
 
 
-def _groups(specs: list[RunSpec], datasets: Datasets, arms_at_once: int) -> Iterator[list[RunSpec]]:
+def _groups(
+    specs: Sequence[RunSpec], datasets: Datasets, arms_at_once: int
+) -> Iterator[list[RunSpec]]:
     """Cut the runs of a seed (and fold) into groups that fit in memory."""
     free = psutil.virtual_memory().available // 2
     group: list[RunSpec] = []
@@ -107,7 +104,7 @@ def _run_side_by_side(
     specs: list[RunSpec],
     datasets: Datasets,
     tracker: Tracker,
-    progress: Progress,
+    progress: RunProgress,
     watch: Watch = lambda _: None,
 ) -> dict[str, Outcome]:
     """Train runs side by side: each epoch of a stream is made once, and its runs train on it."""
@@ -161,7 +158,7 @@ def _start(spec: RunSpec, stream: Stream, tracker: Tracker, index: Index) -> _Ru
     return _Run(spec, learner, log, [], index)
 
 
-def _epoch(run: _Run, stream: Stream, batches: Batches, progress: Progress) -> Outcome | None:
+def _epoch(run: _Run, stream: Stream, batches: Batches, progress: RunProgress) -> Outcome | None:
     """Train a run for one epoch; how it ended, if it did."""
     if run.learner.epochs_done == 0:
         run.log.epoch(run.learner.initial_record(batches, stream.validation), run.learner)
@@ -225,7 +222,7 @@ def _abandon(runs: list[_Run], error: BaseException) -> None:
     for run in runs:
         if isinstance(error, Stopped):
             run.log.kill(str(error))
-        elif isinstance(error, Exception):
+        elif isinstance(error, Exception) and not isinstance(error, TakenOver):
             run.log.fail(f"{type(error).__name__}: {error}", diverged=False)
         else:
             run.log.kill()

@@ -86,6 +86,10 @@ class RunLog(Protocol):
         """End the run as KILLED, and say why."""
 
 
+class TakenOver(Exception):
+    """Another process has ended a run that this one trains, to train it itself or not at all."""
+
+
 class Tracker(Protocol):
     """Where the runs of one study are recorded."""
 
@@ -94,6 +98,9 @@ class Tracker(Protocol):
 
         Those are runs that ended for good: FINISHED ones, and those that diverged.
         """
+
+    def deliver(self) -> None:
+        """Wait until all that was recorded is where it can be read."""
 
     def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> RunLog:
         """Open the record of a run that is about to train on a data set."""

@@ -7,25 +7,22 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from mlflow.entities import Metric, Run, RunTag
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-from numpy.typing import NDArray
 from PIL import Image
 
 from mlp.data.dataset import Dataset
-from mlp.learning.learner import EpochRecord, Learner
-from mlp.learning.scores import Evaluation, probabilities
-from mlp.tracking import pictures, results, reuse
-from mlp.tracking.interface import Outcome, RunResult, RunSpec, Status
-from mlp.tracking.packaging import Packager
+from mlp.tracking import reuse
+from mlp.tracking.interface import Outcome, RunSpec, Status
+from mlp.tracking.mlflow_run import MlflowRun
+from mlp.tracking.outbox import FOLDER, Outbox
 from mlp.tracking.store import (
     ARM,
     DATA,
-    DIVERGED,
     IDENTITY,
     KIND,
     NOTE,
@@ -36,18 +33,30 @@ from mlp.tracking.store import (
     STUDY,
     Store,
 )
-from mlp.tracking.tensorboard import POINTS, Events
+from mlp.tracking.tensorboard import Events
 
-_FLUSH_SECONDS = 10.0
-_HISTOGRAMS_A_RUN = 10
-# The slider over epochs: most is learned in the first ones
-_FRAMES = {0, *(3**k for k in range(20))}
-_FRAME_SIDE = 104  # pixels of an image
 _MONITOR_SECONDS = 5.0
+_LAST_MINUTES = 0.2  # waited for a server when a command was interrupted
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where the runs of a study are recorded: enough for another process to record some of them."""
+
+    uri: str
+    experiment_id: str
+    study: str
+    runs_dir: Path
+    run_id: str
+    single: bool
+    patience: float  # minutes
 
 
 class MlflowTracker:
     """Records the runs of one study: as children of its parent run, or as that run itself."""
+
+    shared = False  # whether other processes may end its runs
+    _monitor: SystemMetricsMonitor | None = None
 
     def __init__(
         self,
@@ -64,16 +73,21 @@ class MlflowTracker:
         `single`: the one run of this study is the run of the command and has no parent. `kind` is
         what the run of the command is called otherwise.
         """
-        self.store, self.single = store, single
-        self.packager = Packager(store.client)
-        self.study = study
-        self.folder = runs_dir / study
-        self.run_id = store.top_run(name, {KIND: "run" if single else kind, STUDY: study})
+        run_id = store.top_run(name, {KIND: "run" if single else kind, STUDY: study})
+        minutes = store.patience.minutes
+        desk = Desk(store.uri, store.experiment_id, study, runs_dir, run_id, single, minutes)
+        self._sit_down(store, desk)
         # Of the machine, while this process works
         self._monitor = SystemMetricsMonitor(
             self.run_id, _MONITOR_SECONDS, resume_logging=True, tracking_uri=store.uri
         )
         self._monitor.start()
+
+    def _sit_down(self, store: Store, desk: Desk) -> None:
+        self.store, self.desk = store, desk
+        self.study, self.run_id, self.single = desk.study, desk.run_id, desk.single
+        self.folder = desk.runs_dir / desk.study
+        self.outbox = Outbox(store, desk.runs_dir / FOLDER, self.shared)
 
     def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
         specs = list(specs)
@@ -121,9 +135,46 @@ class MlflowTracker:
 
     def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MlflowRun:
         run_id = self._open(spec, parameter_count)
-        return MlflowRun(self, run_id, spec, Events(self.folder / spec.name, spec), dataset)
+        study = "" if self.single else self.store.page(self.run_id)
+        events = Events(self.folder / spec.name, spec)
+        return MlflowRun(self.outbox, run_id, spec, events, dataset, study)
 
-    def _open(self, spec: RunSpec, parameter_count: int) -> str:
+    def ended_already(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
+        """Of some runs of this study, how those ended that did for good; by identity.
+
+        Whoever left the others in training is told to stop: they are ended as KILLED.
+        """
+        outcomes: dict[str, Outcome] = {}
+        for spec in specs:
+            own = f"tags.`{PARENT}` = '{self.run_id}' and tags.`{IDENTITY}` = '{spec.identity}'"
+            for run in self.store.search(own):
+                if run.info.status == "RUNNING":
+                    self.store.client.set_terminated(run.info.run_id, "KILLED")
+                elif run.info.status == "FINISHED" or reuse.is_diverged(run):
+                    outcomes[spec.identity] = reuse.outcome(run, spec, run.info.run_id)
+        return outcomes
+
+    def give_up(self, spec: RunSpec, reason: str) -> Outcome:
+        """Record that a run could not be trained, and why."""
+        run_id = self._open(spec)
+        self.store.client.set_tag(run_id, NOTE, f"Failed: {reason}")
+        self.store.client.set_terminated(run_id, "FAILED")
+        return Outcome(spec.arm, spec.config.seed, spec.identity, "FAILED", run_id, {}, reason)
+
+    def bring_events(self, spec: RunSpec, outcome: Outcome) -> None:
+        """Have the TensorBoard events of a run here that was trained on another machine."""
+        folder = self.folder / spec.name
+        if folder.exists() or outcome.status != "FINISHED":
+            return
+        with tempfile.TemporaryDirectory(prefix="mlp-events-") as name:
+            events = self.store.client.download_artifacts(outcome.run_id, "tensorboard", name)
+            shutil.copytree(events, folder)
+
+    def deliver(self) -> None:
+        """Wait until all that was recorded has reached a server. Raises ServerAway."""
+        self.outbox.deliver()
+
+    def _open(self, spec: RunSpec, parameter_count: int | None = None) -> str:
         """A run with its tags, parameters and data set; its id."""
         client = self.store.client
         tags = {
@@ -144,10 +195,11 @@ class MlflowTracker:
             "data_name": spec.data_name,
             "data_digest": spec.data_digest,
             "class_count": str(len(spec.classes)),
-            "parameter_count": str(parameter_count),
             "train_images": str(spec.train_images),
             "val_images": str(spec.val_images),
         }
+        if parameter_count is not None:
+            params["parameter_count"] = str(parameter_count)
         self.store.log_params(run_id, params)
         self.store.log_dataset(
             run_id,
@@ -187,123 +239,15 @@ class MlflowTracker:
         self.store.client.set_tag(self.run_id, KIND, "reference")
 
     def end(self, status: Status) -> None:
-        """End the run of the command, and as KILLED whatever of this process still runs."""
-        self._monitor.finish()
-        self.packager.close()
-        for run_id in self.store.own_running_runs():
-            if run_id != self.run_id:
-                self.store.client.set_terminated(run_id, "KILLED")
+        """End the run of the command, and as KILLED whatever of it still runs anywhere."""
+        if self._monitor is not None:
+            self._monitor.finish()
+        if status != "FINISHED":
+            self.store.patience.minutes = _LAST_MINUTES
+        try:
+            self.deliver()
+        finally:
+            self.outbox.close()
+        for run in self.store.children(self.run_id, "RUNNING"):
+            self.store.client.set_terminated(run.info.run_id, "KILLED")
         self.store.client.set_terminated(self.run_id, status)
-
-
-class MlflowRun:
-    """The record of one run: metrics go to MLflow every few seconds, to TensorBoard at once."""
-
-    def __init__(
-        self, tracker: MlflowTracker, run_id: str, spec: RunSpec, events: Events, dataset: Dataset
-    ) -> None:
-        self.run_id = run_id
-        self._tracker, self._client = tracker, tracker.store.client
-        self._spec, self._events = spec, events
-        self._pending: list[Metric] = []
-        self._flushed = time.monotonic()
-        self._every = max(1, spec.config.epochs // _HISTOGRAMS_A_RUN)
-        val = dataset.split.val
-        self._watched = pictures.examples(dataset.labels[val], pictures.EXAMPLES)
-        watched = val[self._watched]
-        self._ids, self._labels = dataset.ids[watched], dataset.labels[watched]
-        self._images = dataset.pixels[watched]
-
-    def epoch(self, record: EpochRecord, learner: Learner) -> None:
-        self._add(record.metrics, record.epoch)
-        if record.epoch % self._every == 0 or record.epoch == 1:
-            self._events.histograms(learner.histogram_samples(), record.epoch)
-        # That of the last epoch is drawn by `finish`
-        logits = None if learner.finished else learner.validation_logits
-        if record.epoch in _FRAMES and logits is not None:
-            title = f"After epoch {record.epoch}" if record.epoch else "Before training"
-            answers = probabilities(logits[self._watched])
-            picture = self._predictions(answers, record.epoch, title)
-            self._events.picture("validation/predictions", picture, record.epoch)
-        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
-            self._flush()
-
-    def finish(self, result: RunResult) -> Outcome:
-        step = result.records[-1].epoch
-        self._flush()
-        answers = result.evaluation.probabilities[self._watched]
-        self._predictions(answers, step, "The network that is kept")
-        with tempfile.TemporaryDirectory(prefix="mlp-run-") as name:
-            folder = Path(name)
-            drawn = results.draw(result.ensemble, result.evaluation, result.images)
-            kept = results.files(result.evaluation, result.scores, drawn)
-            kept["curves.png"] = pictures.png(pictures.curves(result.records))
-            for file, content in kept.items():
-                (folder / file).write_bytes(content)
-            if result.split is not None:
-                result.split.to_csv(folder / SPLIT, index=False)
-            self._events.evaluation(result.evaluation, drawn, step)
-            # Evenly spaced: they often stand in the order of their classes
-            count = len(result.images)
-            rows = np.linspace(0, count - 1, min(count, POINTS)).astype(np.int64)
-            shown = result.images[rows]
-            features = result.ensemble.members[0].features(shown)
-            self._events.projector(result.evaluation, rows, features, shown, step)
-            self._events.close(result.scores)
-            shutil.copytree(self._events.folder, folder / "tensorboard")
-            self._client.log_artifacts(self.run_id, str(folder))
-        now = int(time.time() * 1000)
-        # At step 0: MLflow then draws bars to compare runs
-        metrics = [Metric(name, value, now, 0) for name, value in result.scores.items()]
-        run = self._client.get_run(self.run_id)
-        self._tracker.packager.log_model(run, result.ensemble, result.example, metrics)
-        if not self._tracker.single:
-            share, count = result.scores["final/accuracy"], len(result.images)
-            study = self._tracker.store.page(self._tracker.run_id)
-            note = (
-                f"{share:.1%} of {count} validation images are right. Part of [a study]({study})."
-            )
-            self._client.set_tag(self.run_id, NOTE, note)
-        return self._end("FINISHED", result.scores)
-
-    def fail(self, reason: str, diverged: bool) -> Outcome:
-        if diverged:
-            self._client.set_tag(self.run_id, DIVERGED, reason)
-        self._client.set_tag(self.run_id, NOTE, f"Failed: {reason}")
-        self._flush()
-        self._events.close({})
-        return self._end("FAILED", {}, reason)
-
-    def kill(self, reason: str = "") -> None:
-        if reason:
-            self._client.set_tag(self.run_id, NOTE, reason)
-        self._flush()
-        self._events.close({})
-        self._end("KILLED", {})
-
-    def _predictions(self, answers: NDArray[np.float64], epoch: int, title: str) -> Image.Image:
-        """Log what is said of some images by now, for a slider over epochs; the picture."""
-        said = Evaluation(self._ids, self._labels, answers, self._spec.classes)
-        picture = pictures.predictions(said, self._images, title, _FRAME_SIDE)
-        self._client.log_image(self.run_id, picture, key="predictions", step=epoch)
-        return picture
-
-    def _end(self, status: Status, scores: Mapping[str, float], reason: str = "") -> Outcome:
-        if not self._tracker.single:
-            self._client.set_terminated(self.run_id, status)
-        spec = self._spec
-        return Outcome(
-            spec.arm, spec.config.seed, spec.identity, status, self.run_id, scores, reason
-        )
-
-    def _add(self, metrics: Mapping[str, float], step: int) -> None:
-        now = int(time.time() * 1000)
-        self._pending += [Metric(name, value, now, step) for name, value in metrics.items()]
-        self._events.scalars(metrics, step)
-
-    def _flush(self) -> None:
-        # A request to an MLflow server holds at most 1000 metrics
-        while self._pending:
-            self._client.log_batch(self.run_id, metrics=self._pending[:1000])
-            del self._pending[:1000]
-        self._flushed = time.monotonic()

@@ -12,7 +12,7 @@ from pathlib import Path
 import mlflow.pyfunc
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Run
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
@@ -37,6 +37,7 @@ _REQUIREMENTS = (
 )
 # Within a model: where the ensemble is, what its seal covers, and the key of its config's digest
 ARTIFACT, SEALED, DIGEST = "ensemble", ("code", "artifacts", _ENTRY.name), "digest"
+_EXAMPLE = "example.png"
 _REFUSED = r"[/:.%\"']"  # in the name of a model, by MLflow
 _SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.string, "image")]),
@@ -60,6 +61,13 @@ def _requirements() -> list[str]:
     return [f"{name}=={version(name).split('+')[0]}" for name in _REQUIREMENTS]
 
 
+def model_files(ensemble: Ensemble, example: bytes, folder: Path) -> None:
+    """Write what a model is made of: networks, and an encoded image for its page."""
+    (folder / ARTIFACT).mkdir()
+    ensemble.save(folder / ARTIFACT)
+    (folder / _EXAMPLE).write_bytes(example)
+
+
 class Packager:
     """Makes MLflow models of networks. What they have in common is written once and copied."""
 
@@ -68,26 +76,35 @@ class Packager:
         self._folder = tempfile.TemporaryDirectory(prefix="mlp-models-")
         self._common: Path | None = None
 
-    def log_model(self, run: Run, ensemble: Ensemble, example: bytes, metrics: list[Metric]) -> str:
+    def log_model(self, run_id: str, files: Path, metrics: list[Metric]) -> str:
         """Package networks, attach the model to a run, and log `metrics` for both; the model's id.
+
+        `files` has what `model_files` wrote. Of a run that has a model already, it is that one.
 
         The steps of `mlflow.pyfunc.log_model`, without its reading back of all metrics and its
         trial run of each model, which together take as long as the rest.
         """
-        client, run_id = self._client, run.info.run_id
-        logged = client.create_logged_model(
-            run.info.experiment_id,
-            re.sub(_REFUSED, "_", run.info.run_name),
-            run_id,
-            params=run.data.params,
-            model_type="classifier",
+        client = self._client
+        run = client.get_run(run_id)
+        begun = client.search_logged_models(
+            [run.info.experiment_id], f"source_run_id = '{run_id}'", max_results=1
+        )
+        logged = (
+            begun[0]
+            if begun
+            else client.create_logged_model(
+                run.info.experiment_id,
+                re.sub(_REFUSED, "_", run.info.run_name),
+                run_id,
+                params=run.data.params,
+                model_type="classifier",
+            )
         )
         if self._common is None:
-            self._common = self._write_common(ensemble, example)
+            self._common = self._write_common(files)
         place = self._common / "artifacts" / ARTIFACT
         shutil.rmtree(place)
-        place.mkdir()
-        ensemble.save(place)
+        shutil.copytree(files / ARTIFACT, place)
         digest = seal(self._common, SEALED)
         model = Model.load(str(self._common))
         model.flavors["python_function"]["config"] = {DIGEST: digest}
@@ -121,18 +138,17 @@ class Packager:
         """Remove the copy of what models have in common."""
         self._folder.cleanup()
 
-    def _write_common(self, ensemble: Ensemble, example: bytes) -> Path:
+    def _write_common(self, files: Path) -> Path:
         folder = Path(self._folder.name)
-        place = folder / ARTIFACT
-        place.mkdir()
-        ensemble.save(place)
         mlflow.pyfunc.save_model(
             str(folder / "model"),
             python_model=str(_ENTRY),
-            artifacts={ARTIFACT: str(place)},
+            artifacts={ARTIFACT: str(files / ARTIFACT)},
             code_paths=[str(_PACKAGE)],
             pip_requirements=_requirements(),
             signature=_SIGNATURE,
-            input_example=pd.DataFrame({"image": [base64.b64encode(example).decode()]}),
+            input_example=pd.DataFrame(
+                {"image": [base64.b64encode((files / _EXAMPLE).read_bytes()).decode()]}
+            ),
         )
         return folder / "model"

@@ -18,6 +18,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewTyp
 from mlflow.tracking.context.registry import resolve_tags
 
 from mlp.tracking.pages import run_page
+from mlp.tracking.patience import Patience, patient
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
 STUDY, DATA, PROCESS, DIVERGED = "mlp.study", "mlp.data", "mlp.process", "mlp.diverged"
@@ -38,6 +39,7 @@ class Store:
     experiment_id: str
     uri: str
     adopted_run: str | None  # the run that `mlflow run` made for this process
+    patience: Patience
 
     def top_run(self, name: str, tags: dict[str, str]) -> str:
         """The run of this command: the one `mlflow run` made, else a new one. Its id."""
@@ -114,18 +116,20 @@ class Store:
                 return runs
 
     def end_stale_runs(self) -> int:
-        """End as KILLED the RUNNING runs of processes of this machine that are gone; how many."""
-        ended = 0
-        for run in self.search(f"attributes.status = 'RUNNING' and tags.`{PROCESS}` LIKE '%'"):
-            if is_gone(run.data.tags[PROCESS]):
-                self.client.set_terminated(run.info.run_id, "KILLED")
-                ended += 1
-        return ended
+        """End as KILLED the RUNNING runs of processes of this machine that are gone; how many.
 
-    def own_running_runs(self) -> list[str]:
-        """Ids of the RUNNING runs of this process."""
-        own = f"attributes.status = 'RUNNING' and tags.`{PROCESS}` = '{this_process()}'"
-        return [run.info.run_id for run in self.search(own)]
+        So are runs of other machines that were part of their work.
+        """
+        running = self.search(f"attributes.status = 'RUNNING' and tags.`{PROCESS}` LIKE '%'")
+        gone = {run.info.run_id for run in running if is_gone(run.data.tags[PROCESS])}
+        gone |= {run.info.run_id for run in running if run.data.tags.get(PARENT) in gone}
+        for run_id in gone:
+            self.client.set_terminated(run_id, "KILLED")
+        return len(gone)
+
+    def children(self, run_id: str, status: str) -> list[Run]:
+        """The runs of a study that have a status: RUNNING, FINISHED, FAILED or KILLED."""
+        return self.search(f"attributes.status = '{status}' and tags.`{PARENT}` = '{run_id}'")
 
     def page(self, run_id: str) -> str:
         """The address of a run of this experiment within the MLflow UI."""
@@ -139,21 +143,40 @@ class Store:
         return f"MLflow:      mlflow ui --backend-store-uri {self.uri}\n             {shown}"
 
 
-def open_store(experiment_name: str) -> Store:
-    """Open the store that MLflow is set to use, made on first use: mlflow.db in this folder.
+def reopen(uri: str, experiment_id: str, minutes: float) -> Store:
+    """The store that another process has opened."""
+    mlflow.set_tracking_uri(uri)
+    _quiet()
+    patience = Patience(minutes)
+    return Store(patient(MlflowClient(uri), uri, patience), experiment_id, uri, None, patience)
 
-    Under `mlflow run` the experiment and the run it chose are taken. Raises MlflowException.
-    """
+
+def _quiet() -> None:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Says the same as `Patience`, at length, while a server is away
+    logging.getLogger("mlflow.system_metrics").setLevel(logging.CRITICAL)
+    # A bar for each small file that is read, and a line for each run, would hide what matters
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    # `Patience` says that it waits for a server, and for how long; MLflow would say nothing
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
+
+
+def open_store(experiment_name: str, minutes: float = 5) -> Store:
+    """Open the store that MLflow is set to use, made on first use: mlflow.db in this folder.
+
+    Under `mlflow run` the experiment and the run it chose are taken. A server that answers now and
+    then goes away is waited for, so many minutes. Raises MlflowException.
+    """
+    _quiet()
     uri = mlflow.get_tracking_uri()
     if uri.startswith("sqlite:///"):
         # A relative path would mean another file to a process started elsewhere
         path = Path(uri.removeprefix("sqlite:///"))
         uri = f"sqlite:///{path.resolve().as_posix()}"
     mlflow.set_tracking_uri(uri)
-    # A bar for each small file that is read would hide what matters
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     client = MlflowClient(uri)
     # Taken out, or whatever this process starts would log into the same run
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
@@ -163,7 +186,8 @@ def open_store(experiment_name: str) -> Store:
         if found is not None and found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
         experiment = found.experiment_id if found else client.create_experiment(experiment_name)
-    return Store(client, experiment, uri, adopted)
+    patience = Patience(minutes)
+    return Store(patient(client, uri, patience), experiment, uri, adopted, patience)
 
 
 def this_process() -> str:

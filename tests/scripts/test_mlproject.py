@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
+import yaml
 from mlflow.projects._project_spec import load_project
 
 from mlp.config import MetricConfig, ReportConfig, RunConfig, StudyConfig, TrackingConfig
@@ -17,7 +20,7 @@ from scripts.audit import audit
 from scripts.command import SettingsCommand, is_positional
 from scripts.evaluate import evaluate
 from scripts.init import init
-from scripts.mlproject import PATH, mlproject
+from scripts.mlproject import ENVIRONMENTS, mlproject
 from scripts.predict import predict
 from scripts.register import register
 from scripts.report import report
@@ -25,13 +28,26 @@ from scripts.search import search
 from scripts.study import study
 from scripts.train import train
 
+PATH = next(iter(ENVIRONMENTS))
 COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init, "study": study,
             "search": search, "report": report, "audit": audit, "register": register,
             "predict": predict, "evaluate": evaluate}  # fmt: skip
 
 
-def test_mlproject_is_what_the_settings_make() -> None:
-    assert PATH.read_text(encoding="utf-8") == mlproject(), "run: python -m scripts.mlproject"
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.parent.name)
+def test_mlproject_is_what_the_settings_make(path: Path) -> None:
+    made = mlproject(*ENVIRONMENTS[path])
+    assert path.read_text(encoding="utf-8") == made, "run: python -m scripts.mlproject"
+
+
+def test_mlflow_reads_the_project_for_kubernetes_and_its_job() -> None:
+    (folder,) = [p.parent for p in ENVIRONMENTS if p.parent.name == "kubernetes"]
+    assert load_project(str(folder)).docker_env == {"image": "mlp:0.1.0"}
+    backend = json.loads((folder / "backend.json").read_text())
+    job = yaml.safe_load((folder.parent / backend["kube-job-template-path"]).read_text())
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert job["kind"] == "Job" and container.keys() >= {"name", "image", "command", "env"}
+    assert set(backend) == {"kube-context", "repository-uri", "kube-job-template-path"}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

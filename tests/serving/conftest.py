@@ -13,8 +13,8 @@ import pytest
 
 from mlp.config import RunConfig
 from mlp.data.dataset import index_of
+from mlp.study.execution import run
 from mlp.study.planning import plan
-from mlp.study.runner import run
 from mlp.study.suites import Arm, Suite
 from mlp.tracking.mlflow_tracker import MlflowTracker
 from mlp.tracking.store import Store, open_store

@@ -16,8 +16,8 @@ from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, open_index
 from mlp.data.stream import Batches, Stream
 from mlp.learning.learner import EpochRecord, Learner
+from mlp.study.execution import run
 from mlp.study.planning import Study, plan
-from mlp.study.runner import run
 from mlp.study.suite import Arm, Suite
 from mlp.study.suites import SUITES
 from mlp.tracking.interface import RunSpec
@@ -65,7 +65,7 @@ def test_another_process_gives_the_same_bits(make_study: MakeStudy, image_tree: 
 from mlp.config import RunConfig
 from mlp.data.dataset import open_index
 from mlp.study.planning import plan
-from mlp.study.runner import run
+from mlp.study.execution import run
 from mlp.study.suite import Arm, Suite
 from mlp.tracking.recorder import Recorder
 import hashlib

@@ -24,8 +24,8 @@ from mlp.data.dataset import open_index
 from mlp.data.normalization import normalize
 from mlp.data.remarks import Remark
 from mlp.study import report
+from mlp.study.execution import run
 from mlp.study.planning import Study, plan
-from mlp.study.runner import run
 from mlp.study.suite import Arm, Suite
 from mlp.tracking.interface import Outcome
 from mlp.tracking.mlflow_tracker import MlflowTracker

@@ -13,9 +13,9 @@ import pytest
 from mlp.config import ReportConfig, RunConfig
 from mlp.data.dataset import open_index
 from mlp.data.remarks import Remark
+from mlp.study.execution import run
 from mlp.study.planning import Study, plan
 from mlp.study.report import Report, build, publish
-from mlp.study.runner import run
 from mlp.study.suites import Arm, Suite
 from mlp.tracking.mlflow_tracker import MlflowTracker
 from mlp.tracking.recorded import (

@@ -1,0 +1,130 @@
+"""Where the seeds (and folds) of a study train: here, or with the workers of a Dask cluster."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import psutil
+
+from mlp.config import RunConfig
+from mlp.options import ExecutorConfig
+from mlp.settings import SettingsError
+from mlp.study.planning import Datasets, Study
+from mlp.study.progress import Progress, Received
+from mlp.study.runner import train_piece
+from mlp.tracking.interface import Outcome, Tracker
+from mlp.tracking.mlflow_tracker import MlflowTracker
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+_CONNECT_SECONDS = 15
+
+
+class ClusterLost(Exception):
+    """The cluster went away, or cannot be used, in words for a person."""
+
+
+def divide(config: ExecutorConfig, threads: int) -> tuple[int, int]:
+    """Workers of this machine and CPU threads of each, 0 threads being as many as there are.
+
+    Both 0 where the executor is serial: training decides for itself.
+    """
+    cores = psutil.cpu_count(logical=False) or 1
+    if config.executor == "processes":
+        workers = config.workers or max(1, cores // (threads or 1))
+        return workers, threads or max(1, cores // workers)
+    return 0, threads or (1 if config.executor == "dask" else 0)
+
+
+@contextmanager
+def cluster(config: ExecutorConfig, base: RunConfig) -> Iterator[Client | None]:
+    """A connection to the workers that a study trains with, None for this process.
+
+    Raises SettingsError where no scheduler answers.
+    """
+    if config.executor == "serial":
+        yield None
+        return
+    import dask
+    from distributed import Client, LocalCluster
+
+    from mlp.study.worker import TRIES
+
+    # What they have to say of a worker that dies is said here, in other words
+    for name in list(logging.root.manager.loggerDict):
+        if name == "asyncio" or name.split(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+    if config.executor == "dask":
+        try:
+            client = Client(config.address, timeout=_CONNECT_SECONDS, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise SettingsError(
+                f"address: no Dask scheduler answers at {config.address!r} ({error}); "
+                "`python -m dask scheduler` starts one and prints its address"
+            ) from None
+        with client:
+            yield client
+        return
+    workers, _ = divide(config, base.threads)
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": TRIES}),
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            memory_limit=0,  # or those that hold many images would be killed
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        ) as started,
+        Client(started, set_as_default=False) as client,
+    ):
+        yield client
+
+
+def run(
+    study: Study,
+    tracker: Tracker,
+    arms_at_once: int = 0,
+    retrain: bool = False,
+    client: Client | None = None,
+) -> list[Outcome]:
+    """Train what is not recorded yet; how each run of the study ended, in the order of its specs.
+
+    Seeds and folds train one after the other, or side by side with the workers of `client`; the
+    numbers are the same. Raises ClusterLost.
+    """
+    ended = {} if retrain else tracker.reuse(study.specs)
+    todo = list({s.identity: s for s in study.specs if s.identity not in ended}.values())
+    pieces = [
+        tuple(piece)
+        for _, piece in groupby(todo, key=lambda spec: (spec.config.seed, spec.config.fold))
+    ]
+    runs, reused = len({s.identity for s in study.specs}), len(ended)
+    if client is None or not pieces:
+        progress = Progress(runs, reused)
+        datasets = Datasets(study.source)
+        try:
+            for piece in pieces:
+                ended |= train_piece(piece, datasets, tracker, progress, arms_at_once)
+            tracker.deliver()
+        finally:
+            progress.close()
+    else:
+        assert isinstance(tracker, MlflowTracker), "workers record in MLflow"
+        from mlp.study.driver import Driver
+
+        received = Received(runs, reused, todo)
+        try:
+            for outcomes in Driver(client, study, tracker, received, arms_at_once).train(pieces):
+                ended |= outcomes
+        finally:
+            received.close()
+    return [
+        dataclasses.replace(ended[spec.identity], arm=spec.arm, seed=spec.config.seed)
+        for spec in study.specs
+    ]

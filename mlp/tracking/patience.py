@@ -1,0 +1,120 @@
+"""A client of a tracking server that waits while the server is away."""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import mlflow
+import requests
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from tqdm import tqdm
+
+_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between attempts, the last one from then on
+_MARK = "mlp.mark"  # a tag that tells a run made by a call which got no answer
+_AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+
+
+class ServerAway(Exception):
+    """The tracking server has not answered for long enough; in words for a person."""
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether a call failed for a reason that may pass: no answer, or an error of the server."""
+    if isinstance(error, requests.RequestException):
+        return error.response is None or error.response.status_code >= 500
+    return isinstance(error, MlflowException) and error.error_code in _AWAY
+
+
+def refusal(error: MlflowException) -> str:
+    """What to do where a server is not there, or wants to know who asks; else empty."""
+    uri = mlflow.get_tracking_uri()
+    if not is_server(uri):
+        return ""
+    if error.error_code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"):
+        return (
+            f"the tracking server {uri} wants another name or password: set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+        )
+    if error.error_code == "PERMISSION_DENIED":
+        user = os.environ.get("MLFLOW_TRACKING_USERNAME", "this user")
+        return (
+            f"the tracking server {uri} does not let {user} do that: ask for EDIT permission on "
+            f"the experiment ({error.message})"
+        )
+    if is_away(error):
+        return (
+            f"no tracking server answers at {uri}: start it, or take back MLFLOW_TRACKING_URI to "
+            f"record in mlflow.db of this folder ({error.message})"
+        )
+    return ""
+
+
+def is_server(uri: str) -> bool:
+    """Whether a tracking URI names a server, which can go away, and not a file of this machine."""
+    return uri.startswith(("http://", "https://"))
+
+
+@dataclass
+class Patience:
+    """How long a server is waited for, which may change."""
+
+    minutes: float
+
+
+def patient(client: MlflowClient, uri: str, patience: Patience) -> MlflowClient:
+    """The client, whose calls wait while the server of that URI is away. They raise ServerAway."""
+    return cast(MlflowClient, _Patient(client, uri, patience)) if is_server(uri) else client
+
+
+class _Patient:
+    def __init__(self, client: MlflowClient, uri: str, patience: Patience) -> None:
+        self._client, self._uri, self._patience = client, uri, patience
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        return partial(self._wait_for, found) if callable(found) else found
+
+    def create_run(self, experiment_id: str, tags: Mapping[str, str], run_name: str) -> Run:
+        """One run, also where the server has made it and could not say so any more."""
+        mark = uuid.uuid4().hex
+
+        def create() -> Run:
+            made = self._client.search_runs([experiment_id], f"tags.`{_MARK}` = '{mark}'")
+            if made:
+                return made[0]
+            return self._client.create_run(
+                experiment_id, tags={**tags, _MARK: mark}, run_name=run_name
+            )
+
+        run: Run = self._wait_for(create)
+        return run
+
+    def _wait_for(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        since, attempt = time.monotonic(), 0
+        while True:
+            try:
+                answer = call(*args, **options)
+            except (MlflowException, requests.RequestException) as error:
+                if not is_away(error):
+                    raise
+                if time.monotonic() - since > 60 * self._patience.minutes:
+                    raise ServerAway(
+                        f"the tracking server {self._uri} has not answered for "
+                        f"{self._patience.minutes:g} minutes"
+                    ) from error
+                if attempt == 1:
+                    tqdm.write(f"the tracking server {self._uri} does not answer: waiting for it")
+                time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+                attempt += 1
+                continue
+            if attempt > 1:
+                tqdm.write(f"the tracking server {self._uri} answers again")
+            return answer
