@@ -45,7 +45,7 @@ class Driver:
         self._sent = False
         self._tasks = as_completed(loop=client.loop)
         self._pieces: dict[str, Piece] = {}  # by the key of the task
-        self._futures: list[Future] = []
+        self._futures: set[Future] = set()
         self._tried: dict[Piece, int] = {}
         self._avoided: set[str] = set()  # workers at which a piece has failed
 
@@ -60,6 +60,9 @@ class Driver:
             for future in self._tasks:
                 piece = self._pieces[future.key]
                 outcomes = self._answer(future, piece)
+                # Or an answer that dies with the worker which holds it would be asked for again
+                self._futures.discard(future)
+                future.release()
                 if outcomes is not None:
                     self._progress.piece(piece, outcomes)
                     for spec in piece:
@@ -68,7 +71,7 @@ class Driver:
         finally:
             if self._client.status == "running":
                 self._client.unsubscribe_topic(self._name)
-                self._client.cancel(self._futures)
+                self._client.cancel(list(self._futures))
                 self._client.unregister_worker_plugin(self._name)
 
     def _look_for_workers(self) -> None:
@@ -96,7 +99,7 @@ class Driver:
         future = self._client.submit(
             train, self._name, piece, self._arms_at_once, key=key, **chosen
         )
-        self._futures.append(future)
+        self._futures.add(future)
         self._tasks.add(future)
 
     def _answer(self, future: Future, piece: Piece) -> dict[str, Outcome] | None:

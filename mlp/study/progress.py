@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -109,6 +110,7 @@ class Received(Progress):
         super().__init__(runs, reused)
         self._epochs = _epoch_bar(specs, "training")
         self._known: set[str] = set()
+        self._alone = threading.Lock()  # messages come in a thread of their own
 
     def message(self, message: Message) -> None:
         """What a process told."""
@@ -130,11 +132,13 @@ class Received(Progress):
         tqdm.write(text)
 
     def _once(self, identity: str, status: str, said: str) -> None:
-        if identity not in self._known:
+        with self._alone:
+            if identity in self._known:
+                return
             self._known.add(identity)
-            self._study.update()
-            if status == "FAILED" or not self._terminal:
-                tqdm.write(said)
+        self._study.update()
+        if status == "FAILED" or not self._terminal:
+            tqdm.write(said)
 
 
 class SearchProgress(Progress):

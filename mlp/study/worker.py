@@ -96,10 +96,12 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
             ended = tracker.reuse(specs)
             left = [spec for spec in specs if spec.identity not in ended]
             try:
+                if not left:
+                    return ended
                 datasets = Datasets(self.index)
                 for spec in left:
                     datasets.get(spec.config)
-                if left and tracker.count_try(left[0]) > TRIES:
+                if tracker.count_try(left[0]) > TRIES:
                     raise GivenUp(f"given up after {TRIES} tries, in which its worker died")
                 ended |= train_piece(left, datasets, tracker, progress, arms_at_once)
                 tracker.deliver()
