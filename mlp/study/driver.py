@@ -114,6 +114,10 @@ class Driver:
             self._submit(piece)
             return None
         if future.status != "error":
+            if self._client.status == "running":
+                # Its worker died before the answer was fetched: what it has trained is recorded
+                self._submit(piece)
+                return None
             raise ClusterLost(
                 "the Dask scheduler went away; what has finished is recorded: start it and its "
                 "workers again, and repeat the command"
