@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -71,10 +70,6 @@ class Part:
                 continue
         self.process.wait()
         psutil.wait_procs(family, timeout=10)
-
-    def interrupt(self) -> int:
-        self.process.send_signal(signal.SIGINT)
-        return self.wait()
 
     def wait(self, seconds: float = 300) -> int:
         return self.process.wait(seconds)
@@ -158,8 +153,6 @@ class Server(Part):
                    "--port", str(self.port), "--workers", "1", "--backend-store-uri", database,
                    "--artifacts-destination", str(folder / "artifacts"),
                    "--serve-artifacts"]  # fmt: skip
-        if environment.get("MLFLOW_AUTH_CONFIG_PATH"):
-            command += ["--app-name", "basic-auth"]
         super().__init__(command, folder, **environment)
 
     def start(self) -> None:

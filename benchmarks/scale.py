@@ -35,9 +35,7 @@ ARMS = 8
 # Loaded by each worker: stubs in the place of trainings
 STUB = """
 import time
-from mlp.learning.learner import EpochRecord
 from mlp.study import worker
-from mlp.tracking.store import IDENTITY
 NAMES = [f"{side}/{name}" for side in ("train", "val", "optim") for name in "abcd"]
 def stub(specs, datasets, tracker, progress, arms_at_once=0):
     from mlflow.entities import Metric

@@ -26,7 +26,6 @@ arms:
     changes: {shift_scale_rotate: 0.5}
 """
 SEEDS, ARMS = 4, 4
-Table = dict[str, bytes]
 
 
 @dataclass

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from benchmarks.parts import Command, Network, SmallDisk, wait_until
+from benchmarks.parts import Command, Network, Postgres, Server, SmallDisk, wait_until
 from tests.cluster.conftest import ARMS, SEEDS, Cluster, Found, MakeCluster
 
 pytestmark = pytest.mark.slow
@@ -71,22 +71,16 @@ def test_the_scheduler_dies(cluster: Cluster, undisturbed: Found) -> None:
     cluster.equals(undisturbed)
 
 
-def test_the_tracking_server_goes_away_and_comes_back(cluster: Cluster, undisturbed: Found) -> None:
+@pytest.mark.parametrize(("name", "seconds"), [("server", 15), ("postgres", 10)])
+def test_the_tracking_server_or_its_database_goes_away_and_comes_back(
+    cluster: Cluster, undisturbed: Found, name: str, seconds: float
+) -> None:
     command = cluster.study()
     begun(command)
-    cluster.server.kill()
-    time.sleep(15)
-    cluster.server.start()
-    assert command.wait() == 0, command.text
-    cluster.equals(undisturbed)
-
-
-def test_the_database_dies_and_comes_back(cluster: Cluster, undisturbed: Found) -> None:
-    command = cluster.study()
-    begun(command)
-    cluster.postgres.kill()
-    time.sleep(10)
-    cluster.postgres.start()
+    part: Server | Postgres = getattr(cluster, name)
+    part.kill()
+    time.sleep(seconds)
+    part.start()
     assert command.wait() == 0, command.text
     cluster.equals(undisturbed)
 
