@@ -127,8 +127,9 @@ class Postgres:
         return psutil.Process(int((Path(self._data) / "postmaster.pid").read_text().split()[0]))
 
     def size(self) -> int:
-        """Bytes on disk."""
-        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+        """Bytes on disk of tables and indices."""
+        tables = Path(self._data) / "base"
+        return sum(file.stat().st_size for file in tables.rglob("*") if file.is_file())
 
     def kill(self) -> None:
         family = [self.process, *self.process.children()]
@@ -145,14 +146,19 @@ class Server(Part):
     """An MLflow server with proxied artifacts."""
 
     def __init__(
-        self, database: str, folder: Path, host: str = "127.0.0.1", **environment: str
+        self,
+        database: str,
+        folder: Path,
+        host: str = "127.0.0.1",
+        options: Sequence[str] = (),
+        **environment: str,
     ) -> None:
         self.port = free_port()
         self.uri = f"http://{host}:{self.port}"
         command = [sys.executable, "-m", "mlflow", "server", "--host", host,
                    "--port", str(self.port), "--workers", "1", "--backend-store-uri", database,
                    "--artifacts-destination", str(folder / "artifacts"),
-                   "--serve-artifacts"]  # fmt: skip
+                   "--serve-artifacts", *options]  # fmt: skip
         super().__init__(command, folder, **environment)
 
     def start(self) -> None:

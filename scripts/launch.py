@@ -37,8 +37,7 @@ def launch(
     from mlp.study.planning import plan
     from mlp.study.suites import find_suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
-    from mlp.tracking.outbox import FOLDER, send_left
-    from mlp.tracking.store import open_store
+    from mlp.tracking.opening import open_to_record
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
     base = base.filled(suite.base)
@@ -54,23 +53,11 @@ def launch(
     tracker = None
     try:
         folder = Path(tracking.runs_dir)
-        store = store or open_store(tracking.experiment_name, tracking.patience)
-        send_left(store, folder / FOLDER)
-        stale = store.end_stale_runs()
-        if stale:
-            click.echo(f"Note: {stale} runs of a process that died were ended as KILLED", err=True)
+        store = store or open_to_record(tracking)
         name = f"{suite.name} on {study.index.name}"
         tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
         if not single:
-            store.log_params(tracker.run_id, study.base.as_text())
-            store.log_dataset(
-                tracker.run_id,
-                study.index.name,
-                study.index.digest,
-                base.data,
-                len(study.index.classes),
-                "training and validation",
-            )
+            tracker.describe(study.base, study.index)
         tracker.plan(study.plan(notes), study.split_table())
         with cluster(executor, base) as client:
             outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain, client)

@@ -43,9 +43,8 @@ def search(
     from mlp.study.space import find_space
     from mlp.study.suite import Arm, Suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
-    from mlp.tracking.outbox import FOLDER, send_left
+    from mlp.tracking.opening import open_to_record
     from mlp.tracking.recorded import record_report
-    from mlp.tracking.store import open_store
 
     if base.fold != "none":
         raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
@@ -55,22 +54,12 @@ def search(
     base = resolve(resolve_device(base), index)
     sought = Search(config, space, base, index, report.metric)
     folder = Path(tracking.runs_dir)
-    store = open_store(tracking.experiment_name, tracking.patience)
-    send_left(store, folder / FOLDER)
-    store.end_stale_runs()
+    store = open_to_record(tracking)
     name = f"search on {index.name}"
     tracker = MlflowTracker(store, sought.label, folder, name=name, single=False, kind="search")
     try:
         tracker.take_over_all()
-        store.log_params(tracker.run_id, base.as_text())
-        store.log_dataset(
-            tracker.run_id,
-            index.name,
-            index.digest,
-            base.data,
-            len(index.classes),
-            "training and validation",
-        )
+        tracker.describe(base, index)
         found = run_search(
             sought,
             tracker,

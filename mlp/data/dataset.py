@@ -27,6 +27,8 @@ from mlp.data.split_file import apply_split
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _DEFAULT_SIDE = 64
+# The settings that a split of some data depends on
+SPLIT_FIELDS = ("val_fraction", "images_per_class", "seed", "fold")
 
 
 @dataclass(frozen=True)

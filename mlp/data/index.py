@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
@@ -27,7 +28,10 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Index:
-    """The images of a source: a table with COLUMNS, sorted by path, and the means to read one."""
+    """The images of a source: a table with COLUMNS, sorted by path, and the means to read one.
+
+    The table is never changed: what follows from it is found once.
+    """
 
     name: str
     table: pd.DataFrame
@@ -37,7 +41,7 @@ class Index:
     def __post_init__(self) -> None:
         assert tuple(self.table.columns) == COLUMNS
 
-    @property
+    @cached_property
     def usable(self) -> pd.DataFrame:
         """The rows that were not refused."""
         return self.table[self.table["reason"] == ""]
@@ -48,12 +52,12 @@ class Index:
         reasons = self.table["reason"]
         return self.table[(reasons != "") & ~reasons.str.startswith((COPY, NOT_IN_SPLIT))]
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """Names of the classes in the order of their labels 0, 1, ..."""
         return tuple(sorted(self.usable["class"].unique()))
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Hexadecimal digest of the usable images, their classes and their given splits."""
         hasher = hashlib.sha256()

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from distributed import Client
 
 _CONNECT_SECONDS = 15
+_MEMORY_MEASURES = ("target", "spill", "pause", "terminate")
 
 
 class ClusterLost(Exception):
@@ -72,12 +73,17 @@ def cluster(config: ExecutorConfig, base: RunConfig) -> Iterator[Client | None]:
             yield client
         return
     workers, _ = divide(config, base.threads)
+    settings = {
+        "distributed.scheduler.allowed-failures": TRIES,
+        # Or a worker that has read many images would be ended: they count, but can be let go
+        **{f"distributed.worker.memory.{what}": False for what in _MEMORY_MEASURES},
+    }
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": TRIES}),
+        dask.config.set(settings),
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            memory_limit=0,  # or those that hold many images would be killed
+            memory_limit=psutil.virtual_memory().total // workers,
             dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         ) as started,
@@ -107,9 +113,9 @@ def run(
     runs, reused = len({s.identity for s in study.specs}), len(ended)
     if client is None or not pieces:
         progress = Progress(runs, reused)
-        datasets = Datasets(study.source)
         try:
             for piece in pieces:
+                datasets = Datasets(study.source)  # of other pieces' none is needed again
                 ended |= train_piece(piece, datasets, tracker, progress, arms_at_once)
             tracker.deliver()
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -49,3 +50,9 @@ def identity(config: RunConfig, data_digest: str) -> str:
     fields = config.model_dump(mode="json", exclude={"data", "split", "on_leak"})
     text = json.dumps([fields, data_digest, source_digest()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def label(kind: str, data_name: str, contents: str) -> str:
+    """A name for a folder of every system, and for a filter of MLflow: equal for equal contents."""
+    digest = hashlib.sha256(contents.encode()).hexdigest()
+    return re.sub(r"[<>:\"'/\\|?*]", "_", f"{kind}-{data_name}-{digest[:8]}")

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from tqdm import tqdm
 
 from mlp.config import RunConfig
-from mlp.data.dataset import Dataset, load, resolve, split_of
+from mlp.data.dataset import SPLIT_FIELDS, Dataset, load, resolve, split_of
 from mlp.data.index import Index
 from mlp.data.remarks import Remark
 from mlp.data.split import is_drawn
 from mlp.data.split_file import split_table
 from mlp.learning.learner import resolve_device
-from mlp.study.identity import identity
+from mlp.study.identity import identity, label
 from mlp.study.suite import Suite, arm_config
 from mlp.tracking.interface import RunSpec
 
@@ -33,9 +33,9 @@ class Study:
 
     @property
     def label(self) -> str:
-        """A name for folders: equal for equal studies."""
-        runs = hashlib.sha256(" ".join(s.identity + s.arm for s in self.specs).encode())
-        return f"{self.suite.name}-{self.index.name}-{runs.hexdigest()[:8]}"
+        """What its runs are kept under: equal for equal studies."""
+        runs = " ".join(s.identity + s.arm for s in self.specs)
+        return label(self.suite.name, self.index.name, runs)
 
     def plan(self, remarks: Sequence[Remark]) -> dict[str, object]:
         """What the study is made of, enough to find its runs and to report on them later."""
@@ -75,14 +75,8 @@ class Datasets:
         self._made: dict[object, Dataset] = {}
 
     def get(self, config: RunConfig) -> Dataset:
-        key = (
-            config.image_size,
-            config.channels,
-            config.val_fraction,
-            config.images_per_class,
-            config.seed,
-            config.fold,
-        )
+        fields = "image_size", "channels", *SPLIT_FIELDS
+        key = tuple(getattr(config, field) for field in fields)
         if key not in self._made:
             self.index, self._made[key] = load(self.source, config)
         return self._made[key]
@@ -108,25 +102,21 @@ def plan(
         for fold in folds
         for arm in suite.arms
     ]
-    datasets = Datasets(index)
-    splits = [datasets.get(config).split for _, config in configs]
-    source, index = index, datasets.index
+    source = index
+    kinds = {(config.image_size, config.channels): config for _, config in configs}
+    for config in kinds.values():
+        index, _ = load(source, config)
     digest = index.digest
     varied = tuple(dict.fromkeys(name for arm in suite.arms for name in arm.changes))
-    specs = [
-        RunSpec(
-            name,
-            config,
-            identity(config, digest),
-            index.name,
-            digest,
-            index.classes,
-            len(split.train),
-            len(split.val),
-            varied,
-        )
-        for (name, config), split in zip(configs, splits, strict=True)
-    ]
+    counts: dict[object, tuple[int, int]] = {}
+    specs = []
+    for name, config in tqdm(configs, "planning", unit="", disable=None, delay=1, leave=False):
+        key = tuple(getattr(config, field) for field in SPLIT_FIELDS)
+        if key not in counts:
+            drawn = split_of(index, config)
+            counts[key] = len(drawn.train), len(drawn.val)
+        data = index.name, digest, index.classes, *counts[key]
+        specs.append(RunSpec(name, config, identity(config, digest), *data, varied))
     return Study(suite, resolve(base, source), tuple(seeds), source, index, tuple(specs))
 
 

@@ -42,15 +42,16 @@ def train_piece(
     tracker: Tracker,
     progress: RunProgress,
     arms_at_once: int = 0,
+    memory: int = 0,
 ) -> dict[str, Outcome]:
     """Train the arms of one seed (and fold); how each ended, by identity.
 
-    `arms_at_once` limits how many train side by side, 0: as many as fit in half of the free memory.
-    It changes no number. When this is interrupted, or fails, the runs in training are ended in the
-    tracker before the exception goes on.
+    `arms_at_once` limits how many train side by side, 0: as many as fit in `memory` bytes, 0: half
+    of what is free. Neither changes a number. When this is interrupted, or fails, the runs in
+    training are ended in the tracker before the exception goes on.
     """
     ended: dict[str, Outcome] = {}
-    for group in _groups(specs, datasets, arms_at_once):
+    for group in _groups(specs, datasets, arms_at_once, memory):
         ended |= _run_side_by_side(group, datasets, tracker, progress)
     return ended
 
@@ -72,10 +73,10 @@ def run_together(
 
 
 def _groups(
-    specs: Sequence[RunSpec], datasets: Datasets, arms_at_once: int
+    specs: Sequence[RunSpec], datasets: Datasets, arms_at_once: int, memory: int
 ) -> Iterator[list[RunSpec]]:
     """Cut the runs of a seed (and fold) into groups that fit in memory."""
-    free = psutil.virtual_memory().available // 2
+    free = memory or psutil.virtual_memory().available // 2
     group: list[RunSpec] = []
     taken = 0
     for spec in specs:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from mlp.data.index import Index
 from mlp.learning.learner import EpochRecord
 from mlp.options import SearchConfig
 from mlp.settings import SettingsError
+from mlp.study.identity import label
 from mlp.study.planning import plan
 from mlp.study.progress import SearchProgress
 from mlp.study.resampling import METRICS
@@ -61,8 +61,8 @@ class Search:
             [self.config.sampler, self.config.prune, self.config.folds, self.metric],
             self.index.digest,
         ]
-        digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()
-        return f"search-{self.space.name}-{self.index.name}-{digest[:8]}"
+        contents = json.dumps(known, sort_keys=True)
+        return label(f"search-{self.space.name}", self.index.name, contents)
 
     @property
     def confirmation(self) -> str:

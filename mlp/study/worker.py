@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import psutil
 from distributed import Worker, WorkerPlugin, get_worker
 
 from mlp.data.cache import cache_folder, replacing
@@ -73,6 +74,7 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
     def setup(self, worker: Worker) -> None:
         self.rest_until = 0.0
         self.address = worker.address
+        self.memory_limit = worker.memory_manager.memory_limit
         self.place = f"worker {worker.name} at {worker.address}"
 
     def train(
@@ -103,8 +105,12 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
                     datasets.get(spec.config)
                 if tracker.count_try(left[0]) > TRIES:
                     raise GivenUp(f"given up after {TRIES} tries, in which its worker died")
-                ended |= train_piece(left, datasets, tracker, progress, arms_at_once)
+                free = psutil.virtual_memory().available
+                # It has neighbours on its machine, which Dask has given their share
+                memory = min(free, self.memory_limit or free) // 2
+                ended |= train_piece(left, datasets, tracker, progress, arms_at_once, memory)
                 tracker.deliver()
+                tracker.forget_tries(left[0])
                 return ended
             finally:
                 tracker.close()

@@ -9,8 +9,6 @@ from mlp.tracking.mlflow_tracker import Desk, MlflowTracker
 from mlp.tracking.outbox import FOLDER, send_left
 from mlp.tracking.store import reopen
 
-_TRIES = "mlp.tries"  # the tags of a study's run that count them
-
 
 class Branch(MlflowTracker):
     """Records runs as children of a study's run that another process has opened, and will end."""
@@ -28,11 +26,15 @@ class Branch(MlflowTracker):
 
     def count_try(self, spec: RunSpec) -> int:
         """How often the seed (and fold) of a run was tried by now, this time included."""
-        key = f"{_TRIES}.{spec.config.seed}.{spec.config.fold.replace('/', '.')}"
+        key = _tries(spec)
         tags = self.store.client.get_run(self.run_id).data.tags
         count = int(tags.get(key, "0")) + 1
         self.store.client.set_tag(self.run_id, key, str(count))
         return count
+
+    def forget_tries(self, spec: RunSpec) -> None:
+        """The last one did it: thousands of counts would make the page of a study hard to read."""
+        self.store.client.delete_tag(self.run_id, _tries(spec))
 
     def deliver(self) -> None:
         """Wait until all that was recorded has reached a server. Raises ServerAway, TakenOver."""
@@ -43,3 +45,8 @@ class Branch(MlflowTracker):
     def close(self) -> None:
         """Tidy up; the study goes on."""
         self.outbox.close()
+
+
+def _tries(spec: RunSpec) -> str:
+    """The tag of a study's run that counts them."""
+    return f"mlp.tries.{spec.config.seed}.{spec.config.fold.replace('/', '.')}"

@@ -15,7 +15,9 @@ from mlflow.entities import Metric, Run, RunTag
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from PIL import Image
 
+from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
+from mlp.data.index import Index
 from mlp.tracking import reuse
 from mlp.tracking.interface import Outcome, RunSpec, Status
 from mlp.tracking.mlflow_run import MlflowRun
@@ -36,6 +38,7 @@ from mlp.tracking.store import (
 from mlp.tracking.tensorboard import Events
 
 _MONITOR_SECONDS = 5.0
+_CONTEXT = "training and validation"  # what a data set is for
 _LAST_MINUTES = 0.2  # waited for a server when a command was interrupted
 
 
@@ -127,14 +130,14 @@ class MlflowTracker:
 
     def _copy(self, run: Run, spec: RunSpec) -> str:
         """A run of this study with what another study recorded: each study has all of its runs."""
-        run_id = self._open(spec, int(run.data.params["parameter_count"]))
+        run_id = self.open_run(spec, int(run.data.params["parameter_count"]))
         reuse.copy_contents(self.store, run, run_id, self.folder / spec.name)
         if not self.single:
             self.store.client.set_terminated(run_id, run.info.status)
         return run_id
 
     def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MlflowRun:
-        run_id = self._open(spec, parameter_count)
+        run_id = self.open_run(spec, parameter_count)
         study = "" if self.single else self.store.page(self.run_id)
         events = Events(self.folder / spec.name, spec)
         return MlflowRun(self.outbox, run_id, spec, events, dataset, study)
@@ -156,7 +159,7 @@ class MlflowTracker:
 
     def give_up(self, spec: RunSpec, reason: str) -> Outcome:
         """Record that a run could not be trained, and why."""
-        run_id = self._open(spec)
+        run_id = self.open_run(spec)
         self.store.client.set_tag(run_id, NOTE, f"Failed: {reason}")
         self.store.client.set_terminated(run_id, "FAILED")
         return Outcome(spec.arm, spec.config.seed, spec.identity, "FAILED", run_id, {}, reason)
@@ -174,7 +177,7 @@ class MlflowTracker:
         """Wait until all that was recorded has reached a server. Raises ServerAway."""
         self.outbox.deliver()
 
-    def _open(self, spec: RunSpec, parameter_count: int | None = None) -> str:
+    def open_run(self, spec: RunSpec, parameter_count: int | None = None) -> str:
         """A run with its tags, parameters and data set; its id."""
         client = self.store.client
         tags = {
@@ -207,9 +210,16 @@ class MlflowTracker:
             spec.data_digest,
             spec.config.data,
             len(spec.classes),
-            "training and validation",
+            _CONTEXT,
         )
         return run_id
+
+    def describe(self, base: RunConfig, index: Index) -> None:
+        """Say in the run of the command what its runs have in common."""
+        self.store.log_params(self.run_id, base.as_text())
+        self.store.log_dataset(
+            self.run_id, index.name, index.digest, base.data, len(index.classes), _CONTEXT
+        )
 
     def plan(self, contents: object, split: pd.DataFrame | None) -> None:
         """Record what the study is made of, before any of it is trained.

@@ -40,7 +40,7 @@ def refusal(error: MlflowException) -> str:
         return ""
     if error.error_code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"):
         return (
-            f"the tracking server {uri} wants another name or password: set "
+            f"the tracking server {uri} wants a name and a password that it knows: set "
             "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
         )
     if error.error_code == "PERMISSION_DENIED":
@@ -85,11 +85,15 @@ class _Patient:
     def create_run(self, experiment_id: str, tags: Mapping[str, str], run_name: str) -> Run:
         """One run, also where the server has made it and could not say so any more."""
         mark = uuid.uuid4().hex
+        asked = False
 
         def create() -> Run:
-            made = self._client.search_runs([experiment_id], f"tags.`{_MARK}` = '{mark}'")
-            if made:
-                return made[0]
+            nonlocal asked
+            if asked:
+                made = self._client.search_runs([experiment_id], f"tags.`{_MARK}` = '{mark}'")
+                if made:
+                    return made[0]
+            asked = True
             return self._client.create_run(
                 experiment_id, tags={**tags, _MARK: mark}, run_name=run_name
             )

@@ -7,6 +7,7 @@ import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tqdm import tqdm
 
 from mlp.config import RunConfig
 from mlp.data.remarks import Remark
@@ -41,6 +43,7 @@ Floats = NDArray[np.float64]
 Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
 
 _REFUSED = r"[^\w./ -]"  # in the name of a metric, by MLflow, whereas arms may be called a=1,b=2
+_READERS = 4  # runs that are read at once: each takes a server some calls
 _HISTORIES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "time/epoch_seconds")
 
 
@@ -108,8 +111,8 @@ class RecordedStudy:
 
     @property
     def has_view(self) -> bool:
-        """Whether the MLflow UI can show its runs together: a filter cannot quote every name."""
-        return len(self.runs) > 1 and "'" not in self.label
+        """Whether there are runs for the MLflow UI to show together."""
+        return len(self.runs) > 1
 
     def of(self, arm: str) -> dict[tuple[int, str], RecordedRun]:
         """The runs of an arm by pair."""
@@ -154,15 +157,18 @@ def read_study(store: Store, parent: Run) -> RecordedStudy:
         except (KeyError, TypeError):
             raise NoSuchStudy(f"run {run_id}: its {PLAN} was written by another version") from None
         found = _by_identity(store, parent)
-        runs = []
-        for planned in plan["runs"]:
+
+        def read(planned: Mapping[str, Any]) -> RecordedRun:
             where = planned["arm"], planned["seed"], planned["fold"]
             run = found.get(planned["identity"])
-            runs.append(
-                _read_run(store, run, plan["classes"], folder, where)
-                if run
-                else RecordedRun(*where)
-            )
+            if run is None:
+                return RecordedRun(*where)
+            return _read_run(store, run, plan["classes"], folder, where)
+
+        with ThreadPoolExecutor(_READERS) as readers:
+            made, count = readers.map(read, plan["runs"]), len(plan["runs"])
+            bar = tqdm(made, "reading runs", count, unit="", disable=None, delay=1, leave=False)
+            runs = list(bar)
     return RecordedStudy(
         run_id=run_id,
         experiment_id=parent.info.experiment_id,
@@ -201,10 +207,8 @@ def _by_identity(store: Store, parent: Run) -> dict[str, Run]:
         ended = run.info.status == "FINISHED" or is_diverged(run)
         return ended, run.data.tags.get(PARENT) == parent.info.run_id, run.info.start_time
 
-    label = parent.data.tags[STUDY]
-    # Compared here: a label holds the name of a folder, which a filter might not survive
-    runs = store.search(f"tags.`{KIND}` = 'run'", everywhere=True)
-    runs = [run for run in runs if run.data.tags.get(STUDY) == label]
+    own = f"tags.`{STUDY}` = '{parent.data.tags[STUDY]}' and tags.`{KIND}` = 'run'"
+    runs = store.search(own, everywhere=True)
     # A single training that repeats another is a run of its study, without an identity
     known = [run for run in runs if IDENTITY in run.data.tags]
     return {run.data.tags[IDENTITY]: run for run in sorted(known, key=rank)}
@@ -248,9 +252,8 @@ def _read_run(
 
 
 def _read_evaluation(store: Store, run_id: str, classes: Sequence[str], folder: str) -> Evaluation:
-    place = Path(folder) / run_id
-    place.mkdir(exist_ok=True)
-    file = store.client.download_artifacts(run_id, "predictions.parquet", str(place))
+    place = tempfile.mkdtemp(dir=folder)  # two arms may be the same run
+    file = store.client.download_artifacts(run_id, "predictions.parquet", place)
     table = pd.read_parquet(file).sort_values("id", kind="stable")
     number = {name: label for label, name in enumerate(classes)}
     return Evaluation(

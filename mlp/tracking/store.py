@@ -71,7 +71,8 @@ class Store:
 
     def log_params(self, run_id: str, values: dict[str, str]) -> None:
         """Log parameters; one that `mlflow run` has logged otherwise goes to `resolved/<name>`."""
-        present = self.client.get_run(run_id).data.params
+        adopted = run_id == self.adopted_run
+        present = self.client.get_run(run_id).data.params if adopted else {}
         params = []
         for name, value in values.items():
             if name not in present:

@@ -85,6 +85,26 @@ def test_the_tracking_server_or_its_database_goes_away_and_comes_back(
     cluster.equals(undisturbed)
 
 
+def test_the_tracking_server_takes_too_long_to_answer(
+    make_cluster: MakeCluster, undisturbed: Found, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "3")  # in place of a minute
+    cluster = make_cluster()
+    for _ in range(2):
+        cluster.add_worker()
+    command = cluster.study()
+    begun(command)
+    # It gets what is sent meanwhile, and acts on it when nobody waits for the answer any more
+    for process in cluster.server.family():
+        process.suspend()
+    time.sleep(15)
+    for process in cluster.server.family():
+        process.resume()
+    assert command.wait() == 0, command.text
+    assert any("does not answer" in worker.text for worker in cluster.workers)
+    cluster.equals(undisturbed)
+
+
 def test_what_a_driver_could_not_send_is_sent_by_the_next(
     cluster: Cluster, undisturbed: Found
 ) -> None:

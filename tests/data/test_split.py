@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp.data.index import COLUMNS, DataError, Index
+from mlp.data.index import COLUMNS, DataError, Index, refuse
 from mlp.data.split import is_drawn, split, thin
 
 
@@ -57,8 +57,8 @@ def test_copies_stay_on_one_side() -> None:
 
 
 def test_refused_images_are_in_no_part() -> None:
-    index = make_index(*of_counts(a=11, b=10))
-    index.table.loc[0, "reason"] = "damaged"
+    whole = make_index(*of_counts(a=11, b=10))
+    index = refuse(whole, {whole.table["path"][0]: "damaged"})
     drawn = split(index, 0.2, 0)
     np.testing.assert_array_equal(np.union1d(drawn.train, drawn.val), np.arange(20))
     assert Counter(index.usable["class"].to_numpy()[drawn.val]) == {"a": 2, "b": 2}

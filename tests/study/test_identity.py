@@ -9,7 +9,7 @@ import pytest
 
 from mlp.config import RunConfig
 from mlp.study import identity as module
-from mlp.study.identity import identity, source_digest
+from mlp.study.identity import identity, label, source_digest
 
 
 def test_every_field_but_the_place_of_the_data_counts() -> None:
@@ -68,3 +68,11 @@ def test_how_numbers_are_reported_does_not_count(
         source_digest.cache_clear()
         assert (source_digest() != original) == counts
     source_digest.cache_clear()
+
+
+def test_a_label_is_a_name_of_a_folder_on_every_system() -> None:
+    made = label("init", 'a/b: "it\'s" <what>? é', "contents")
+    assert not set(made) & set("<>:\"'/\\|?*")
+    assert made.startswith("init-") and "é" in made
+    assert made == label("init", 'a/b: "it\'s" <what>? é', "contents")
+    assert made != label("init", 'a/b: "it\'s" <what>? é', "others")

@@ -6,6 +6,7 @@ import hashlib
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,13 @@ import pytest
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, open_index
 from mlp.data.stream import Batches, Stream
-from mlp.learning.learner import EpochRecord, Learner
+from mlp.learning.learner import EpochRecord, Learner, memory_bytes
 from mlp.study.execution import run
-from mlp.study.planning import Study, plan
+from mlp.study.planning import Datasets, Study, plan
+from mlp.study.runner import train_piece
 from mlp.study.suite import Arm, Suite
 from mlp.study.suites import SUITES
-from mlp.tracking.interface import RunSpec
+from mlp.tracking.interface import Outcome, RunSpec
 from mlp.tracking.recorder import RecordedRun, Recorder
 from tests.study.conftest import MakeStudy
 
@@ -57,6 +59,41 @@ def test_an_arm_is_bitwise_the_same_alone_beside_others_in_any_order_and_group(
     assert alone == together
     assert train(make_study(*reversed(arms), seeds=(3, 0))) == together
     assert train(make_study(seeds=(0, 3)), arms_at_once=3) == together
+
+
+class Groups:
+    """Says how many runs were trained side by side."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def group(self, specs: Sequence[RunSpec]) -> None:
+        self.sizes.append(len(specs))
+
+    def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
+        pass
+
+    def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
+        pass
+
+    def group_ended(self) -> None:
+        pass
+
+
+def test_arms_train_side_by_side_as_far_as_they_fit_in_memory(make_study: MakeStudy) -> None:
+    study = make_study(seeds=(0,))
+    datasets = Datasets(study.source)
+    shape = datasets.get(study.specs[0].config).shape
+    needed = [memory_bytes(s.config, shape, len(s.classes)) for s in study.specs]
+
+    def sizes(memory: int) -> list[int]:
+        groups = Groups()
+        train_piece(study.specs, datasets, Recorder(), groups, memory=memory)
+        return groups.sizes
+
+    assert sizes(1) == [1] * len(needed)
+    assert sizes(sum(needed[:3]))[0] == 3
+    assert sizes(sum(needed)) == [len(needed)]
 
 
 def test_another_process_gives_the_same_bits(make_study: MakeStudy, image_tree: Path) -> None:
