@@ -179,8 +179,8 @@ def send_left(store: Store, folder: Path) -> None:
     if not is_server(store.uri) or not folder.exists():
         return
     with FileLock(folder / "lock"):
-        for left in sorted(p for p in folder.glob("*") if (p / _PROCESS).is_file()):
-            if not is_gone((left / _PROCESS).read_text()):
+        for left in sorted(folder.glob("*/")):
+            if not _is_left(left):
                 continue
             places = sorted(p for p in left.iterdir() if (p / _ENTRY).is_file())
             places = [p for p in places if p.suffix != _UNFINISHED]
@@ -191,3 +191,12 @@ def send_left(store: Store, folder: Path) -> None:
                 _send(sender, place)
             sender.close()
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_left(folder: Path) -> bool:
+    """Whether the process of an outbox is gone. Those of others come and go meanwhile."""
+    try:
+        process = (folder / _PROCESS).read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return bool(process) and is_gone(process)
