@@ -11,7 +11,7 @@ COPY mlp mlp
 COPY scripts scripts
 # MLflow starts commands in /mlflow/projects/code
 ENV PYTHONPATH=/opt/mlp MLP_CACHE=/tmp/mlp-cache
-RUN useradd --create-home mlp
+RUN useradd --create-home mlp && install -d -o mlp /mlflow/projects/code
 USER mlp
 WORKDIR /home/mlp
 CMD ["python", "-m", "scripts.study", "--help"]

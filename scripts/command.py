@@ -97,6 +97,7 @@ def _problem(name: str, text: str) -> str:
 
 def _explain(error: Exception) -> None:
     """Answer with one message what a user or the surroundings got wrong; a bug keeps its trace."""
+    import requests
     from mlflow.exceptions import MlflowException
 
     from mlp.data.index import DataError
@@ -111,6 +112,8 @@ def _explain(error: Exception) -> None:
     known = DataError, NoSuchStudy, NoSuchModel, TamperedModel, ServerAway, ClusterLost
     if isinstance(error, known):
         raise click.ClickException(str(error)) from None
+    if isinstance(error, requests.HTTPError):
+        raise click.ClickException(f"MLflow: {error}") from None
     if isinstance(error, MlflowException):
         raise click.ClickException(refusal(error) or f"MLflow: {error.message}") from None
     raise error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Literal
 
 from distributed import Client, Future, KilledWorker, as_completed
@@ -10,7 +12,6 @@ from distributed import Client, Future, KilledWorker, as_completed
 from mlp.data.cache import cache_folder
 from mlp.data.pixels import pixel_files
 from mlp.study.execution import ClusterLost
-from mlp.study.identity import source_digest
 from mlp.study.planning import Study
 from mlp.study.progress import Received
 from mlp.study.worker import (
@@ -20,11 +21,13 @@ from mlp.study.worker import (
     PieceFailed,
     StudyPlugin,
     train,
+    version,
     without_files,
 )
 from mlp.tracking.interface import Outcome, RunSpec
 from mlp.tracking.mlflow_tracker import MlflowTracker
 
+_PAUSE = 2.0  # seconds
 Piece = tuple[RunSpec, ...]
 
 
@@ -70,9 +73,11 @@ class Driver:
                     yield outcomes
         finally:
             if self._client.status == "running":
-                self._client.unsubscribe_topic(self._name)
-                self._client.cancel(list(self._futures))
-                self._client.unregister_worker_plugin(self._name)
+                # Of workers that do not answer, which is no reason to lose a study
+                with suppress(Exception):
+                    self._client.unsubscribe_topic(self._name)
+                    self._client.cancel(list(self._futures))
+                    self._client.unregister_worker_plugin(self._name)
 
     def _look_for_workers(self) -> None:
         if not self._workers():
@@ -88,8 +93,21 @@ class Driver:
     def _tell(self, files: dict[str, bytes]) -> None:
         """Let every worker, also one that comes later, know the study."""
         index = without_files(self._study.source)
-        plugin = StudyPlugin(self._name, self._tracker.desk, index, source_digest(), files)
-        self._client.register_plugin(plugin, name=self._name)
+        plugin = StudyPlugin(self._name, self._tracker.desk, index, version(), files)
+        for last in (False, False, True):
+            try:
+                self._client.register_plugin(plugin, name=self._name)
+                return
+            except OSError as error:
+                # One that went away just now, or does not answer
+                if last:
+                    raise ClusterLost(f"a worker cannot be reached: {error}") from error
+                time.sleep(_PAUSE)
+            except Exception as error:
+                raise ClusterLost(
+                    f"a worker cannot load the study ({error}): start each in the folder of the "
+                    "project, with its environment"
+                ) from error
 
     def _submit(self, piece: Piece) -> None:
         key = f"{self._name}-{len(self._pieces)}"

@@ -64,7 +64,7 @@ def cluster(config: ExecutorConfig, base: RunConfig) -> Iterator[Client | None]:
     if config.executor == "dask":
         try:
             client = Client(config.address, timeout=_CONNECT_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
+        except (OSError, TypeError, ValueError) as error:
             raise SettingsError(
                 f"address: no Dask scheduler answers at {config.address!r} ({error}); "
                 "`python -m dask scheduler` starts one and prints its address"

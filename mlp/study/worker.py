@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from importlib import metadata
 from typing import Literal
 
 import psutil
 from distributed import Worker, WorkerPlugin, get_worker
 
 from mlp.data.cache import cache_folder, replacing
+from mlp.data.image import DECODER_VERSION
 from mlp.data.index import Index
 from mlp.study.identity import source_digest
 from mlp.study.planning import Datasets
@@ -68,11 +71,11 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
     name: str
     desk: Desk
     index: Index = field(repr=False)
-    source: str
+    version: str
     files: Mapping[str, bytes] = field(repr=False)
 
     def setup(self, worker: Worker) -> None:
-        self.rest_until = 0.0
+        self.rest_until, self.unpacked = 0.0, False
         self.address = worker.address
         self.memory_limit = worker.memory_manager.memory_limit
         self.place = f"worker {worker.name} at {worker.address}"
@@ -87,10 +90,10 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
         if time.monotonic() < self.rest_until:
             time.sleep(_PAUSE)
             raise Resting
-        if source_digest() != self.source:
+        if version() != self.version:
             raise OtherVersion(
-                f"{self.place} has another version of mlp or torch: give it the same, start it "
-                "again, and repeat the command"
+                f"{self.place} has another version of mlp or of what it computes with: install the "
+                "same requirements.txt, start it again, and repeat the command"
             )
         try:
             self._unpack()
@@ -103,7 +106,7 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
                 datasets = Datasets(self.index)
                 for spec in left:
                     datasets.get(spec.config)
-                if tracker.count_try(left[0]) > TRIES:
+                if tracker.count_try(left) > TRIES:
                     raise GivenUp(f"given up after {TRIES} tries, in which its worker died")
                 free = psutil.virtual_memory().available
                 # It has neighbours on its machine, which Dask has given their share
@@ -114,8 +117,14 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
                 return ended
             finally:
                 tracker.close()
-        except (PixelsMissing, GivenUp):
+        except GivenUp:
             raise
+        except PixelsMissing as error:
+            if not self.files:
+                raise
+            self.rest_until = time.monotonic() + _REST
+            reason = f"{self.place} cannot use the images that it was sent: {error}"
+            raise PieceFailed(reason, self.address) from None
         except Exception as error:
             logging.getLogger(__name__).exception("a piece of %s failed", self.name)
             self.rest_until = time.monotonic() + _REST
@@ -124,11 +133,22 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
             raise PieceFailed(reason, self.address) from None
 
     def _unpack(self) -> None:
+        if self.unpacked:
+            return
         for name, content in self.files.items():
             target = cache_folder() / name
-            if not target.exists():
+            # It may be damaged
+            if not target.exists() or target.read_bytes() != content:
                 with replacing(target) as temporary:
                     temporary.write_bytes(content)
+        self.unpacked = True
+
+
+@cache
+def version() -> str:
+    """What the numbers of a worker depend on besides what it is given."""
+    packages = [f"{name} {metadata.version(name)}" for name in ("albumentations", "numpy")]
+    return ", ".join([source_digest(), DECODER_VERSION, *packages])
 
 
 def without_files(index: Index) -> Index:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
+from mlflow.exceptions import MlflowException
+
+from mlp.data.dataset import Dataset
 from mlp.tracking.interface import Outcome, RunSpec, TakenOver
+from mlp.tracking.mlflow_run import MlflowRun
 from mlp.tracking.mlflow_tracker import Desk, MlflowTracker
 from mlp.tracking.outbox import FOLDER, send_left
 from mlp.tracking.store import reopen
@@ -17,24 +22,36 @@ class Branch(MlflowTracker):
 
     def __init__(self, desk: Desk) -> None:
         store = reopen(desk.uri, desk.experiment_id, desk.patience)
-        send_left(store, desk.runs_dir / FOLDER)
+        send_left(store, Path(desk.runs_dir) / FOLDER)
         self._sit_down(store, desk)
 
     def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
         """The runs that ended for good in earlier tries of the same piece of the study."""
         return self.ended_already(specs)
 
-    def count_try(self, spec: RunSpec) -> int:
-        """How often the seed (and fold) of a run was tried by now, this time included."""
-        key = _tries(spec)
+    def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MlflowRun:
+        # A driver that is gone may have been followed by one that trains the same elsewhere
+        if self.outbox.lost or self.store.client.get_run(self.run_id).info.status != "RUNNING":
+            raise TakenOver("the study that this run is a part of was ended")
+        return super().start(spec, parameter_count, dataset)
+
+    def count_try(self, specs: Sequence[RunSpec]) -> int:
+        """How often in a row these runs, of one seed (and fold), were begun and none has ended."""
+        key = _tries(specs[0])
         tags = self.store.client.get_run(self.run_id).data.tags
-        count = int(tags.get(key, "0")) + 1
-        self.store.client.set_tag(self.run_id, key, str(count))
+        left, count = map(int, tags.get(key, "0 0").split())
+        count = count + 1 if left == len(specs) else 1
+        self.store.client.set_tag(self.run_id, key, f"{len(specs)} {count}")
         return count
 
     def forget_tries(self, spec: RunSpec) -> None:
         """The last one did it: thousands of counts would make the page of a study hard to read."""
-        self.store.client.delete_tag(self.run_id, _tries(spec))
+        try:
+            self.store.client.delete_tag(self.run_id, _tries(spec))
+        except MlflowException as error:
+            # A server that had no time to answer has done it
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
 
     def deliver(self) -> None:
         """Wait until all that was recorded has reached a server. Raises ServerAway, TakenOver."""
@@ -48,5 +65,5 @@ class Branch(MlflowTracker):
 
 
 def _tries(spec: RunSpec) -> str:
-    """The tag of a study's run that counts them."""
+    """The tag of a study's run that counts them: how many runs are left, and tries of those."""
     return f"mlp.tries.{spec.config.seed}.{spec.config.fold.replace('/', '.')}"

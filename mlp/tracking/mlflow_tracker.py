@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pandas as pd
 from mlflow.entities import Metric, Run, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from PIL import Image
+from tqdm import tqdm
 
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
@@ -21,7 +23,8 @@ from mlp.data.index import Index
 from mlp.tracking import reuse
 from mlp.tracking.interface import Outcome, RunSpec, Status
 from mlp.tracking.mlflow_run import MlflowRun
-from mlp.tracking.outbox import FOLDER, Outbox
+from mlp.tracking.outbox import FOLDER, Outbox, send_left
+from mlp.tracking.patience import ServerAway
 from mlp.tracking.store import (
     ARM,
     DATA,
@@ -49,7 +52,7 @@ class Desk:
     uri: str
     experiment_id: str
     study: str
-    runs_dir: Path
+    runs_dir: str  # a Path of one system cannot be sent to another
     run_id: str
     single: bool
     patience: float  # minutes
@@ -78,7 +81,8 @@ class MlflowTracker:
         """
         run_id = store.top_run(name, {KIND: "run" if single else kind, STUDY: study})
         minutes = store.patience.minutes
-        desk = Desk(store.uri, store.experiment_id, study, runs_dir, run_id, single, minutes)
+        folder = runs_dir.as_posix()
+        desk = Desk(store.uri, store.experiment_id, study, folder, run_id, single, minutes)
         self._sit_down(store, desk)
         # Of the machine, while this process works
         self._monitor = SystemMetricsMonitor(
@@ -89,8 +93,8 @@ class MlflowTracker:
     def _sit_down(self, store: Store, desk: Desk) -> None:
         self.store, self.desk = store, desk
         self.study, self.run_id, self.single = desk.study, desk.run_id, desk.single
-        self.folder = desk.runs_dir / desk.study
-        self.outbox = Outbox(store, desk.runs_dir / FOLDER, self.shared)
+        self.folder = Path(desk.runs_dir) / desk.study
+        self.outbox = Outbox(store, Path(desk.runs_dir) / FOLDER, self.shared)
 
     def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
         specs = list(specs)
@@ -170,8 +174,12 @@ class MlflowTracker:
         if folder.exists() or outcome.status != "FINISHED":
             return
         with tempfile.TemporaryDirectory(prefix="mlp-events-") as name:
-            events = self.store.client.download_artifacts(outcome.run_id, "tensorboard", name)
-            shutil.copytree(events, folder)
+            try:
+                events = self.store.client.download_artifacts(outcome.run_id, "tensorboard", name)
+            except (MlflowException, OSError) as error:
+                tqdm.write(f"{spec.name}: no events for TensorBoard ({error})")
+            else:
+                shutil.copytree(events, folder)
 
     def deliver(self) -> None:
         """Wait until all that was recorded has reached a server. Raises ServerAway."""
@@ -249,15 +257,28 @@ class MlflowTracker:
         self.store.client.set_tag(self.run_id, KIND, "reference")
 
     def end(self, status: Status) -> None:
-        """End the run of the command, and as KILLED whatever of it still runs anywhere."""
+        """End the run of the command, and as KILLED whatever of it still runs anywhere.
+
+        Raises ServerAway, or what was wrong with a record.
+        """
         if self._monitor is not None:
             self._monitor.finish()
         if status != "FINISHED":
             self.store.patience.minutes = _LAST_MINUTES
+        refused = None
         try:
             self.deliver()
+            if status != "FINISHED":
+                # Of workers of this machine that had to go
+                send_left(self.store, Path(self.desk.runs_dir) / FOLDER)
+        except ServerAway:
+            raise
+        except Exception as error:
+            refused = error
         finally:
             self.outbox.close()
         for run in self.store.children(self.run_id, "RUNNING"):
             self.store.client.set_terminated(run.info.run_id, "KILLED")
-        self.store.client.set_terminated(self.run_id, status)
+        self.store.client.set_terminated(self.run_id, "FAILED" if refused else status)
+        if refused is not None:
+            raise refused

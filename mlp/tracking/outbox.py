@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+import requests
+from filelock import FileLock, Timeout
 from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
 from tqdm import tqdm
 
 from mlp.tracking.packaging import Packager
@@ -20,7 +22,10 @@ from mlp.tracking.patience import ServerAway, is_server
 from mlp.tracking.store import Store, is_gone, this_process
 
 FOLDER = ".outbox"
-_ENTRY, _FILES, _PROCESS = "entry.json", "files", "process"
+_ENTRY, _FILES, _OWNER = "entry.json", "files", "owner.json"
+_NOBODY = "nobody"  # in the place of a process: it lives on and sends no more
+_REFUSED = ".refused"
+_CLOSING_SECONDS = 30
 _UNFINISHED = ".writing"
 
 
@@ -77,15 +82,16 @@ class Outbox:
 
     def __init__(self, store: Store, folder: Path, shared: bool) -> None:
         """`folder` is that of all processes; `shared`: others may end the runs of this one."""
-        self._sender = Sender(store, shared)
+        self._sender, self._uri = Sender(store, shared), store.uri
         self._error: Exception | None = None
         self._folder: Path | None = None
         if is_server(store.uri):
             folder.mkdir(parents=True, exist_ok=True)
             self._folder = Path(tempfile.mkdtemp(dir=folder))
-            (self._folder / _PROCESS).write_text(this_process())
+            self._write_owner(this_process())
             self._count = 0
             self._queue: queue.Queue[Path | None] = queue.Queue()
+            self._closed = False
             self._thread = threading.Thread(target=self._send_all, daemon=True)
             self._thread.start()
 
@@ -118,7 +124,9 @@ class Outbox:
         """Wait until all is recorded. Raises ServerAway, or what went wrong."""
         if self._folder is None:
             return
-        self._queue.join()
+        with self._queue.all_tasks_done:
+            while self._queue.unfinished_tasks:
+                self._queue.all_tasks_done.wait(1)  # or Windows would not hear Ctrl-C
         if self._error is not None:
             left = f"; what is not recorded yet is kept in {self._folder}"
             again = " and sent first when the command is repeated"
@@ -127,13 +135,13 @@ class Outbox:
             raise self._error
 
     def close(self) -> None:
-        """Tidy up. What was not delivered stays in its folder."""
-        self._sender.close()
-        if self._folder is not None:
+        """Tidy up. What is not delivered soon stays in its folder."""
+        if self._folder is None:
+            self._sender.close()
+        elif not self._closed:
+            self._closed = True
             self._queue.put(None)
-            if self._error is None and self._queue.unfinished_tasks <= 1:
-                self._thread.join()
-                shutil.rmtree(self._folder, ignore_errors=True)
+            self._thread.join(_CLOSING_SECONDS)
 
     def _put(
         self, entry: dict[str, Any], write: Callable[[Path], None] = lambda folder: None
@@ -155,6 +163,7 @@ class Outbox:
         self._queue.put(place)
 
     def _send_all(self) -> None:
+        assert self._folder is not None
         while (place := self._queue.get()) is not None:
             try:
                 if self._error is None:
@@ -163,6 +172,17 @@ class Outbox:
                 self._error = error
             finally:
                 self._queue.task_done()
+        self._sender.close()
+        if self._error is None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        else:
+            self._write_owner(_NOBODY)
+        self._queue.task_done()
+
+    def _write_owner(self, process: str) -> None:
+        assert self._folder is not None
+        owner = json.dumps({"process": process, "uri": self._uri})
+        (self._folder / _OWNER).write_text(owner, encoding="utf-8")
 
 
 def _send(sender: Sender, place: Path) -> None:
@@ -174,29 +194,44 @@ def _send(sender: Sender, place: Path) -> None:
 def send_left(store: Store, folder: Path) -> None:
     """Send what processes that died could not; runs that were ended since are left as they are.
 
-    `folder` is that of all processes' outboxes. Raises ServerAway.
+    `folder` is that of all processes' outboxes. What the server refuses is set aside, and said.
+    Raises ServerAway.
     """
     if not is_server(store.uri) or not folder.exists():
         return
-    with FileLock(folder / "lock"):
-        for left in sorted(folder.glob("*/")):
-            if not _is_left(left):
-                continue
-            places = sorted(p for p in left.iterdir() if (p / _ENTRY).is_file())
-            places = [p for p in places if p.suffix != _UNFINISHED]
-            if places:
-                tqdm.write(f"sending {len(places)} records that an earlier command could not")
-            sender = Sender(store, shared=True)
-            for place in places:
-                _send(sender, place)
-            sender.close()
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_left(folder: Path) -> bool:
-    """Whether the process of an outbox is gone. Those of others come and go meanwhile."""
     try:
-        process = (folder / _PROCESS).read_text()
-    except (FileNotFoundError, NotADirectoryError):
+        with FileLock(folder / "lock", timeout=60 * store.patience.minutes):
+            for left in sorted(folder.glob("*/")):
+                if _is_left(left, store.uri):
+                    _send_folder(store, left)
+    except Timeout:
+        return  # another process is at it
+
+
+def _is_left(folder: Path, uri: str) -> bool:
+    """Whether an outbox for a server is nobody's. Those of others come and go meanwhile."""
+    try:
+        owner = json.loads((folder / _OWNER).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False
-    return bool(process) and is_gone(process)
+    process = owner["process"]
+    return owner["uri"] == uri and (process == _NOBODY or is_gone(process))
+
+
+def _send_folder(store: Store, left: Path) -> None:
+    places = sorted(p for p in left.iterdir() if (p / _ENTRY).is_file())
+    places = [p for p in places if p.suffix != _UNFINISHED]
+    if places:
+        tqdm.write(f"sending {len(places)} records that an earlier command could not")
+    sender = Sender(store, shared=True)
+    try:
+        for place in places:
+            _send(sender, place)
+    except (MlflowException, requests.RequestException) as error:
+        aside = left.rename(left.with_name(f"{left.name}{_REFUSED}"))
+        (aside / _OWNER).unlink()
+        tqdm.write(f"the tracking server refuses them ({error}): they are kept in {aside}")
+    else:
+        shutil.rmtree(left, ignore_errors=True)
+    finally:
+        sender.close()

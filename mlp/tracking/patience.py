@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
@@ -13,8 +14,9 @@ from typing import Any, cast
 import mlflow
 import requests
 from mlflow import MlflowClient
-from mlflow.entities import Run
+from mlflow.entities import LoggedModel, Run
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from tqdm import tqdm
 
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between attempts, the last one from then on
@@ -74,6 +76,18 @@ def patient(client: MlflowClient, uri: str, patience: Patience) -> MlflowClient:
     return cast(MlflowClient, _Patient(client, uri, patience)) if is_server(uri) else client
 
 
+class _Once:
+    """Makes something, unless an earlier call that got no answer has made it."""
+
+    def __init__(self, create: Callable[[], Any], find: Callable[[], Sequence[Any]]) -> None:
+        self._create, self._find, self._called = create, find, False
+
+    def __call__(self) -> Any:
+        found = self._find() if self._called else []
+        self._called = True
+        return found[0] if found else self._create()
+
+
 class _Patient:
     def __init__(self, client: MlflowClient, uri: str, patience: Patience) -> None:
         self._client, self._uri, self._patience = client, uri, patience
@@ -85,21 +99,44 @@ class _Patient:
     def create_run(self, experiment_id: str, tags: Mapping[str, str], run_name: str) -> Run:
         """One run, also where the server has made it and could not say so any more."""
         mark = uuid.uuid4().hex
-        asked = False
-
-        def create() -> Run:
-            nonlocal asked
-            if asked:
-                made = self._client.search_runs([experiment_id], f"tags.`{_MARK}` = '{mark}'")
-                if made:
-                    return made[0]
-            asked = True
-            return self._client.create_run(
-                experiment_id, tags={**tags, _MARK: mark}, run_name=run_name
+        create = self._client.create_run
+        run: Run = self._wait_for(
+            _Once(
+                partial(create, experiment_id, tags={**tags, _MARK: mark}, run_name=run_name),
+                partial(self._client.search_runs, [experiment_id], f"tags.`{_MARK}` = '{mark}'"),
             )
-
-        run: Run = self._wait_for(create)
+        )
         return run
+
+    def create_logged_model(
+        self, experiment_id: str, name: str, run_id: str, **options: Any
+    ) -> LoggedModel:
+        """The one model of a run, also where the server has made it and could not say so."""
+        create = self._client.create_logged_model
+        own = f"source_run_id = '{run_id}'"
+        model: LoggedModel = self._wait_for(
+            _Once(
+                partial(create, experiment_id, name, run_id, **options),
+                partial(self._client.search_logged_models, [experiment_id], own),
+            )
+        )
+        return model
+
+    def download_artifacts(self, run_id: str, path: str, folder: str) -> str:
+        """Files of a run. Raises MlflowException where there are none."""
+
+        def download() -> str:
+            try:
+                return str(self._client.download_artifacts(run_id, path, folder))
+            except MlflowException as error:
+                # Says so as well of a server that is away, which this call does not hide
+                listed = self._client.list_artifacts(run_id, posixpath.dirname(path) or None)
+                if any(path in ("", file.path) for file in listed):
+                    said = f"{path} of run {run_id} cannot be had: {error.message}"
+                    raise MlflowException(said, TEMPORARILY_UNAVAILABLE) from error
+                raise
+
+        return str(self._wait_for(download))
 
     def _wait_for(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
         since, attempt = time.monotonic(), 0

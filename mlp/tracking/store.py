@@ -45,6 +45,8 @@ class Store:
         """The run of this command: the one `mlflow run` made, else a new one. Its id."""
         if self.adopted_run is None:
             return self.new_run(name, tags)
+        # A pod that is started again goes on in the run of the one that died
+        self.client.update_run(self.adopted_run, status="RUNNING")
         self.client.set_tag(self.adopted_run, "mlflow.runName", name)
         for key, value in {**tags, PROCESS: this_process()}.items():
             self.client.set_tag(self.adopted_run, key, value)
@@ -160,8 +162,8 @@ def _quiet() -> None:
     # A bar for each small file that is read, and a line for each run, would hide what matters
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    # `Patience` says that it waits for a server, and for how long; MLflow would say nothing
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    # `Patience` says that it waits for a server, and for how long, and makes nothing twice
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 
 

@@ -1,0 +1,56 @@
+"""Recording some runs of a study from another process than its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from mlp.config import RunConfig
+from mlp.data.dataset import Dataset
+from mlp.tracking.branch import Branch
+from mlp.tracking.interface import RunSpec, TakenOver
+from mlp.tracking.mlflow_tracker import MlflowTracker
+from mlp.tracking.store import open_store
+
+
+@pytest.fixture
+def tracker(fresh_database: None) -> Iterator[MlflowTracker]:
+    made = MlflowTracker(open_store("tests"), "s", Path("runs"), name="a study", single=False)
+    yield made
+    made.end("FINISHED")
+
+
+def spec(arm: str) -> RunSpec:
+    classes = "a", "b"
+    return RunSpec(arm, RunConfig(seed=3), f"id of {arm}", "digits", "d" * 32, classes, 9, 3, ())
+
+
+SPECS = [spec("one"), spec("two"), spec("three")]
+
+
+@pytest.fixture
+def branch(tracker: MlflowTracker) -> Iterator[Branch]:
+    made = Branch(tracker.desk)
+    yield made
+    made.close()
+
+
+def test_tries_count_in_a_row_until_a_run_has_ended(branch: Branch) -> None:
+    assert [branch.count_try(SPECS) for _ in range(3)] == [1, 2, 3]
+    assert [branch.count_try(SPECS[1:]) for _ in range(2)] == [1, 2]
+    branch.forget_tries(SPECS[0])
+    branch.forget_tries(SPECS[0])
+    assert branch.count_try(SPECS[1:]) == 1
+    branch.forget_tries(SPECS[1])
+    tags = branch.store.client.get_run(branch.run_id).data.tags
+    assert not [tag for tag in tags if "tries" in tag]
+
+
+def test_no_run_begins_in_a_study_that_has_ended(tracker: MlflowTracker, branch: Branch) -> None:
+    tracker.end("KILLED")
+    with pytest.raises(TakenOver, match="ended"):
+        branch.start(SPECS[0], 10, cast(Dataset, None))
+    assert len(tracker.store.search("")) == 1
