@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from mlp.tracking.patience import ServerAway, is_server
 from mlp.tracking.store import Store, is_gone, this_process
 
 FOLDER = ".outbox"
-_ENTRY, _FILES, _OWNER = "entry.json", "files", "owner.json"
-_NOBODY = "nobody"  # in the place of a process: it lives on and sends no more
+_ENTRY, _FILES, _SERVER = "entry.json", "files", "server"
+_PROCESS = "process"  # is not there any more when the process lives on, and sends no more
 _REFUSED = ".refused"
 _CLOSING_SECONDS = 30
 _UNFINISHED = ".writing"
@@ -82,13 +83,15 @@ class Outbox:
 
     def __init__(self, store: Store, folder: Path, shared: bool) -> None:
         """`folder` is that of all processes; `shared`: others may end the runs of this one."""
-        self._sender, self._uri = Sender(store, shared), store.uri
+        self._sender = Sender(store, shared)
         self._error: Exception | None = None
         self._folder: Path | None = None
         if is_server(store.uri):
             folder.mkdir(parents=True, exist_ok=True)
-            self._folder = Path(tempfile.mkdtemp(dir=folder))
-            self._write_owner(this_process())
+            made = Path(tempfile.mkdtemp(_UNFINISHED, dir=folder))
+            (made / _PROCESS).write_text(this_process(), encoding="utf-8")
+            (made / _SERVER).write_text(store.uri, encoding="utf-8")
+            self._folder = made.rename(made.with_suffix(""))
             self._count = 0
             self._queue: queue.Queue[Path | None] = queue.Queue()
             self._closed = False
@@ -172,17 +175,15 @@ class Outbox:
                 self._error = error
             finally:
                 self._queue.task_done()
-        self._sender.close()
-        if self._error is None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-        else:
-            self._write_owner(_NOBODY)
+        with suppress(OSError):
+            if self._error is None:
+                # First, or others would take what is being removed for left
+                (self._folder / _SERVER).unlink()
+                shutil.rmtree(self._folder)
+            else:
+                (self._folder / _PROCESS).unlink()
+            self._sender.close()
         self._queue.task_done()
-
-    def _write_owner(self, process: str) -> None:
-        assert self._folder is not None
-        owner = json.dumps({"process": process, "uri": self._uri})
-        (self._folder / _OWNER).write_text(owner, encoding="utf-8")
 
 
 def _send(sender: Sender, place: Path) -> None:
@@ -210,12 +211,15 @@ def send_left(store: Store, folder: Path) -> None:
 
 def _is_left(folder: Path, uri: str) -> bool:
     """Whether an outbox for a server is nobody's. Those of others come and go meanwhile."""
+    process = None
     try:
-        owner = json.loads((folder / _OWNER).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        with suppress(FileNotFoundError):
+            process = (folder / _PROCESS).read_text(encoding="utf-8")
+        server = (folder / _SERVER).read_text(encoding="utf-8")
+    except OSError:
         return False
-    process = owner["process"]
-    return owner["uri"] == uri and (process == _NOBODY or is_gone(process))
+    own = folder.suffix not in (_UNFINISHED, _REFUSED) and server == uri
+    return own and (process is None or is_gone(process))
 
 
 def _send_folder(store: Store, left: Path) -> None:
@@ -223,15 +227,25 @@ def _send_folder(store: Store, left: Path) -> None:
     places = [p for p in places if p.suffix != _UNFINISHED]
     if places:
         tqdm.write(f"sending {len(places)} records that an earlier command could not")
+    aside = left.with_name(f"{left.name}{_REFUSED}")
+    refused: set[str] = set()
     sender = Sender(store, shared=True)
     try:
         for place in places:
-            _send(sender, place)
-    except (MlflowException, requests.RequestException) as error:
-        aside = left.rename(left.with_name(f"{left.name}{_REFUSED}"))
-        (aside / _OWNER).unlink()
-        tqdm.write(f"the tracking server refuses them ({error}): they are kept in {aside}")
-    else:
-        shutil.rmtree(left, ignore_errors=True)
+            run_id = json.loads((place / _ENTRY).read_text(encoding="utf-8"))["run_id"]
+            if run_id not in refused:
+                try:
+                    _send(sender, place)
+                    continue
+                except (MlflowException, requests.RequestException) as error:
+                    tqdm.write(
+                        f"the tracking server refuses a record of run {run_id} ({error}): it and "
+                        f"the following ones are kept in {aside}"
+                    )
+            # Not ended either, or it would look as if it were complete
+            refused.add(run_id)
+            aside.mkdir(exist_ok=True)
+            place.rename(aside / place.name)
     finally:
         sender.close()
+    shutil.rmtree(left, ignore_errors=True)

@@ -99,8 +99,8 @@ def test_what_a_server_refuses_is_said_and_set_aside(
     nowhere: Store, refusing: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     leave(nowhere, tmp_path)
-    (owner,) = tmp_path.rglob("owner.json")
-    owner.write_text(owner.read_text().replace(nowhere.uri, refusing.uri))
+    (server,) = tmp_path.rglob("server")
+    server.write_text(refusing.uri)
     send_left(refusing, tmp_path)
     (file,) = kept(tmp_path)
     said = capsys.readouterr().out
