@@ -50,12 +50,11 @@ def launch(
     notes = remarks(study.index, base, study_config.folds)
     for line in notes:
         click.echo(f"Note: {line}", err=True)
-    tracker = None
-    try:
-        folder = Path(tracking.runs_dir)
-        store = store or open_to_record(tracking)
-        name = f"{suite.name} on {study.index.name}"
-        tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
+    folder = Path(tracking.runs_dir)
+    store = store or open_to_record(tracking)
+    name = f"{suite.name} on {study.index.name}"
+    tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
+    with tracker.ended_if_cut_off():
         if not single:
             tracker.describe(study.base, study.index)
         tracker.plan(study.plan(notes), study.split_table())
@@ -68,10 +67,6 @@ def launch(
             tracker.refer_to(outcomes[0])
         failed = single and outcomes[0].status != "FINISHED"
         tracker.end("FAILED" if failed else "FINISHED")
-    except BaseException as error:
-        if tracker is not None:
-            tracker.end("FAILED" if isinstance(error, Exception) else "KILLED")
-        raise
     click.echo(f"\n{made.terminal}\n")
     click.echo(store.how_to_open(store.page(tracker.run_id)))
     click.echo("             with report.html and comparison.csv among its artifacts")

@@ -57,7 +57,7 @@ def search(
     store = open_to_record(tracking)
     name = f"search on {index.name}"
     tracker = MlflowTracker(store, sought.label, folder, name=name, single=False, kind="search")
-    try:
+    with tracker.ended_if_cut_off():
         tracker.take_over_all()
         tracker.describe(base, index)
         found = run_search(
@@ -71,9 +71,6 @@ def search(
         pages = search_page.files(sought, found)
         record_report(store, tracker.run_id, search_page.markdown(sought, found), pages)
         tracker.end("FINISHED")
-    except BaseException as error:
-        tracker.end("FAILED" if isinstance(error, Exception) else "KILLED")
-        raise
     click.echo(f"\n{search_page.terminal(sought, found)}\n")
     click.echo(store.how_to_open(store.page(tracker.run_id)))
     best = [arm_of(trial, space) for trial in top(found, config.confirm)]

@@ -122,15 +122,16 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
         except PixelsMissing as error:
             if not self.files:
                 raise
-            self.rest_until = time.monotonic() + _REST
-            reason = f"{self.place} cannot use the images that it was sent: {error}"
-            raise PieceFailed(reason, self.address) from None
+            raise self._failed(f" cannot use the images that it was sent: {error}") from None
         except Exception as error:
             logging.getLogger(__name__).exception("a piece of %s failed", self.name)
-            self.rest_until = time.monotonic() + _REST
             # As text: not every exception survives the way to another process
-            reason = f"{self.place}: {type(error).__name__}: {error}"
-            raise PieceFailed(reason, self.address) from None
+            raise self._failed(f": {type(error).__name__}: {error}") from None
+
+    def _failed(self, reason: str) -> PieceFailed:
+        """What to raise; from now on this worker rests."""
+        self.rest_until = time.monotonic() + _REST
+        return PieceFailed(f"{self.place}{reason}", self.address)
 
     def _unpack(self) -> None:
         if self.unpacked:

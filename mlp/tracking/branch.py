@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 
@@ -11,7 +10,7 @@ from mlp.data.dataset import Dataset
 from mlp.tracking.interface import Outcome, RunSpec, TakenOver
 from mlp.tracking.mlflow_run import MlflowRun
 from mlp.tracking.mlflow_tracker import Desk, MlflowTracker
-from mlp.tracking.outbox import FOLDER, send_left
+from mlp.tracking.outbox import send_left
 from mlp.tracking.store import reopen
 
 
@@ -22,7 +21,7 @@ class Branch(MlflowTracker):
 
     def __init__(self, desk: Desk) -> None:
         store = reopen(desk.uri, desk.experiment_id, desk.patience)
-        send_left(store, Path(desk.runs_dir) / FOLDER)
+        send_left(store, desk.outbox)
         self._sit_down(store, desk)
 
     def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:

@@ -56,6 +56,7 @@ class MlflowRun:
         watched = val[self._watched]
         self._ids, self._labels = dataset.ids[watched], dataset.labels[watched]
         self._images = dataset.pixels[watched]
+        self._outbox.tag(run_id, MLFLOW_LOGGED_IMAGES, "True")  # has MLflow look for `slide`s
 
     def epoch(self, record: EpochRecord, learner: Learner) -> None:
         self._add(record.metrics, record.epoch)
@@ -131,7 +132,6 @@ class MlflowRun:
         said = Evaluation(self._ids, self._labels, answers, self._spec.classes)
         picture = pictures.predictions(said, self._images, title, _FRAME_SIDE)
         self._outbox.artifacts(self.run_id, partial(slide, picture, "predictions", epoch))
-        self._outbox.tag(self.run_id, MLFLOW_LOGGED_IMAGES, "True")
         return picture
 
     def _check(self) -> None:

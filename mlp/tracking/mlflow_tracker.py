@@ -6,7 +6,8 @@ import io
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from mlp.tracking.store import (
     SPLIT,
     STUDY,
     Store,
+    status_after,
 )
 from mlp.tracking.tensorboard import Events
 
@@ -56,6 +58,11 @@ class Desk:
     run_id: str
     single: bool
     patience: float  # minutes
+
+    @property
+    def outbox(self) -> Path:
+        """The folder of all processes' outboxes."""
+        return Path(self.runs_dir) / FOLDER
 
 
 class MlflowTracker:
@@ -94,7 +101,7 @@ class MlflowTracker:
         self.store, self.desk = store, desk
         self.study, self.run_id, self.single = desk.study, desk.run_id, desk.single
         self.folder = Path(desk.runs_dir) / desk.study
-        self.outbox = Outbox(store, Path(desk.runs_dir) / FOLDER, self.shared)
+        self.outbox = Outbox(store, desk.outbox, self.shared)
 
     def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
         specs = list(specs)
@@ -256,6 +263,15 @@ class MlflowTracker:
         # Not a run with numbers of its own
         self.store.client.set_tag(self.run_id, KIND, "reference")
 
+    @contextmanager
+    def ended_if_cut_off(self) -> Iterator[None]:
+        """End the run of the command where what it does fails or is interrupted."""
+        try:
+            yield
+        except BaseException as error:
+            self.end(status_after(error))
+            raise
+
     def end(self, status: Status) -> None:
         """End the run of the command, and as KILLED whatever of it still runs anywhere.
 
@@ -270,7 +286,7 @@ class MlflowTracker:
             self.deliver()
             if status != "FINISHED":
                 # Of workers of this machine that had to go
-                send_left(self.store, Path(self.desk.runs_dir) / FOLDER)
+                send_left(self.store, self.desk.outbox)
         except ServerAway:
             raise
         except Exception as error:

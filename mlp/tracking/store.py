@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import mlflow
 import psutil
@@ -59,8 +60,7 @@ class Store:
         try:
             yield run_id
         except BaseException as error:
-            status = "FAILED" if isinstance(error, Exception) else "KILLED"
-            self.client.set_terminated(run_id, status)
+            self.client.set_terminated(run_id, status_after(error))
             raise
         self.client.set_terminated(run_id)
 
@@ -144,6 +144,11 @@ class Store:
             return f"MLflow:      {self.uri.rstrip('/')}/{page}"
         shown = f"{_UI}/{page}"
         return f"MLflow:      mlflow ui --backend-store-uri {self.uri}\n             {shown}"
+
+
+def status_after(error: BaseException) -> Literal["FAILED", "KILLED"]:
+    """How a run ends that was not finished: KILLED where a person, or the system, wanted so."""
+    return "FAILED" if isinstance(error, Exception) else "KILLED"
 
 
 def reopen(uri: str, experiment_id: str, minutes: float) -> Store:

@@ -109,6 +109,11 @@ class Cluster:
     def found(self) -> Found:
         return Found.read(self.server.uri, self.folder / "found")
 
+    def ends_like(self, undisturbed: Found, command: Command) -> None:
+        """A study ends well, as the undisturbed one did."""
+        assert command.wait() == 0, command.text
+        self.equals(undisturbed)
+
     def equals(self, undisturbed: Found) -> None:
         """Nothing is missing, doubled or RUNNING, and the table is bitwise the undisturbed one."""
         found = self.found()

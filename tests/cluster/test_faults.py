@@ -35,25 +35,21 @@ def begun(command: Command) -> None:
 
 def test_a_cluster_gives_the_table_of_one_process(cluster: Cluster, undisturbed: Found) -> None:
     command = cluster.study()
-    assert command.wait() == 0, command.text
-    cluster.equals(undisturbed)
+    cluster.ends_like(undisturbed, command)
 
 
 def test_a_worker_dies(cluster: Cluster, undisturbed: Found) -> None:
     command = cluster.study()
     begun(command)
     cluster.workers[0].kill()
-    assert command.wait() == 0, command.text
-    cluster.equals(undisturbed)
+    cluster.ends_like(undisturbed, command)
 
 
 def test_the_driver_dies(cluster: Cluster, undisturbed: Found) -> None:
     command = cluster.study()
     begun(command)
     command.kill()
-    again = cluster.study()
-    assert again.wait() == 0, again.text
-    cluster.equals(undisturbed)
+    cluster.ends_like(undisturbed, cluster.study())
 
 
 def test_the_scheduler_dies(cluster: Cluster, undisturbed: Found) -> None:
@@ -66,9 +62,7 @@ def test_the_scheduler_dies(cluster: Cluster, undisturbed: Found) -> None:
     for worker in cluster.workers:
         worker.kill()
         worker.start()
-    again = cluster.study()
-    assert again.wait() == 0, again.text
-    cluster.equals(undisturbed)
+    cluster.ends_like(undisturbed, cluster.study())
 
 
 @pytest.mark.parametrize(("name", "seconds"), [("server", 15), ("postgres", 10)])
@@ -81,8 +75,7 @@ def test_the_tracking_server_or_its_database_goes_away_and_comes_back(
     part.kill()
     time.sleep(seconds)
     part.start()
-    assert command.wait() == 0, command.text
-    cluster.equals(undisturbed)
+    cluster.ends_like(undisturbed, command)
 
 
 def test_the_tracking_server_takes_too_long_to_answer(
@@ -163,8 +156,7 @@ def test_the_network_between_a_worker_and_the_server_is_cut(
         network.cut_server()
         time.sleep(30)
         network.restore_server()
-        assert command.wait() == 0, command.text
-        cluster.equals(undisturbed)
+        cluster.ends_like(undisturbed, command)
     finally:
         network.remove()
 

@@ -19,10 +19,11 @@ from mlp.data.stream import Batches, Stream
 from mlp.learning.learner import EpochRecord, Learner, memory_bytes
 from mlp.study.execution import run
 from mlp.study.planning import Datasets, Study, plan
+from mlp.study.progress import Sent
 from mlp.study.runner import train_piece
 from mlp.study.suite import Arm, Suite
 from mlp.study.suites import SUITES
-from mlp.tracking.interface import Outcome, RunSpec
+from mlp.tracking.interface import RunSpec
 from mlp.tracking.recorder import RecordedRun, Recorder
 from tests.study.conftest import MakeStudy
 
@@ -61,23 +62,15 @@ def test_an_arm_is_bitwise_the_same_alone_beside_others_in_any_order_and_group(
     assert train(make_study(seeds=(0, 3)), arms_at_once=3) == together
 
 
-class Groups:
+class Groups(Sent):
     """Says how many runs were trained side by side."""
 
     def __init__(self) -> None:
+        super().__init__(lambda message: None)
         self.sizes: list[int] = []
 
     def group(self, specs: Sequence[RunSpec]) -> None:
         self.sizes.append(len(specs))
-
-    def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
-        pass
-
-    def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
-        pass
-
-    def group_ended(self) -> None:
-        pass
 
 
 def test_arms_train_side_by_side_as_far_as_they_fit_in_memory(make_study: MakeStudy) -> None:

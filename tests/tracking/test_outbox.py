@@ -113,19 +113,22 @@ def test_what_a_server_refuses_is_said_and_set_aside(
 def test_outboxes_of_other_processes_may_come_and_go_meanwhile(
     nowhere: Store, tmp_path: Path
 ) -> None:
+    folder = tmp_path / "outboxes"
+    folder.mkdir()
     stop = threading.Event()
 
     def come_and_go() -> None:
         while not stop.is_set():
-            Outbox(nowhere, tmp_path, shared=False).close()
+            Outbox(nowhere, folder, shared=False).close()
 
     others = [threading.Thread(target=come_and_go) for _ in range(3)]
     for other in others:
         other.start()
     try:
         for _ in range(300):
-            send_left(nowhere, tmp_path)
+            send_left(nowhere, folder)
     finally:
         stop.set()
         for other in others:
             other.join()
+    assert {place.name for place in folder.iterdir()} == {"lock"}
