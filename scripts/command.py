@@ -14,6 +14,7 @@ import click
 
 from mlp.interruption import Interrupted, interruptible
 from mlp.settings import ConfigError, Settings, SettingsError, field_choices, field_text
+from mlp.temporary import own_temporary_folder
 
 
 class SettingsCommand(click.Command):
@@ -33,7 +34,7 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="replace")
             try:
-                with interruptible():
+                with interruptible(), own_temporary_folder():
                     function(*(_parse(group, values) for group in groups))
             except Interrupted as interruption:
                 click.echo(
@@ -97,23 +98,21 @@ def _problem(name: str, text: str) -> str:
 
 def _explain(error: Exception) -> None:
     """Answer with one message what a user or the surroundings got wrong; a bug keeps its trace."""
-    import requests
-    from mlflow.exceptions import MlflowException
-
+    if isinstance(error, SettingsError):
+        raise click.UsageError(str(error)) from None
     from mlp.data.index import DataError
     from mlp.learning.seal import TamperedModel
     from mlp.serving.packaged import NoSuchModel
     from mlp.study.execution import ClusterLost
-    from mlp.tracking.patience import ServerAway, refusal
+    from mlp.tracking.database import UnusableStore
+    from mlp.tracking.patience import ServerAway
     from mlp.tracking.recorded import NoSuchStudy
+    from mlp.tracking.surroundings import in_words
 
-    if isinstance(error, SettingsError):
-        raise click.UsageError(str(error)) from None
-    known = DataError, NoSuchStudy, NoSuchModel, TamperedModel, ServerAway, ClusterLost
-    if isinstance(error, known):
-        raise click.ClickException(str(error)) from None
-    if isinstance(error, requests.HTTPError):
-        raise click.ClickException(f"MLflow: {error}") from None
-    if isinstance(error, MlflowException):
-        raise click.ClickException(refusal(error) or f"MLflow: {error.message}") from None
-    raise error
+    known = (
+        DataError, NoSuchStudy, NoSuchModel, TamperedModel, UnusableStore, ServerAway, ClusterLost,
+    )  # fmt: skip
+    text = str(error) if isinstance(error, known) else in_words(error)
+    if not text:
+        raise error
+    raise click.ClickException(text) from None

@@ -11,12 +11,16 @@ from pathlib import Path
 import platformdirs
 
 from mlp.data.index import DataError
+from mlp.temporary import named, remove_left
+
+_UNFINISHED = ".writing-"
 
 
 def cache_folder() -> Path:
     """The folder named by the environment variable MLP_CACHE, else where the platform keeps caches.
 
-    Made if it does not exist. Raises DataError where that is impossible.
+    Made if it does not exist; what killed processes left half-written in it is removed. Raises
+    DataError where it cannot be made.
     """
     folder = Path(os.environ.get("MLP_CACHE") or platformdirs.user_cache_dir("mlp", False))
     try:
@@ -26,6 +30,7 @@ def cache_folder() -> Path:
             f"cannot make the cache folder {folder}: {error.strerror}; "
             "set MLP_CACHE to a folder that can be written"
         ) from None
+    remove_left(folder, _UNFINISHED)
     return folder.resolve()
 
 
@@ -48,7 +53,7 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises DataError as `writing` does.
     """
     with writing(target):
-        handle, name = tempfile.mkstemp(prefix=".writing-", suffix=target.suffix, dir=target.parent)
+        handle, name = tempfile.mkstemp(target.suffix, named(_UNFINISHED), target.parent)
         os.close(handle)
         temporary = Path(name)
         try:

@@ -18,9 +18,11 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from tqdm import tqdm
 
+from mlp.processes import is_gone, this_process
+from mlp.temporary import named, remove_left
 from mlp.tracking.packaging import Packager
 from mlp.tracking.patience import ServerAway, is_server
-from mlp.tracking.store import Store, is_gone, this_process
+from mlp.tracking.store import Store
 
 FOLDER = ".outbox"
 _ENTRY, _FILES, _SERVER = "entry.json", "files", "server"
@@ -28,6 +30,7 @@ _PROCESS = "process"  # is not there any more when the process lives on, and sen
 _REFUSED = ".refused"
 _CLOSING_SECONDS = 30
 _UNFINISHED = ".writing"
+_NEW = "new-"
 
 
 class Sender:
@@ -88,10 +91,10 @@ class Outbox:
         self._folder: Path | None = None
         if is_server(store.uri):
             folder.mkdir(parents=True, exist_ok=True)
-            made = Path(tempfile.mkdtemp(_UNFINISHED, dir=folder))
+            made = Path(tempfile.mkdtemp(prefix=named(_NEW), dir=folder))
             (made / _PROCESS).write_text(this_process(), encoding="utf-8")
             (made / _SERVER).write_text(store.uri, encoding="utf-8")
-            self._folder = made.rename(made.with_suffix(""))
+            self._folder = made.rename(folder / made.name.removeprefix(_NEW))
             self._count = 0
             self._queue: queue.Queue[Path | None] = queue.Queue()
             self._closed = False
@@ -202,6 +205,7 @@ def send_left(store: Store, folder: Path) -> None:
         return
     try:
         with FileLock(folder / "lock", timeout=60 * store.patience.minutes):
+            remove_left(folder, _NEW)
             for left in sorted(folder.glob("*/")):
                 if _is_left(left, store.uri):
                     _send_folder(store, left)
@@ -218,7 +222,7 @@ def _is_left(folder: Path, uri: str) -> bool:
         server = (folder / _SERVER).read_text(encoding="utf-8")
     except OSError:
         return False
-    own = folder.suffix not in (_UNFINISHED, _REFUSED) and server == uri
+    own = folder.suffix != _REFUSED and not folder.name.startswith(_NEW) and server == uri
     return own and (process is None or is_gone(process))
 
 

@@ -1,8 +1,7 @@
-"""A client of a tracking server that waits while the server is away."""
+"""A client that waits while a tracking server is away, or a database is locked."""
 
 from __future__ import annotations
 
-import os
 import posixpath
 import time
 import uuid
@@ -11,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-import mlflow
 import requests
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run
@@ -19,13 +17,18 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 from tqdm import tqdm
 
+from mlp.tracking.database import is_locked
+
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between attempts, the last one from then on
 _MARK = "mlp.mark"  # a tag that tells a run made by a call which got no answer
+# While it is waited for, and when that was long enough
+_SERVER_STATE = "does not answer", "has not answered"
+_DATABASE_STATE = "is locked by another program", "has been locked by another program"
 _AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 
 
 class ServerAway(Exception):
-    """The tracking server has not answered for long enough; in words for a person."""
+    """A tracking server was away, or a database locked, for too long; in words for a person."""
 
 
 def is_away(error: BaseException) -> bool:
@@ -33,30 +36,6 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, requests.RequestException):
         return error.response is None or error.response.status_code >= 500
     return isinstance(error, MlflowException) and error.error_code in _AWAY
-
-
-def refusal(error: MlflowException) -> str:
-    """What to do where a server is not there, or wants to know who asks; else empty."""
-    uri = mlflow.get_tracking_uri()
-    if not is_server(uri):
-        return ""
-    if error.error_code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"):
-        return (
-            f"the tracking server {uri} wants a name and a password that it knows: set "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-        )
-    if error.error_code == "PERMISSION_DENIED":
-        user = os.environ.get("MLFLOW_TRACKING_USERNAME", "this user")
-        return (
-            f"the tracking server {uri} does not let {user} do that: ask for EDIT permission on "
-            f"the experiment ({error.message})"
-        )
-    if is_away(error):
-        return (
-            f"no tracking server answers at {uri}: start it, or take back MLFLOW_TRACKING_URI to "
-            f"record in mlflow.db of this folder ({error.message})"
-        )
-    return ""
 
 
 def is_server(uri: str) -> bool:
@@ -72,8 +51,11 @@ class Patience:
 
 
 def patient(client: MlflowClient, uri: str, patience: Patience) -> MlflowClient:
-    """The client, whose calls wait while the server of that URI is away. They raise ServerAway."""
-    return cast(MlflowClient, _Patient(client, uri, patience)) if is_server(uri) else client
+    """The client, whose calls wait while the server of that URI is away, or the database locked.
+
+    They raise ServerAway.
+    """
+    return cast(MlflowClient, _Patient(client, uri, patience))
 
 
 class _Once:
@@ -90,7 +72,15 @@ class _Once:
 
 class _Patient:
     def __init__(self, client: MlflowClient, uri: str, patience: Patience) -> None:
-        self._client, self._uri, self._patience = client, uri, patience
+        self._client, self._patience = client, patience
+        if is_server(uri):
+            self._where, self._state = f"the tracking server {uri}", _SERVER_STATE
+            self._said_at = 1
+            self._may_pass: Callable[[BaseException], bool] = is_away
+        else:
+            self._where, self._state = f"the database {uri}", _DATABASE_STATE
+            self._said_at = 0  # SQLite has waited by itself
+            self._may_pass = is_locked
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
@@ -122,12 +112,12 @@ class _Patient:
         )
         return model
 
-    def download_artifacts(self, run_id: str, path: str, folder: str) -> str:
+    def download_artifacts(self, run_id: str, path: str, dst_path: str | None = None) -> str:
         """Files of a run. Raises MlflowException where there are none."""
 
         def download() -> str:
             try:
-                return str(self._client.download_artifacts(run_id, path, folder))
+                return str(self._client.download_artifacts(run_id, path, dst_path))
             except MlflowException as error:
                 # Says so as well of a server that is away, which this call does not hide
                 listed = self._client.list_artifacts(run_id, posixpath.dirname(path) or None)
@@ -143,19 +133,18 @@ class _Patient:
         while True:
             try:
                 answer = call(*args, **options)
-            except (MlflowException, requests.RequestException) as error:
-                if not is_away(error):
+            except Exception as error:  # SQLAlchemy's as well, which MLflow hides in some calls
+                if not self._may_pass(error):
                     raise
                 if time.monotonic() - since > 60 * self._patience.minutes:
                     raise ServerAway(
-                        f"the tracking server {self._uri} has not answered for "
-                        f"{self._patience.minutes:g} minutes"
+                        f"{self._where} {self._state[1]} for {self._patience.minutes:g} minutes"
                     ) from error
-                if attempt == 1:
-                    tqdm.write(f"the tracking server {self._uri} does not answer: waiting for it")
+                if attempt == self._said_at:
+                    tqdm.write(f"{self._where} {self._state[0]}: waiting for it")
                 time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
                 attempt += 1
                 continue
-            if attempt > 1:
-                tqdm.write(f"the tracking server {self._uri} answers again")
+            if attempt > self._said_at:
+                tqdm.write(f"{self._where} answers again")
             return answer

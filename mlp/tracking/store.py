@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import mlflow
-import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
+from mlp.processes import is_gone, this_process
+from mlp.tracking.database import UnusableStore, database_file, ready
 from mlp.tracking.pages import run_page
-from mlp.tracking.patience import Patience, patient
+from mlp.tracking.patience import Patience, is_server, patient
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
 STUDY, DATA, PROCESS, DIVERGED = "mlp.study", "mlp.data", "mlp.process", "mlp.diverged"
@@ -162,6 +162,8 @@ def reopen(uri: str, experiment_id: str, minutes: float) -> Store:
 def _quiet() -> None:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Shows the stack of what is waited for, or told in a sentence
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     # Says the same as `Patience`, at length, while a server is away
     logging.getLogger("mlflow.system_metrics").setLevel(logging.CRITICAL)
     # A bar for each small file that is read, and a line for each run, would hide what matters
@@ -176,42 +178,44 @@ def open_store(experiment_name: str, minutes: float = 5) -> Store:
     """Open the store that MLflow is set to use, made on first use: mlflow.db in this folder.
 
     Under `mlflow run` the experiment and the run it chose are taken. A server that answers now and
-    then goes away is waited for, so many minutes. Raises MlflowException.
+    then goes away is waited for, so many minutes, and so is a database that is locked. Raises
+    UnusableStore, MlflowException, ServerAway, OSError.
     """
     _quiet()
     uri = mlflow.get_tracking_uri()
-    if uri.startswith("sqlite:///"):
+    path = database_file(uri)
+    if path is not None:
         # A relative path would mean another file to a process started elsewhere
-        path = Path(uri.removeprefix("sqlite:///"))
-        uri = f"sqlite:///{path.resolve().as_posix()}"
+        uri = f"sqlite:///{path.as_posix()}"
     mlflow.set_tracking_uri(uri)
-    client = MlflowClient(uri)
     # Taken out, or whatever this process starts would log into the same run
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
-    experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
-    if experiment is None:
-        found = client.get_experiment_by_name(experiment_name)
-        if found is not None and found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        experiment = found.experiment_id if found else client.create_experiment(experiment_name)
     patience = Patience(minutes)
-    return Store(patient(client, uri, patience), experiment, uri, adopted, patience)
+    client = MlflowClient(uri)
+    waiting = patient(client, uri, patience)
+    with ready(path, minutes) if path is not None else nullcontext():
+        experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
+        if experiment is None:
+            # A server that was never there is not waited for
+            experiment = _experiment(client if is_server(uri) else waiting, experiment_name)
+    return Store(waiting, experiment, uri, adopted, patience)
 
 
-def this_process() -> str:
-    """Machine, process id and the process's start, which together name one process for good."""
-    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"
-
-
-def is_gone(process: str) -> bool:
-    """Whether a process of this machine, named by `this_process`, has ended."""
-    machine, pid, started = process.rsplit(" ", 2)
-    if machine != socket.gethostname():
-        return False
-    try:
-        found = psutil.Process(int(pid))
-        return (
-            found.status() == psutil.STATUS_ZOMBIE or abs(found.create_time() - float(started)) > 2
+def _experiment(client: MlflowClient, name: str) -> str:
+    """The id of an experiment, made where there is none. Raises UnusableStore if it was deleted."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException as error:
+            # Of two commands at once, the other one has made it
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise error
+    if found.lifecycle_stage == "deleted":
+        number = found.experiment_id
+        raise UnusableStore(
+            f"experiment {name!r} was deleted: `mlflow experiments restore --experiment-id {number}"
+            "` brings it back with all its runs, or --experiment-name names another"
         )
-    except psutil.NoSuchProcess:
-        return True
+    return str(found.experiment_id)
