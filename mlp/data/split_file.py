@@ -11,6 +11,7 @@ import pandas as pd
 
 from mlp.data.index import NOT_IN_SPLIT, SPLITS, DataError, Index
 from mlp.data.split import Split
+from mlp.escaping import from_cell
 
 COLUMNS = ("path", "class", "split", "sha256")
 
@@ -30,7 +31,7 @@ def apply_split(index: Index, file: str) -> Index:
 
     Raises DataError when the file is no split, or one of other images.
     """
-    given = read_csv(file, "split file", COLUMNS)
+    given = read_csv(file, "split file", COLUMNS).map(from_cell)
     unknown = sorted(set(given["split"]) - set(SPLITS))
     if unknown:
         raise DataError(

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from mlp.escaping import figure as _plain
 from mlp.learning.scores import confusion
 from mlp.study.evidence import ArmEvidence, Evidence, Factorial
 from mlp.study.resampling import METRICS
@@ -60,12 +61,6 @@ def svg(figure: Figure) -> str:
         figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
-
-
-def _plain(name: str) -> str:
-    """A name in which matplotlib sees no formula, and which a legend does not hide."""
-    shown = name.replace("$", r"\$")
-    return f" {shown}" if shown.startswith("_") else shown
 
 
 def _scale(evidence: Evidence) -> float:

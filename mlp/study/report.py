@@ -16,6 +16,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from mlp.config import ReportConfig
+from mlp.escaping import cell
+from mlp.escaping import markdown as _escape
 from mlp.study import figures, summary
 from mlp.study.answers import answers, course, interaction
 from mlp.study.comparison import VERDICT_FROM, Comparison
@@ -124,7 +126,7 @@ def markdown(evidence: Evidence, say: Wording, links: bool = True) -> str:
     lines += [""] * bool(study.remarks)
     headings, rows = summary.table(evidence, say)
     shown = [*headings, say("runs")] if links else headings
-    lines.append(f"| {' | '.join(shown)} |")
+    lines.append(f"| {' | '.join(map(_escape, shown))} |")
     lines.append(f"| --- |{' ---: |' * (len(headings) - 1)}{' --- |' * links}")
     for arm, row in zip(evidence.arms, rows, strict=True):
         pages = " ".join(
@@ -153,10 +155,6 @@ def _all_runs(evidence: Evidence, say: Wording) -> list[str]:
 
 def _label(seed: int, fold: str) -> str:
     return str(seed) if fold == "none" else f"{seed}:{fold.split('/')[0]}"
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
 
 
 def html(evidence: Evidence, say: Wording, drawn: Mapping[str, Figure]) -> str:
@@ -272,7 +270,8 @@ def comparison_csv(evidence: Evidence) -> str:
         kinds = ("main effect", "main effect", "interaction")
         rows += [(kind, "", c) for kind, c in zip(kinds, factorial.effects, strict=True)]
     for kind, against, each in rows:
-        writer.writerow([kind, evidence.metric, against, *dataclasses.astuple(each)])
+        row = kind, evidence.metric, against, *dataclasses.astuple(each)
+        writer.writerow(map(cell, row))
     return buffer.getvalue()
 
 
@@ -287,5 +286,6 @@ def scores_csv(evidence: Evidence) -> str:
     for arm in evidence.arms:
         for run in arm.runs:
             scores = [run.metrics.get(name, "") for name in names]
-            writer.writerow([run.arm, run.seed, run.fold, run.status, run.run_id, *scores])
+            row = run.arm, run.seed, run.fold, run.status, run.run_id, *scores
+            writer.writerow(map(cell, row))
     return buffer.getvalue()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mlp.data.dataset import Dataset
+from mlp.escaping import cell, markdown
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.learning.scores import Evaluation, probabilities
 from mlp.tracking import pictures, results
@@ -95,7 +96,7 @@ class MlflowRun:
             for file, content in kept.items():
                 (folder / file).write_bytes(content)
             if result.split is not None:
-                result.split.to_csv(folder / SPLIT, index=False)
+                result.split.map(cell).to_csv(folder / SPLIT, index=False)
             shutil.copytree(self._events.folder, folder / "tensorboard")
 
         self._outbox.artifacts(self.run_id, write)
@@ -115,7 +116,7 @@ class MlflowRun:
     def fail(self, reason: str, diverged: bool) -> Outcome:
         if diverged:
             self._outbox.tag(self.run_id, DIVERGED, reason)
-        self._outbox.tag(self.run_id, NOTE, f"Failed: {reason}")
+        self._outbox.tag(self.run_id, NOTE, f"Failed: {markdown(reason)}")
         self._flush()
         self._events.close({})
         return self._end("FAILED", {}, reason)

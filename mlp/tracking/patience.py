@@ -17,7 +17,9 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
-from tqdm import tqdm
+
+from mlp import console
+from mlp.escaping import masked
 
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between attempts, the last one from then on
 _MARK = "mlp.mark"  # a tag that tells a run made by a call which got no answer
@@ -40,6 +42,7 @@ def refusal(error: MlflowException) -> str:
     uri = mlflow.get_tracking_uri()
     if not is_server(uri):
         return ""
+    uri = masked(uri)
     if error.error_code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"):
         return (
             f"the tracking server {uri} wants a name and a password that it knows: set "
@@ -148,14 +151,16 @@ class _Patient:
                     raise
                 if time.monotonic() - since > 60 * self._patience.minutes:
                     raise ServerAway(
-                        f"the tracking server {self._uri} has not answered for "
+                        f"the tracking server {masked(self._uri)} has not answered for "
                         f"{self._patience.minutes:g} minutes"
                     ) from error
                 if attempt == 1:
-                    tqdm.write(f"the tracking server {self._uri} does not answer: waiting for it")
+                    console.out(
+                        f"the tracking server {masked(self._uri)} does not answer: waiting for it"
+                    )
                 time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
                 attempt += 1
                 continue
             if attempt > 1:
-                tqdm.write(f"the tracking server {self._uri} answers again")
+                console.out(f"the tracking server {masked(self._uri)} answers again")
             return answer

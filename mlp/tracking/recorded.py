@@ -128,13 +128,15 @@ def find_study(store: Store, which: str) -> Run:
     if which == "latest":
         runs = store.search(f"tags.`{KIND}` = 'study'", everywhere=True)
         if not runs:
-            raise NoSuchStudy(f"no study is recorded in {store.uri}; run ablation or init first")
+            raise NoSuchStudy(
+                f"no study is recorded in {store.address}; run ablation or init first"
+            )
         return max(runs, key=lambda run: run.info.start_time)
     try:
         run = store.client.get_run(which)
     except MlflowException:
         raise NoSuchStudy(
-            f"no run {which!r} in {store.uri}; give the id of a study's run, or 'latest'"
+            f"no run {which!r} in {store.address}; give the id of a study's run, or 'latest'"
         ) from None
     kind, parent = run.data.tags.get(KIND), run.data.tags.get(PARENT)
     if not (kind == "study" or (kind == "run" and parent is None)):
