@@ -20,7 +20,7 @@ _SECRET = re.compile(
     r"([?&;][\w-]*(?:password|passwd|pwd|token|secret|signature|api_?key)[\w-]*=)[^\s&;'\"]+", re.I
 )
 _MARKS = re.compile(
-    r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])|^[#+=-]|^\d+(?=[.)])|(?<!\w)@(?=\w)|:(?=//)|!(?=\[)"
+    r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])|^#|^[+-](?=\s|$)|^(?:=+|-+)$|^\d+(?=[.)](?:\s|$))|(?<!\w)@(?=\w)|:(?=//)|!(?=\[)"
 )
 # The last four are the wide forms of = + - @
 _FORMULA = re.compile(r"'*\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -88,6 +88,11 @@ def masked(text: str) -> str:
 def without_login(address: str) -> str:
     """An address without name, password and token: what is left to tell one server from another."""
     return _SECRET.sub(r"\1", _LOGIN.sub("", address))
+
+
+def brief(text: str) -> str:
+    """What somebody gave, in quotes, as a message repeats it: its beginning where it is long."""
+    return repr(text if len(text) <= 200 else f"{text[:200]}...")
 
 
 def _visible(text: str, kept: str) -> str:

@@ -23,7 +23,7 @@ from mlp.tracking.interface import Outcome, RunResult, RunSpec, Status, TakenOve
 from mlp.tracking.outbox import Outbox
 from mlp.tracking.packaging import model_files
 from mlp.tracking.slides import slide
-from mlp.tracking.store import DIVERGED, NOTE, SPLIT
+from mlp.tracking.store import DIVERGED, NOTE, REASON, SPLIT
 from mlp.tracking.tensorboard import POINTS, Events
 
 _FLUSH_SECONDS = 10.0
@@ -116,6 +116,7 @@ class MlflowRun:
     def fail(self, reason: str, diverged: bool) -> Outcome:
         if diverged:
             self._outbox.tag(self.run_id, DIVERGED, reason)
+        self._outbox.tag(self.run_id, REASON, reason)
         self._outbox.tag(self.run_id, NOTE, f"Failed: {markdown(reason)}")
         self._flush()
         self._events.close({})
@@ -123,7 +124,8 @@ class MlflowRun:
 
     def kill(self, reason: str = "") -> None:
         if reason:
-            self._outbox.tag(self.run_id, NOTE, reason)
+            self._outbox.tag(self.run_id, REASON, reason)
+            self._outbox.tag(self.run_id, NOTE, markdown(reason))
         self._flush()
         self._events.close({})
         self._end("KILLED", {})

@@ -35,6 +35,7 @@ from mlp.tracking.store import (
     NOTE,
     PARENT,
     PLAN,
+    REASON,
     SEED,
     SPLIT,
     STUDY,
@@ -172,6 +173,7 @@ class MlflowTracker:
     def give_up(self, spec: RunSpec, reason: str) -> Outcome:
         """Record that a run could not be trained, and why."""
         run_id = self.open_run(spec)
+        self.store.client.set_tag(run_id, REASON, reason)
         self.store.client.set_tag(run_id, NOTE, f"Failed: {markdown(reason)}")
         self.store.client.set_terminated(run_id, "FAILED")
         return Outcome(spec.arm, spec.config.seed, spec.identity, "FAILED", run_id, {}, reason)

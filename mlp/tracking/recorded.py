@@ -33,6 +33,7 @@ from mlp.tracking.store import (
     NOTE,
     PARENT,
     PLAN,
+    REASON,
     SPLIT,
     STUDY,
     Store,
@@ -225,7 +226,7 @@ def _read_run(
 ) -> RecordedRun:
     run_id, status = run.info.run_id, run.info.status
     tags = run.data.tags
-    reason = tags.get(DIVERGED) or tags.get(NOTE, "").removeprefix("Failed: ")
+    reason = tags.get(DIVERGED) or tags.get(REASON, "")
     evaluation = None
     if status == "RUNNING" and "final/accuracy" in run.data.metrics:
         status = "FINISHED"  # a single training, which ends after its report

@@ -23,7 +23,8 @@ from mlp.tracking.pages import run_page
 from mlp.tracking.patience import Patience, patient
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
-STUDY, DATA, PROCESS, DIVERGED = "mlp.study", "mlp.data", "mlp.process", "mlp.diverged"
+STUDY, DATA, PROCESS = "mlp.study", "mlp.data", "mlp.process"
+DIVERGED, REASON = "mlp.diverged", "mlp.reason"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 # Artifacts of a study's run: what it is made of, and what is said of it

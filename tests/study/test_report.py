@@ -101,7 +101,7 @@ def test_every_run_is_linked_and_everything_foreign_is_escaped(clear: RecordedSt
     for run in clear.runs:
         assert f"({run_page(clear.experiment_id, run.run_id)})" in made.description
         assert run.run_id in page(made)
-    assert "take &lt;care>" in made.description
+    assert "take &lt;care&gt;" in made.description
     assert "take &lt;care&gt;" in made.files["report.html"].decode()
     rows = [line for line in made.description.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 4
