@@ -2,13 +2,16 @@
 
 Names of classes, files, folders and arms can hold anything that a file system or a CSV file does.
 One function for each place: `line` and `lines` (a terminal, plain text, the name of a run),
-`markdown`, `html`, `cell` (CSV), `figure` (matplotlib) and `folder_name`.
+`markdown`, `html`, `csv_text`, `figure` (matplotlib) and `folder_name`.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 # Joiners between letters of scripts that need them, or between parts of an emoji
@@ -60,6 +63,20 @@ def cell(value: object) -> object:
     if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value):
         return f"'{value}"
     return value
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as a CSV file, with each value as a `cell`."""
+    buffer, made = io.StringIO(), []
+    writer = csv.writer(
+        buffer
+    )  # ends lines with both of \r\n, and so quotes texts that have either
+    for row in rows:
+        writer.writerow(map(cell, row))
+        made.append(buffer.getvalue()[:-2])
+        buffer.seek(0)
+        buffer.truncate()
+    return "\n".join([*made, ""])
 
 
 def from_cell(text: str) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mlp.data.index import NOT_IN_SPLIT, SPLITS, DataError, Index
 from mlp.data.split import Split
-from mlp.escaping import from_cell
+from mlp.escaping import csv_text, from_cell
 
 COLUMNS = ("path", "class", "split", "sha256")
 
@@ -24,6 +24,11 @@ def split_table(index: Index, split: Split) -> pd.DataFrame:
         sides[getattr(split, name)] = name
     table["split"] = sides
     return table[sides != ""]
+
+
+def split_text(table: pd.DataFrame) -> str:
+    """The rows of `split_table` as the content of a file, which `apply_split` reads."""
+    return csv_text([table.columns, *table.itertuples(index=False)])
 
 
 def apply_split(index: Index, file: str) -> Index:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
-import io
 from collections.abc import Iterator
 
 import cv2
@@ -12,7 +10,7 @@ import numpy as np
 
 from mlp.data.audit import COMPARED, KINDS, Audit, Finding
 from mlp.data.image import UnreadableImage, decode
-from mlp.escaping import cell, line
+from mlp.escaping import csv_text, line
 from mlp.escaping import markdown as _escape
 from mlp.study.page import render
 from mlp.study.summary import columns
@@ -94,15 +92,14 @@ def markdown(audit: Audit) -> str:
 def table_csv(audit: Audit) -> str:
     """A row for each image of each finding: kind, number of the finding, path and what it is."""
     rows = audit.index.table.set_index("path")
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["kind", "finding", "path", "class", "split", "sha256", "reason"])
+    made: list[tuple[object, ...]] = [
+        ("kind", "finding", "path", "class", "split", "sha256", "reason")
+    ]
     for number, finding in enumerate(audit.findings, start=1):
         for path in finding.paths or ("",):
             about = list(rows.loc[path, ["class", "split", "sha256"]]) if path else ["", "", ""]
-            row = finding.kind, number, path, *about, finding.reason
-            writer.writerow(map(cell, row))
-    return buffer.getvalue()
+            made.append((finding.kind, number, path, *about, finding.reason))
+    return csv_text(made)
 
 
 def html(audit: Audit) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import matplotlib
 import numpy as np
@@ -49,7 +51,8 @@ def draw(evidence: Evidence, say: Wording, weights: Weights) -> dict[str, Figure
 def png(figure: Figure) -> bytes:
     """A figure as a picture file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
+    with _without_warnings():
+        figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
     return buffer.getvalue()
 
 
@@ -57,10 +60,18 @@ def svg(figure: Figure) -> str:
     """A figure as a drawing to stand inside a page."""
     buffer = io.StringIO()
     # Without the salt, ids and with them the file would differ from one call to the next
-    with matplotlib.rc_context({"svg.hashsalt": "mlp"}):
+    with matplotlib.rc_context({"svg.hashsalt": "mlp"}), _without_warnings():
         figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """A letter that the font lacks, such as an emoji, is drawn as a box without a word."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def _scale(evidence: Evidence) -> float:

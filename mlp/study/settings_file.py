@@ -18,7 +18,7 @@ from mlp.config import STUDY_WIDE, RunConfig
 from mlp.escaping import brief
 from mlp.settings import ConfigError, SettingsError, did_you_mean
 
-_MOST_BYTES = 2**20
+_MOST_BYTES = 2**18
 _MOST_DEPTH = 20
 _MOST_NODES = 20_000  # names, values, lists: 200 arms that change 20 settings have 9,000
 _EMPTY = "tag:yaml.org,2002:null"
@@ -53,7 +53,7 @@ def _text(path: Path) -> str:
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES + 1)
     if len(content) > _MOST_BYTES:
-        raise ValueError(f"it is larger than {_MOST_BYTES // 2**20} MiB")
+        raise ValueError(f"it is larger than {_MOST_BYTES // 2**10} KiB")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -243,7 +243,7 @@ def _p(value: float) -> str:
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """A table as text: the first `left` columns to the left, the others to the right."""
-    lines = [[one_line(cell) for cell in row] for row in (headings, *rows)]
+    head, *body = lines = [[one_line(cell) for cell in row] for row in (headings, *rows)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(headings))]
 
     def write(line: Sequence[str]) -> str:
@@ -254,7 +254,7 @@ def columns(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 
         return "  ".join(cells).rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([write(headings), rule, *(write(row) for row in rows)])
+    return "\n".join([write(head), rule, *map(write, body)])
 
 
 def _mean(values: np.ndarray, form: str) -> str:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mlp.data.dataset import Dataset
-from mlp.escaping import cell, markdown
+from mlp.data.split_file import split_text
+from mlp.escaping import markdown
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.learning.scores import Evaluation, probabilities
 from mlp.tracking import pictures, results
@@ -96,7 +97,8 @@ class MlflowRun:
             for file, content in kept.items():
                 (folder / file).write_bytes(content)
             if result.split is not None:
-                result.split.map(cell).to_csv(folder / SPLIT, index=False)
+                text = split_text(result.split)
+                (folder / SPLIT).write_text(text, encoding="utf-8", newline="")
             shutil.copytree(self._events.folder, folder / "tensorboard")
 
         self._outbox.artifacts(self.run_id, write)

@@ -21,7 +21,8 @@ from mlp import console
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
 from mlp.data.index import Index
-from mlp.escaping import cell, markdown
+from mlp.data.split_file import split_text
+from mlp.escaping import markdown
 from mlp.tracking import reuse
 from mlp.tracking.interface import Outcome, RunSpec, Status
 from mlp.tracking.mlflow_run import MlflowRun
@@ -246,7 +247,7 @@ class MlflowTracker:
         """
         self.store.client.log_dict(self.run_id, contents, PLAN)
         if split is not None:
-            self.store.client.log_text(self.run_id, split.map(cell).to_csv(index=False), SPLIT)
+            self.store.client.log_text(self.run_id, split_text(split), SPLIT)
 
     def show(self, text: str, shown: Mapping[str, bytes]) -> None:
         """Put a report on the study, and its pictures (PNG by name), into TensorBoard."""
