@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from mlp.config import RunConfig
 from mlp.data.remarks import Remark
+from mlp.escaping import from_cell
 from mlp.learning.scores import Evaluation
 from mlp.tracking.pages import shared_view
 from mlp.tracking.reuse import is_diverged
@@ -199,7 +200,7 @@ def read_split(store: Store, run_id: str) -> pd.DataFrame | None:
                 file = store.client.download_artifacts(owner, SPLIT, folder)
             except (MlflowException, OSError):
                 continue
-            return pd.read_csv(file, dtype=str, keep_default_na=False)
+            return pd.read_csv(file, dtype=str, keep_default_na=False).map(from_cell)
     return None
 
 
