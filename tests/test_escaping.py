@@ -9,7 +9,7 @@ import json
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlp.escaping import (
@@ -28,6 +28,7 @@ from mlp.escaping import (
 from mlp.study.page import render
 from tests.test_layout import MODULES, module_name
 
+QUICK = settings(database=None, deadline=None)
 TEXTS = st.text(max_size=40) | st.text("=+-@'\t\r\n ;,\"|*_[]()<>#`\\1.\u202e\u200d\u200b\x1b\x9b$")
 
 
@@ -39,6 +40,7 @@ def seen(text: str) -> bool:
     )
 
 
+@QUICK
 @given(TEXTS)
 def test_a_line_is_one_line_of_letters_that_are_seen(text: str) -> None:
     shown = line(text)
@@ -76,6 +78,7 @@ def test_json_stays_json() -> None:
     assert json.loads(lines(made)) == json.loads(made)
 
 
+@QUICK
 @given(st.lists(st.lists(TEXTS, min_size=3, max_size=3), min_size=1, max_size=4))
 def test_csv_comes_back_unchanged_and_holds_no_formula(rows: list[list[str]]) -> None:
     written = csv_text(rows)
@@ -125,6 +128,7 @@ def test_html_and_figures() -> None:
     assert figure("$x_$ \n") == r"\$x_\$ \n" and figure("_hidden") == " _hidden"
 
 
+@QUICK
 @given(st.text(max_size=300))
 def test_a_folder_of_any_name(text: str) -> None:
     made = folder_name(text)
