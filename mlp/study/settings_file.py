@@ -20,7 +20,7 @@ from mlp.settings import ConfigError, SettingsError, did_you_mean
 
 _MOST_BYTES = 2**18
 _MOST_DEPTH = 20
-_MOST_NODES = 20_000  # names, values, lists: 200 arms that change 20 settings have 9,000
+_MOST_NODES = 10_000  # names, values, lists: 200 arms that change 20 settings have 9,000
 _EMPTY = "tag:yaml.org,2002:null"
 _TAGS = {
     f"tag:yaml.org,2002:{name}"

@@ -35,10 +35,11 @@ ENDLESS = ", ".join(map(str, range(1, 1001)))
 
 def answered(path: Path) -> str:
     """What a suite is answered with, which takes no time."""
-    begun = time.perf_counter()
+    begun, waited = time.process_time(), time.perf_counter()
     with pytest.raises(SettingsError) as error:
         read_suite(path)
-    assert time.perf_counter() - begun < MOST_SECONDS
+    assert time.process_time() - begun < MOST_SECONDS
+    assert time.perf_counter() - waited < 10 * MOST_SECONDS  # others may use the machine
     return str(error.value)
 
 
@@ -54,7 +55,7 @@ def answered(path: Path) -> str:
         ("arms: !!set\n  ? a\n", "line 1: tags such as"),
         ("arms: &a [*a]\n", "line 1: an anchor that contains itself"),
         ("base: &a {dropout: *a}\n" + ARM, "line 1: an anchor that contains itself"),
-        (LAUGHS, "line 5: more than 20000 names and values, anchors followed"),
+        (LAUGHS, "line 5: more than 10000 names and values, anchors followed"),
         ("arms: " + "[" * 100_000, "line 1: more than 20 levels deep"),
         ("arms: " + "[" * 2000 + "]" * 2000, "line 1: more than 20 levels deep"),
         ("arms:\n" + "".join(" " * k + "-\n" for k in range(1, 600)), "levels deep"),
