@@ -100,7 +100,7 @@ class Store:
     ) -> None:
         """Say on which data a run worked: `source` as it was given, `context` what for."""
         dataset = Dataset(
-            name=name,
+            name=line(name),
             digest=digest[:32],
             source_type="local",
             source=json.dumps({"uri": source}),
