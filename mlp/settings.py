@@ -8,6 +8,8 @@ from typing import Any, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mlp.escaping import brief
+
 
 class Settings(BaseModel):
     """A frozen, validated group of settings in which an unknown key is an error."""
@@ -67,12 +69,12 @@ def _explain(settings: type[Settings], name: str, problem: dict[str, Any]) -> st
         message = f"should be one of {', '.join(choices)}"
     else:
         message = message.replace("Input should", "should")
-    return f"{message}; {field_text(problem['input'])!r} was given"
+    return f"{message}; {brief(field_text(problem['input']))} was given"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`did you mean NAME? ` for the known name that is nearest, nothing where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = difflib.get_close_matches(name[:100], list(known), n=1)
     return f"did you mean {near[0]}? " if near else ""
 
 

@@ -2,6 +2,7 @@
 
 import sys
 
+from mlp import console
 from mlp.options import AuditConfig
 from scripts.command import command
 
@@ -12,8 +13,6 @@ def audit(config: AuditConfig) -> None:
 
     Nothing is changed. Exit code 0, or with --strict 3 when there is anything to report.
     """
-    import click
-
     from mlp.data.audit import audit
     from mlp.data.dataset import source
     from mlp.study import audit_page
@@ -31,9 +30,9 @@ def audit(config: AuditConfig) -> None:
         }
         encoded = {name: text.encode() for name, text in files.items()}
         record_report(store, run_id, description, encoded)
-    click.echo(f"{audit_page.terminal(found)}\n\n{store.how_to_open(store.page(run_id))}")
-    click.echo(f"Written:     run {run_id} of experiment {store.experiment_id},")
-    click.echo("             with audit.html (thumbnails) and audit.csv among its artifacts")
+    console.out(f"{audit_page.terminal(found)}\n\n{store.how_to_open(store.page(run_id))}")
+    console.out(f"Written:     run {run_id} of experiment {store.experiment_id},")
+    console.out("             with audit.html (thumbnails) and audit.csv among its artifacts")
     if config.strict and found.findings:
         sys.exit(3)
 

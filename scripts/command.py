@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
+from mlp import console
+from mlp.escaping import lines
 from mlp.interruption import Interrupted, interruptible
 from mlp.settings import ConfigError, Settings, SettingsError, field_choices, field_text
 from mlp.temporary import own_temporary_folder
@@ -21,6 +25,24 @@ class SettingsCommand(click.Command):
     """A command whose options are the fields of some classes of settings."""
 
     groups: tuple[type[Settings], ...] = ()
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        with _shown_as_text():
+            return super().make_context(*args, **options)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _shown_as_text():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _shown_as_text() -> Iterator[None]:
+    """Errors of click, which prints them itself and says in them what was typed."""
+    try:
+        yield
+    except click.ClickException as error:
+        vars(error)["message"] = lines(error.message)
+        raise
 
 
 def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], SettingsCommand]:
@@ -37,10 +59,9 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
                 with interruptible(), own_temporary_folder():
                     function(*(_parse(group, values) for group in groups))
             except Interrupted as interruption:
-                click.echo(
+                console.err(
                     f"Interrupted by {interruption}. What has finished is kept: repeat the command "
-                    "to go on.",
-                    err=True,
+                    "to go on."
                 )
                 sys.exit(interruption.exit_code)
             except Exception as error:

@@ -1,5 +1,6 @@
 """Measure a model: `python -m scripts.evaluate --model models:/photos@champion --data new`."""
 
+from mlp import console
 from mlp.options import EvaluateConfig
 from scripts.command import command
 
@@ -12,8 +13,6 @@ def evaluate(config: EvaluateConfig) -> None:
     """
     from pathlib import Path
 
-    import click
-
     from mlp.serving import assessment
     from mlp.serving.packaged import load_packaged
     from mlp.tracking.store import KIND, open_store
@@ -24,11 +23,11 @@ def evaluate(config: EvaluateConfig) -> None:
     made = assessment.assess(store, model, index, part)
     with store.command_run(f"evaluate {model.title} on {index.name}", {KIND: "evaluation"}) as run:
         events = assessment.record(store, run, made, config.data, Path(config.runs_dir))
-    click.echo(assessment.terminal(made))
-    click.echo(f"\n{store.how_to_open(store.page(run))}")
-    click.echo(f"TensorBoard: tensorboard --logdir {config.runs_dir}")
-    click.echo(f"Written:     {events.resolve()}")
-    click.echo(f"             run {run} of experiment {store.experiment_id}")
+    console.out(assessment.terminal(made))
+    console.out(f"\n{store.how_to_open(store.page(run))}")
+    console.out(f"TensorBoard: tensorboard --logdir {config.runs_dir}")
+    console.out(f"Written:     {events.resolve()}")
+    console.out(f"             run {run} of experiment {store.experiment_id}")
 
 
 if __name__ == "__main__":

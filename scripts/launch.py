@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from mlp import console
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
+from mlp.escaping import line
 from mlp.options import ExecutorConfig
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def launch(
     index = index_of(base.changed({"fold": folds[0]}))
     study = plan(suite, base, seeds, index, folds, here=executor.executor != "dask")
     notes = remarks(study.index, base, study_config.folds)
-    for line in notes:
-        click.echo(f"Note: {line}", err=True)
+    for note in notes:
+        console.err(f"Note: {line(note)}")
     folder = Path(tracking.runs_dir)
     store = store or open_to_record(tracking)
     name = f"{suite.name} on {study.index.name}"
@@ -67,10 +67,10 @@ def launch(
             tracker.refer_to(outcomes[0])
         failed = single and outcomes[0].status != "FINISHED"
         tracker.end("FAILED" if failed else "FINISHED")
-    click.echo(f"\n{made.terminal}\n")
-    click.echo(store.how_to_open(store.page(tracker.run_id)))
-    click.echo("             with report.html and comparison.csv among its artifacts")
-    click.echo(f"TensorBoard: tensorboard --logdir {folder}")
-    click.echo(f"Written:     {tracker.folder.resolve()}")
+    console.out(f"\n{made.terminal}\n")
+    console.out(store.how_to_open(store.page(tracker.run_id)))
+    console.out("             with report.html and comparison.csv among its artifacts")
+    console.out(f"TensorBoard: tensorboard --logdir {folder}")
+    console.out(f"Written:     {tracker.folder.resolve()}")
     if failed:
         sys.exit(1)

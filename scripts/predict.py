@@ -2,6 +2,8 @@
 
 import sys
 
+from mlp import console
+from mlp.escaping import line
 from mlp.options import PredictConfig
 from scripts.command import command
 
@@ -14,8 +16,6 @@ def predict(config: PredictConfig) -> None:
     """
     from pathlib import Path
 
-    import click
-
     from mlp.serving import writing
     from mlp.serving.packaged import load_packaged
     from mlp.serving.prediction import explain, find_images, predict
@@ -24,18 +24,18 @@ def predict(config: PredictConfig) -> None:
     notes: list[str] = []
     paths = find_images(config.images, notes)
     for note in notes:
-        click.echo(f"Note: {note}", err=True)
+        console.err(f"Note: {line(note)}")
     model = load_packaged(open_store(config.experiment_name), config.model)
     made = []
     for prediction in predict(model.ensemble, paths):
         made.append((prediction.path, prediction.answer))
         if config.explain:
             explain(model.ensemble, prediction, Path(config.explain))
-    click.echo(writing.write(made, model.ensemble.classes, config.top_k, config.format))
+    console.out(writing.write(made, model.ensemble.classes, config.top_k, config.format))
     unread = sum(bool(answer.error) for _, answer in made)
-    click.echo(f"{model.title}: {len(made) - unread} of {len(made)} images classified", err=True)
+    console.err(f"{model.title}: {len(made) - unread} of {len(made)} images classified")
     if config.explain:
-        click.echo(f"Written: {Path(config.explain).resolve()}", err=True)
+        console.err(f"Written: {Path(config.explain).resolve()}")
     if unread or not made:
         sys.exit(3)
 

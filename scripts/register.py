@@ -1,5 +1,6 @@
 """Register a study's best model: `python -m scripts.register --study latest --name photos`."""
 
+from mlp import console
 from mlp.config import MetricConfig
 from mlp.options import RegisterConfig
 from scripts.command import command
@@ -13,8 +14,6 @@ def register(config: RegisterConfig, by: MetricConfig) -> None:
     challenger, and the champion when it beats the present one on images that neither of them
     trained on. The test split is read once, when all that is settled.
     """
-    import click
-
     from mlp.serving import announcement, registry
     from mlp.serving.choice import choose
     from mlp.study.evidence import weigh
@@ -23,18 +22,18 @@ def register(config: RegisterConfig, by: MetricConfig) -> None:
 
     store = open_store(config.experiment_name)
     if config.undo and config.name:
-        click.echo(registry.undo(store, registry.model_name(config.name, "")))
+        console.out(registry.undo(store, registry.model_name(config.name, "")))
         return
     study = read_study(store, find_study(store, config.study))
     name = registry.model_name(config.name, study.data_name)
     if config.undo:
-        click.echo(registry.undo(store, name))
+        console.out(registry.undo(store, name))
         return
     choice = choose(weigh(study, by.metric), config.pick)
     with store.command_run(f"register {name}", {KIND: "registration"}) as run_id:
         made = registry.register(store, run_id, study, choice, by.metric, name, config.force)
         announcement.record(store, run_id, made)
-    click.echo(announcement.terminal(made, store))
+    console.out(announcement.terminal(made, store))
 
 
 if __name__ == "__main__":

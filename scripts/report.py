@@ -1,5 +1,6 @@
 """Report on recorded studies: `python -m scripts.report --study latest --lang es`."""
 
+from mlp import console
 from mlp.config import ReportConfig
 from mlp.options import ReportChoice
 from scripts.command import command
@@ -12,8 +13,6 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     Nothing is trained. The report becomes the description and the artifacts of the study's run, in
     the place of the one that was there. A comparison becomes a run of its own.
     """
-    import click
-
     from mlp.study import between, report, summary
     from mlp.study.wording import Wording
     from mlp.tracking.pages import run_page
@@ -25,7 +24,7 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     page = run_page(study.info.experiment_id, study.info.run_id)
     if not choice.compare:
         made = report.publish(store, study, config)
-        click.echo(made.terminal)
+        console.out(made.terminal)
         if store.adopted_run is not None:
             store.top_run(f"report on {study.info.run_name}", {"mlp.kind": "report"})
             note = f"The report stands [here]({page})."
@@ -40,9 +39,9 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
         page = store.page(run_id)
         record_report(store, run_id, text, {"comparison.md": text.encode()})
         store.client.set_terminated(run_id)
-        click.echo("\n".join(between.sentences(result, say)) + "\n")
-        click.echo(summary.columns(*between.table(result, say)))
-    click.echo(f"\n{store.how_to_open(page)}")
+        console.out("\n".join(between.sentences(result, say)) + "\n")
+        console.out(summary.columns(*between.table(result, say)))
+    console.out(f"\n{store.how_to_open(page)}")
 
 
 if __name__ == "__main__":

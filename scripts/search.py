@@ -3,8 +3,7 @@
 import dataclasses
 from pathlib import Path
 
-import click
-
+from mlp import console
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
 from mlp.options import ExecutorConfig, RecipeChoice, SearchConfig
 from scripts.command import command
@@ -32,7 +31,7 @@ def search(
     if config.list:
         from mlp.study.space import listing
 
-        click.echo(listing())
+        console.out(listing())
         return
     from mlp.data.dataset import index_of, resolve
     from mlp.learning.learner import resolve_device
@@ -71,11 +70,11 @@ def search(
         pages = search_page.files(sought, found)
         record_report(store, tracker.run_id, search_page.markdown(sought, found), pages)
         tracker.end("FINISHED")
-    click.echo(f"\n{search_page.terminal(sought, found)}\n")
-    click.echo(store.how_to_open(store.page(tracker.run_id)))
+    console.out(f"\n{search_page.terminal(sought, found)}\n")
+    console.out(store.how_to_open(store.page(tracker.run_id)))
     best = [arm_of(trial, space) for trial in top(found, config.confirm)]
     if best:
-        click.echo(f"\nThe best {len(best)} again, under fresh seeds and folds:\n")
+        console.out(f"\nThe best {len(best)} again, under fresh seeds and folds:\n")
         fresh = base.changed({"seed": base.seed + 1})
         study = StudyConfig(seeds=config.confirm_seeds, folds=config.folds)
         store = dataclasses.replace(store, adopted_run=None)

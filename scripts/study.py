@@ -1,7 +1,6 @@
 """Run any suite: `python -m scripts.study --suite activation --data FOLDER`."""
 
-import click
-
+from mlp import console
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
 from mlp.options import ExecutorConfig, RecipeChoice, SuiteChoice
 from mlp.study.recipes import begin_with
@@ -29,7 +28,7 @@ def study(
     if choice.list:
         from mlp.study.suites import listing
 
-        click.echo(listing())
+        console.out(listing())
         return
     launch(choice.suite, begin_with(recipe.recipe, base), config, tracking, report, executor)
 

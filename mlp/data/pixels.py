@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from mlp import console
 from mlp.data.cache import cache_folder, replacing, writing
 from mlp.data.image import DECODER_VERSION, UnreadableImage, decode, quiet_decoder
 from mlp.data.index import DataError, Index, refuse
@@ -77,7 +78,7 @@ def _alone(path: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=1)
     except Timeout:
-        tqdm.write("another process is decoding these images: waiting for it")
+        console.out("another process is decoding these images: waiting for it")
         lock.acquire()
     try:
         yield

@@ -11,6 +11,7 @@ import pandas as pd
 
 from mlp.data.index import NOT_IN_SPLIT, SPLITS, DataError, Index
 from mlp.data.split import Split
+from mlp.escaping import csv_text, from_cell
 
 COLUMNS = ("path", "class", "split", "sha256")
 
@@ -25,12 +26,17 @@ def split_table(index: Index, split: Split) -> pd.DataFrame:
     return table[sides != ""]
 
 
+def split_text(table: pd.DataFrame) -> str:
+    """The rows of `split_table` as the content of a file, which `apply_split` reads."""
+    return csv_text([table.columns, *table.itertuples(index=False)])
+
+
 def apply_split(index: Index, file: str) -> Index:
     """The index with the sides that a file names; images that it does not name are left out.
 
     Raises DataError when the file is no split, or one of other images.
     """
-    given = read_csv(file, "split file", COLUMNS)
+    given = read_csv(file, "split file", COLUMNS).map(from_cell)
     unknown = sorted(set(given["split"]) - set(SPLITS))
     if unknown:
         raise DataError(

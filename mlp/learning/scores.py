@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from sklearn import metrics
 
+from mlp.escaping import line
+
 CALIBRATION_BINS = 15  # Guo et al. 2017, arXiv:1706.04599
 
 
@@ -114,7 +116,7 @@ def classification_report(result: Evaluation, names: Sequence[str] | None = None
         result.labels,
         result.predicted,
         labels=range(len(result.classes)),
-        target_names=list(names or result.classes),
+        target_names=[line(name) for name in names or result.classes],
         digits=3,
         zero_division=0.0,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import numpy as np
 from mlflow.entities import Metric
 
+from mlp.escaping import line, markdown
 from mlp.serving.duel import Duel, interval
 from mlp.serving.packaged import CHAMPION
 from mlp.serving.registry import CHALLENGER, Registration
@@ -23,11 +25,10 @@ def description(made: Registration) -> str:
     """Markdown for the page of the version."""
     study = made.study
     page = run_page(study.experiment_id, study.run_id)
-    lines = _what(made)
+    lines = [markdown(said) for said in _what(made)]
     lines.append(f"The evidence: [the report of the study]({page}).")
-    lines += _verdict(made)
-    lines.append(_tested(made))
-    lines.append(f"Answers with one of {_classes(made)}.")
+    lines += [markdown(said) for said in (*_verdict(made), _tested(made))]
+    lines.append(markdown(f"Answers with one of {_classes(made)}."))
     return "\n\n".join(lines)
 
 
@@ -36,11 +37,11 @@ def record(store: Store, run_id: str, made: Registration) -> None:
     client, version = store.client, made.version
     text = description(made)
     client.update_model_version(version.name, version.version, text)
-    every = f"Classifies images like those of {made.study.data_name}: {_classes(made)}."
-    use = f"`models:/{version.name}@{CHAMPION}` is the version to use."
+    every = markdown(f"Classifies images like those of {made.study.data_name}: {_classes(made)}.")
+    use = markdown(f"models:/{version.name}@{CHAMPION} is the version to use.")
     client.update_registered_model(version.name, f"{every}\n\n{use}")
     client.set_registered_model_tag(version.name, "mlp.data", made.study.data_name)
-    title = f"[{version.name} version {version.version}]({_page(made)})"
+    title = f"[{markdown(version.name)} version {version.version}]({_page(made)})"
     files: dict[str, bytes] = {}
     if made.tested is not None:
         now = int(time.time() * 1000)
@@ -60,13 +61,13 @@ def terminal(made: Registration, store: Store) -> str:
     aliases = f"{CHAMPION} and {CHALLENGER}" if made.is_champion else CHALLENGER
     known = " (it was registered already)" if made.known else ""
     lines = [f"{title}, {aliases}{known}", ""]
-    lines += [*_what(made), *_verdict(made), _tested(made), ""]
+    lines += [*map(line, (*_what(made), *_verdict(made), _tested(made))), ""]
     model = f"models:/{name}@{alias}"
     lines += [
         store.how_to_open(_page(made)),
         f"Predict:     python -m scripts.predict --model '{model}' IMAGES",
         f"Serve:       mlflow models serve -m '{model}' --env-manager local",
-        f"             with MLFLOW_TRACKING_URI={store.uri}",
+        f"             with MLFLOW_TRACKING_URI={store.address}",
         f"Undo:        python -m scripts.register --name '{name}' --undo true",
     ]
     return "\n".join(lines)
@@ -78,7 +79,7 @@ def scores(values: Mapping[str, float]) -> str:
 
 
 def _page(made: Registration) -> str:
-    return f"#/models/{made.version.name}/versions/{made.version.version}"
+    return f"#/models/{quote(made.version.name, safe='')}/versions/{made.version.version}"
 
 
 def _classes(made: Registration) -> str:

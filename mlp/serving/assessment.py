@@ -11,6 +11,9 @@ from mlflow.entities import Metric
 
 from mlp.data.dataset import source
 from mlp.data.index import DataError, Index
+from mlp.escaping import folder_name
+from mlp.escaping import line as one_line
+from mlp.escaping import markdown as _escape
 from mlp.learning.scores import classification_report, final_scores
 from mlp.serving.duel import interval
 from mlp.serving.evaluation import Evaluated, evaluate
@@ -101,7 +104,7 @@ def record(store: Store, run_id: str, made: Assessment, data: str, runs_dir: Pat
     drawn = results.draw(made.model.ensemble, result, evaluated.images, made.part.capitalize())
     text = markdown(made)
     record_report(store, run_id, text, results.files(result, numbers, drawn))
-    events = Events(runs_dir / f"evaluation-{index.name}-{run_id[:8]}")
+    events = Events(runs_dir / f"evaluation-{folder_name(index.name)}-{run_id[:8]}")
     events.scalars({f"evaluation/{name}": value for name, value in numbers.items()}, 0)
     events.evaluation(result, drawn, 0, "evaluation")
     events.close({})
@@ -112,7 +115,7 @@ def markdown(made: Assessment) -> str:
     """The description of the run."""
     rows = [_HEADINGS, ("---", "--:", "--:"), *_table(made)]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return "\n\n".join([_title(made), table, *_notes(made)])
+    return "\n\n".join([_escape(_title(made)), table, *map(_noted, _notes(made))])
 
 
 def terminal(made: Assessment) -> str:
@@ -122,9 +125,13 @@ def terminal(made: Assessment) -> str:
     return "\n".join([_title(made), "", scores, "", report.rstrip(), "", *_notes(made)])
 
 
+def _noted(text: str) -> str:
+    return "\n".join(map(_escape, text.split("\n")))
+
+
 def _title(made: Assessment) -> str:
     part = "" if made.part == ALL else f", {made.part} split"
-    name = made.evaluated.index.name
+    name = one_line(made.evaluated.index.name)
     return f"{made.model.title} on {name}{part}: {made.scores[IMAGES]:.0f} images"
 
 
@@ -156,7 +163,7 @@ def _notes(made: Assessment) -> list[str]:
         notes.append(f"Note: {scores[UNFAMILIAR]:.0f} images are unlike the training images.")
     if scores[REFUSED]:
         shown = "".join(
-            f"\n  {row.path}: {row.reason}"
+            f"\n  {one_line(row.path)}: {one_line(row.reason)}"
             for row in made.evaluated.index.damaged.head(10).itertuples()
         )
         notes.append(f"Note: {scores[REFUSED]:.0f} images could not be read:{shown}")

@@ -62,7 +62,9 @@ def load_packaged(store: Store, uri: str = "") -> Packaged:
             return _load(folder, model, uri, version)
     except (MlflowException, OSError, StopIteration) as error:
         reason = getattr(error, "message", str(error)) or "it has no files"
-        raise NoSuchModel(f"no model at {uri!r} in {store.uri}: {reason}; give {_FORMS}") from None
+        raise NoSuchModel(
+            f"no model at {uri!r} in {store.address}: {reason}; give {_FORMS}"
+        ) from None
 
 
 def _load(folder: Path, model: Model, uri: str, version: ModelVersion | None) -> Packaged:

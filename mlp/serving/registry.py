@@ -20,6 +20,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from mlp.data.dataset import index_of, load
 from mlp.data.index import DataError, Index
+from mlp.escaping import line
 from mlp.learning.ensemble import Ensemble
 from mlp.learning.scores import Evaluation, final_scores
 from mlp.learning.seal import TamperedModel
@@ -59,9 +60,9 @@ class Registration:
 
 def model_name(given: str, data_name: str) -> str:
     """The name to register under. Raises NoSuchModel where MLflow could not take it."""
-    if given and re.search(r"[/:.%\"']", given):
+    if given and (re.search(r"[/:.%\"']", given) or not given.isprintable()):
         raise NoSuchModel(f"--name: {given!r} has one of / : . % \" ' in it; leave those out")
-    return given or re.sub(r"[/:.%\"']", "-", data_name)
+    return given or re.sub(r"[/:.%\"']", "-", line(data_name))
 
 
 def register(
@@ -120,7 +121,7 @@ def undo(store: Store, name: str) -> str:
     client = store.client
     versions = client.search_model_versions(f"name = '{name}'")
     if not versions:
-        raise NoSuchModel(f"no version of {name!r} is registered in {store.uri}")
+        raise NoSuchModel(f"no version of {name!r} is registered in {store.address}")
     newest = max(versions, key=lambda v: int(v.version))
     number = str(newest.version)
     said = [f"{name} version {number} is no longer registered; its model stays in its run."]

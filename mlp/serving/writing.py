@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Literal
 
+from mlp.escaping import csv_text
 from mlp.learning.ensemble import Answer
 from mlp.serving.answers import table
 from mlp.study.summary import columns
@@ -30,8 +31,7 @@ def write(
                 ranked = f"top_{'labels' if part == 'label' else 'probabilities'}"
                 flat[f"{part}_{k + 1}"] = [(row[ranked] or [None] * top)[k] for row in rows]
         flat[["unfamiliar", "error"]] = every[["unfamiliar", "error"]]
-        text: str = flat.to_csv(index=False)
-        return text.rstrip("\n")
+        return csv_text([flat.columns, *flat.itertuples(index=False)]).rstrip("\n")
     headings = ("image", "class", "probability", "then", "note")
     lines = [
         [

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import csv
-import io
 from collections.abc import Iterator
 
 import cv2
@@ -12,6 +10,8 @@ import numpy as np
 
 from mlp.data.audit import COMPARED, KINDS, Audit, Finding
 from mlp.data.image import UnreadableImage, decode
+from mlp.escaping import csv_text, line
+from mlp.escaping import markdown as _escape
 from mlp.study.page import render
 from mlp.study.summary import columns
 
@@ -21,7 +21,7 @@ _THUMBNAIL = 96
 
 def headline(audit: Audit) -> str:
     """One sentence: what is wrong, the worst first."""
-    name, count = audit.index.name, len(audit.index.table)
+    name, count = line(audit.index.name), len(audit.index.table)
     if not audit.findings:
         return f"{name}: {count} images, nothing to report."
     worst = [f"{len(audit.of(kind))} x {KINDS[kind]}" for kind in KINDS if audit.of(kind)]
@@ -34,7 +34,7 @@ def terminal(audit: Audit) -> str:
     for kind, meaning in KINDS.items():
         found = audit.of(kind)
         if found:
-            first = [" = ".join(f.paths) if f.paths else f.reason for f in found[:2]]
+            first = [line(" = ".join(f.paths) if f.paths else f.reason) for f in found[:2]]
             more = f" and {len(found) - 2} more" if len(found) > 2 else ""
             rows.append([meaning, str(len(found)), "; ".join(first) + more])
     lines = [headline(audit), ""]
@@ -73,29 +73,33 @@ def _facts(audit: Audit) -> list[str]:
 
 def markdown(audit: Audit) -> str:
     """The description of the audit's run."""
-    lines = [f"## {headline(audit)}", "", "| finding | how many |", "| --- | ---: |"]
+    lines = [f"## {_escape(headline(audit))}", "", "| finding | how many |", "| --- | ---: |"]
     lines += [
         f"| {meaning} | {len(audit.of(kind))} |"
         for kind, meaning in KINDS.items()
         if audit.of(kind)
     ]
     headings, rows = _counts(audit)
-    lines += ["", f"| {' | '.join(headings)} |", f"| --- |{' ---: |' * (len(headings) - 1)}"]
-    lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    lines += [
+        "",
+        f"| {' | '.join(map(_escape, headings))} |",
+        f"| --- |{' ---: |' * (len(headings) - 1)}",
+    ]
+    lines += [f"| {' | '.join(map(_escape, row))} |" for row in rows]
     return "\n".join([*lines, "", *(f"- {fact}" for fact in _facts(audit))])
 
 
 def table_csv(audit: Audit) -> str:
     """A row for each image of each finding: kind, number of the finding, path and what it is."""
     rows = audit.index.table.set_index("path")
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["kind", "finding", "path", "class", "split", "sha256", "reason"])
+    made: list[tuple[object, ...]] = [
+        ("kind", "finding", "path", "class", "split", "sha256", "reason")
+    ]
     for number, finding in enumerate(audit.findings, start=1):
         for path in finding.paths or ("",):
             about = list(rows.loc[path, ["class", "split", "sha256"]]) if path else ["", "", ""]
-            writer.writerow([finding.kind, number, path, *about, finding.reason])
-    return buffer.getvalue()
+            made.append((finding.kind, number, path, *about, finding.reason))
+    return csv_text(made)
 
 
 def html(audit: Audit) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mlp.escaping import line
+from mlp.escaping import markdown as _escape
 from mlp.study.comparison import VERDICT_FROM, Comparison, family, unpaired
 from mlp.study.evidence import Judge, overlap_of, resample
 from mlp.study.resampling import METRICS
@@ -119,7 +121,7 @@ def table(result: Between, say: Wording) -> tuple[list[str], list[list[str]]]:
 def sentences(result: Between, say: Wording) -> list[str]:
     """Which studies these are, and how they were compared."""
     lines = [
-        f"{number}: {study.name} ({study.run_id})"
+        f"{number}: {line(study.name)} ({study.run_id})"
         for number, study in ((1, result.first), (2, result.second))
     ]
     changed = {
@@ -138,9 +140,9 @@ def markdown(result: Between, say: Wording, page: Callable[[RecordedStudy], str]
     headings, rows = table(result, say)
     lines = [f"## {say('between.title')}", ""]
     for number, study in ((1, result.first), (2, result.second)):
-        lines.append(f"{number}: [{study.name}]({page(study)})  ")
-    lines += ["", *(f"{line}  " for line in sentences(result, say)[2:]), ""]
-    lines.append(f"| {' | '.join(headings)} |")
+        lines.append(f"{number}: [{_escape(study.name)}]({page(study)})  ")
+    lines += ["", *(f"{_escape(said)}  " for said in sentences(result, say)[2:]), ""]
+    lines.append(f"| {' | '.join(map(_escape, headings))} |")
     lines.append(f"| --- |{' ---: |' * (len(headings) - 1)}")
-    lines += [f"| {' | '.join(row)} |" for row in rows]
+    lines += [f"| {' | '.join(map(_escape, row))} |" for row in rows]
     return "\n".join(lines)

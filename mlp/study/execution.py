@@ -53,7 +53,7 @@ def cluster(config: ExecutorConfig, base: RunConfig) -> Iterator[Client | None]:
         yield None
         return
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, Security
 
     from mlp.study.worker import TRIES
 
@@ -73,10 +73,14 @@ def cluster(config: ExecutorConfig, base: RunConfig) -> Iterator[Client | None]:
             yield client
         return
     workers, _ = divide(config, base.threads)
+    # A scheduler obeys whoever reaches it: on this machine, only who has this certificate
+    security = Security.temporary()
     settings = {
         "distributed.scheduler.allowed-failures": TRIES,
         # Or a worker that has read many images would be ended: they count, but can be let go
         **{f"distributed.worker.memory.{what}": False for what in _MEMORY_MEASURES},
+        # Pages that anybody on this machine could read
+        **{f"distributed.{part}.http.routes": [] for part in ("scheduler", "worker")},
     }
     with (
         dask.config.set(settings),
@@ -85,6 +89,7 @@ def cluster(config: ExecutorConfig, base: RunConfig) -> Iterator[Client | None]:
             threads_per_worker=1,
             memory_limit=psutil.virtual_memory().total // workers,
             dashboard_address="127.0.0.1:0",
+            security=security,
             silence_logs=logging.CRITICAL,
         ) as started,
         Client(started, set_as_default=False) as client,

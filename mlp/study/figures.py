@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import matplotlib
 import numpy as np
@@ -13,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from mlp.escaping import figure as _plain
 from mlp.learning.scores import confusion
 from mlp.study.evidence import ArmEvidence, Evidence, Factorial
 from mlp.study.resampling import METRICS
@@ -48,7 +51,8 @@ def draw(evidence: Evidence, say: Wording, weights: Weights) -> dict[str, Figure
 def png(figure: Figure) -> bytes:
     """A figure as a picture file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
+    with _without_warnings():
+        figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
     return buffer.getvalue()
 
 
@@ -56,16 +60,18 @@ def svg(figure: Figure) -> str:
     """A figure as a drawing to stand inside a page."""
     buffer = io.StringIO()
     # Without the salt, ids and with them the file would differ from one call to the next
-    with matplotlib.rc_context({"svg.hashsalt": "mlp"}):
+    with matplotlib.rc_context({"svg.hashsalt": "mlp"}), _without_warnings():
         figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
 
 
-def _plain(name: str) -> str:
-    """A name in which matplotlib sees no formula, and which a legend does not hide."""
-    shown = name.replace("$", r"\$")
-    return f" {shown}" if shown.startswith("_") else shown
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """A letter that the font lacks, such as an emoji, is drawn as a box without a word."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
 
 
 def _scale(evidence: Evidence) -> float:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from functools import cache
 from pathlib import Path
 
 import torch
 
 from mlp.config import RunConfig
+from mlp.escaping import folder_name
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # What a run's numbers and records come from. The rest of mlp/study plans studies and reads what
@@ -55,4 +55,4 @@ def identity(config: RunConfig, data_digest: str) -> str:
 def label(kind: str, data_name: str, contents: str) -> str:
     """A name for a folder of every system, and for a filter of MLflow: equal for equal contents."""
     digest = hashlib.sha256(contents.encode()).hexdigest()
-    return re.sub(r"[<>:\"'/\\|?*]", "_", f"{kind}-{data_name}-{digest[:8]}")
+    return f"{folder_name(kind)}-{folder_name(data_name)}-{digest[:8]}"

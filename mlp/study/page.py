@@ -6,6 +6,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from mlp.escaping import html
+
 _FOLDER = Path(__file__).resolve().parent
 
 
@@ -14,6 +16,7 @@ def render(template: str, **values: object) -> str:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
+        finalize=html,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,

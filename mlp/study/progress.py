@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from mlp import console
 from mlp.learning.learner import EpochRecord
 from mlp.tracking.interface import Outcome, RunSpec
 
@@ -35,7 +36,7 @@ class Progress:
 
     def __init__(self, runs: int, reused: int) -> None:
         if reused:
-            tqdm.write(f"{reused} of {runs} runs are recorded already: not trained again")
+            console.out(f"{reused} of {runs} runs are recorded already: not trained again")
         self._terminal = sys.stderr.isatty()
         self._study = _bar(runs, reused, "study", "run")
         self._epochs: tqdm[Any] | None = None
@@ -57,7 +58,7 @@ class Progress:
         self._epochs.update(spec.config.epochs - epochs)
         self._study.update()
         if outcome.status == "FAILED" or not self._terminal:
-            tqdm.write(_after_run(spec, outcome))
+            console.out(_after_run(spec, outcome))
 
     def group_ended(self) -> None:
         if self._epochs is not None:
@@ -129,7 +130,7 @@ class Received(Progress):
 
     def say(self, text: str) -> None:
         """Something that a person should know."""
-        tqdm.write(text)
+        console.out(text)
 
     def _once(self, identity: str, status: str, said: str) -> None:
         with self._alone:
@@ -138,7 +139,7 @@ class Received(Progress):
             self._known.add(identity)
         self._study.update()
         if status == "FAILED" or not self._terminal:
-            tqdm.write(said)
+            console.out(said)
 
 
 class SearchProgress(Progress):
@@ -146,7 +147,7 @@ class SearchProgress(Progress):
 
     def __init__(self, trials: int, ended: int) -> None:
         if ended:
-            tqdm.write(f"{ended} trials are scored already")
+            console.out(f"{ended} trials are scored already")
         self._terminal = sys.stderr.isatty()
         self._study = _bar(max(trials, ended), ended, "search", "trial")
         self._epochs = None
@@ -159,7 +160,7 @@ class SearchProgress(Progress):
     def scored(self, trial: str) -> None:
         """A trial has ended: what became of it."""
         if not self._terminal:
-            tqdm.write(trial)
+            console.out(trial)
 
     def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
         """A fold has ended, after this many epochs."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlp.config import RunConfig
+from mlp.escaping import brief
 from mlp.study.settings_file import SettingsFile, own_file
 
 PLAIN = "plain"
@@ -38,6 +39,8 @@ class _RecipeFile(SettingsFile):
             node = parts.pop("recipe")
             name = self.text(node, "recipe")
             if name not in _NAMES:
-                self.wrong(node, f"recipe should be one of {', '.join(_NAMES)}; {name!r} was given")
+                self.wrong(
+                    node, f"recipe should be one of {', '.join(_NAMES)}; {brief(name)} was given"
+                )
             begun = find_recipe(name)
         return {**begun, **{name: self.value(name, node) for name, node in parts.items()}}

@@ -6,9 +6,7 @@ again at any time, in another language or by another score.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,6 +14,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from mlp.config import ReportConfig
+from mlp.escaping import csv_text
+from mlp.escaping import markdown as _escape
 from mlp.study import figures, summary
 from mlp.study.answers import answers, course, interaction
 from mlp.study.comparison import VERDICT_FROM, Comparison
@@ -124,7 +124,7 @@ def markdown(evidence: Evidence, say: Wording, links: bool = True) -> str:
     lines += [""] * bool(study.remarks)
     headings, rows = summary.table(evidence, say)
     shown = [*headings, say("runs")] if links else headings
-    lines.append(f"| {' | '.join(shown)} |")
+    lines.append(f"| {' | '.join(map(_escape, shown))} |")
     lines.append(f"| --- |{' ---: |' * (len(headings) - 1)}{' --- |' * links}")
     for arm, row in zip(evidence.arms, rows, strict=True):
         pages = " ".join(
@@ -153,10 +153,6 @@ def _all_runs(evidence: Evidence, say: Wording) -> list[str]:
 
 def _label(seed: int, fold: str) -> str:
     return str(seed) if fold == "none" else f"{seed}:{fold.split('/')[0]}"
-
-
-def _escape(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")
 
 
 def html(evidence: Evidence, say: Wording, drawn: Mapping[str, Figure]) -> str:
@@ -264,16 +260,13 @@ def comparison_csv(evidence: Evidence) -> str:
         if (evidence.comparisons)
         else []
     )
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["kind", "metric", "against", *fields])
+    made: list[tuple[object, ...]] = [("kind", "metric", "against", *fields)]
     rows = [("arm", evidence.baseline.name, c) for c in evidence.comparisons]
     for factorial in evidence.factorials:
         kinds = ("main effect", "main effect", "interaction")
         rows += [(kind, "", c) for kind, c in zip(kinds, factorial.effects, strict=True)]
-    for kind, against, each in rows:
-        writer.writerow([kind, evidence.metric, against, *dataclasses.astuple(each)])
-    return buffer.getvalue()
+    made += [(kind, evidence.metric, against, *dataclasses.astuple(c)) for kind, against, c in rows]
+    return csv_text(made)
 
 
 def scores_csv(evidence: Evidence) -> str:
@@ -281,11 +274,9 @@ def scores_csv(evidence: Evidence) -> str:
     names = sorted(
         {n for arm in evidence.arms for r in arm.finished for n in r.metrics if "final/" in n}
     )
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["arm", "seed", "fold", "status", "run_id", *names])
+    made: list[tuple[object, ...]] = [("arm", "seed", "fold", "status", "run_id", *names)]
     for arm in evidence.arms:
         for run in arm.runs:
             scores = [run.metrics.get(name, "") for name in names]
-            writer.writerow([run.arm, run.seed, run.fold, run.status, run.run_id, *scores])
-    return buffer.getvalue()
+            made.append((run.arm, run.seed, run.fold, run.status, run.run_id, *scores))
+    return csv_text(made)

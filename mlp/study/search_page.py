@@ -13,6 +13,8 @@ import optuna
 from optuna.trial import TrialState
 from optuna.visualization import matplotlib as drawing
 
+from mlp.escaping import cell, line
+from mlp.escaping import markdown as _escape
 from mlp.settings import field_text
 from mlp.study.page import render
 from mlp.study.search import Search, arm_of, top
@@ -29,14 +31,14 @@ _CAPTIONS = {
 
 def markdown(search: Search, study: optuna.Study) -> str:
     """The description of a search's run: the best trials, and what their scores are worth."""
-    lines = [f"## {_title(search)}", "", f"**{_headline(search, study)}**", ""]
-    lines += [line for said in _said(search, study) for line in (said, "")]
+    lines = [f"## {_escape(_title(search))}", "", f"**{_escape(_headline(search, study))}**", ""]
+    lines += [text for said in _said(search, study) for text in (_escape(said), "")]
     table = _best(search, study, _IN_DESCRIPTION)
     if table:
         head, *rows = table
-        lines.append(f"| {' | '.join(head)} |")
+        lines.append(f"| {' | '.join(map(_escape, head))} |")
         lines.append(f"| --- |{' ---: |' * (len(head) - 1)}")
-        lines += [f"| {' | '.join(row)} |" for row in rows]
+        lines += [f"| {' | '.join(map(_escape, row))} |" for row in rows]
     return "\n".join(lines)
 
 
@@ -57,7 +59,7 @@ def page(search: Search, study: optuna.Study, drawn: Mapping[str, bytes]) -> str
 
 
 def _title(search: Search) -> str:
-    return f"Which settings are best on {search.index.name}?"
+    return f"Which settings are best on {line(search.index.name)}?"
 
 
 def _headline(search: Search, study: optuna.Study) -> str:
@@ -104,7 +106,7 @@ def terminal(search: Search, study: optuna.Study) -> str:
     """The best trials as lines of text."""
     lines = []
     for trial in top(study, 3):
-        about = arm_of(trial, search.space).about
+        about = line(arm_of(trial, search.space).about)
         lines.append(f"trial {trial.number:<4} {search.metric} {trial.value:.4f}  {about}")
     return "\n".join(lines) or "No trial was trained to the end."
 
@@ -112,7 +114,7 @@ def terminal(search: Search, study: optuna.Study) -> str:
 def files(search: Search, study: optuna.Study) -> dict[str, bytes]:
     """The table of all trials, the page and its pictures, by the name of the file."""
     table = study.trials_dataframe(attrs=("number", "state", "value", "duration", "params"))
-    made = {"trials.csv": table.to_csv(index=False).encode()}
+    made = {"trials.csv": table.map(cell).to_csv(index=False).encode()}
     drawn = pictures(search, study)
     made["report.html"] = page(search, study, drawn).encode()
     return made | {f"{name}.png": content for name, content in drawn.items()}

@@ -23,6 +23,7 @@ from mlp.settings import SettingsError, field_text
 from mlp.study.settings_file import SettingsFile, own_file
 
 _RANGE_KEYS = ("low", "high", "step", "log")
+_MOST_POINTS = 100_000  # of a grid, of which a search tries as many as it has trials
 _SHIPPED = {path.stem: path for path in sorted(Path(__file__).with_name("spaces").iterdir())}
 
 
@@ -41,13 +42,18 @@ class Space:
 
     def grid(self) -> dict[str, list[Any]]:
         """Every value of every setting. Raises SettingsError where there are infinitely many."""
-        endless = [name for name, kind in self.dimensions.items() if _values(kind) is None]
+        endless = [name for name, kind in self.dimensions.items() if not _count(kind)]
         if endless:
             raise SettingsError(
                 f"space {self.name}: a grid needs lists, or ranges with a step; "
                 f"{', '.join(endless)} has neither"
             )
-        return {name: _values(kind) or [] for name, kind in self.dimensions.items()}
+        points = math.prod(map(_count, self.dimensions.values()))
+        if points > _MOST_POINTS:
+            raise SettingsError(
+                f"space {self.name}: a grid of {points} points, which may have {_MOST_POINTS}"
+            )
+        return {name: _values(kind) for name, kind in self.dimensions.items()}
 
 
 def find_space(name: str) -> Space:
@@ -100,12 +106,7 @@ class _SpaceFile(SettingsFile):
         low, high = self.value(name, parts["low"]), self.value(name, parts["high"])
         if isinstance(low, bool) or not all(isinstance(v, int | float) for v in (low, high)):
             self.wrong(node, f"{name} has no range: give a list of values")
-        options = {k: yaml.SafeLoader("").construct_object(v) for k, v in parts.items()}
-        log, step = options.get("log", False), options.get("step")
-        if not isinstance(log, bool):
-            self.wrong(parts["log"], "log should be true or false")
-        if step is not None and (isinstance(step, bool) or not isinstance(step, int | float)):
-            self.wrong(parts["step"], "step should be a number")
+        log, step = self._log(parts), self._step(parts)
         try:
             if isinstance(low, int) and isinstance(high, int):
                 return IntDistribution(low, high, log, 1 if step is None else int(step))
@@ -113,14 +114,40 @@ class _SpaceFile(SettingsFile):
         except (ValueError, TypeError) as error:
             self.wrong(node, f"{name}: {error}")
 
+    def _log(self, parts: Mapping[str, yaml.Node]) -> bool:
+        text = self.scalar(parts["log"], "log").lower() if "log" in parts else "false"
+        if text not in ("true", "false"):
+            self.wrong(parts["log"], "log should be true or false")
+        return text == "true"
 
-def _values(kind: BaseDistribution) -> list[Any] | None:
-    """All values of a distribution, None where they cannot be listed."""
+    def _step(self, parts: Mapping[str, yaml.Node]) -> float | None:
+        if "step" not in parts:
+            return None
+        try:
+            step = float(self.scalar(parts["step"], "step"))
+        except ValueError:
+            step = math.nan
+        if not math.isfinite(step):
+            self.wrong(parts["step"], "step should be a number")
+        return step
+
+
+def _count(kind: BaseDistribution) -> int:
+    """How many values a distribution has, 0 where they cannot be listed."""
+    if isinstance(kind, CategoricalDistribution):
+        return len(kind.choices)
+    if isinstance(kind, IntDistribution) and not kind.log:
+        return (kind.high - kind.low) // kind.step + 1
+    if isinstance(kind, FloatDistribution) and kind.step is not None:
+        return math.floor((kind.high - kind.low) / kind.step + 1e-9) + 1
+    return 0
+
+
+def _values(kind: BaseDistribution) -> list[Any]:
+    """All values of a distribution that has a `_count`."""
     if isinstance(kind, CategoricalDistribution):
         return list(kind.choices)
-    if isinstance(kind, IntDistribution) and not kind.log:
+    if isinstance(kind, IntDistribution):
         return list(range(kind.low, kind.high + 1, kind.step))
-    if isinstance(kind, FloatDistribution) and kind.step is not None:
-        count = math.floor((kind.high - kind.low) / kind.step + 1e-9) + 1
-        return [float(v) for v in np.round(kind.low + kind.step * np.arange(count), 12)]
-    return None
+    assert isinstance(kind, FloatDistribution) and kind.step is not None
+    return [float(v) for v in np.round(kind.low + kind.step * np.arange(_count(kind)), 12)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import yaml
 
 from mlp.config import RunConfig
+from mlp.escaping import brief
 from mlp.settings import SettingsError, field_text
 from mlp.study.recipes import find_recipe
 from mlp.study.settings_file import SettingsFile
@@ -19,7 +21,8 @@ from mlp.study.suite import Arm, Suite
 _KEYS = ("question", "recipe", "base", "arms", "factors")
 _ARM_KEYS = ("name", "changes", "about")
 # Names become folders, on Windows as well
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,79}")
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._=-]{0,78}[A-Za-z0-9_=-])?")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MOST_ARMS = 200
 
 
@@ -40,14 +43,20 @@ class _SuiteFile(SettingsFile):
         base = dict(self._recipe(parts["recipe"])) if "recipe" in parts else {}
         base |= self.settings(parts["base"]) if "base" in parts else {}
         if "arms" in parts:
-            arms = [self._arm(node) for node in self.sequence(parts["arms"], "arms")]
+            nodes = self.sequence(parts["arms"], "arms")
+            self._bound(parts["arms"], len(nodes))
+            arms = [self._arm(node) for node in nodes]
         else:
             arms = self._product(parts["factors"])
-        names: dict[str, yaml.Node] = {}
+        names: dict[str, str] = {}
         for arm, node in arms:
-            if arm.name in names:
-                self.wrong(node, f"there are two arms of the name {arm.name!r}")
-            names[arm.name] = node
+            # On Windows and macOS, a folder of the one name would be that of the other
+            other = names.get(arm.name.casefold())
+            if other == arm.name:
+                self.wrong(node, f"there are two arms of the name {other!r}")
+            if other is not None:
+                self.wrong(node, f"arms {other!r} and {arm.name!r} differ in case only")
+            names[arm.name.casefold()] = arm.name
         question = f"What does {self.path.stem} change?"
         if "question" in parts:
             question = self.text(parts["question"], "question")
@@ -67,9 +76,11 @@ class _SuiteFile(SettingsFile):
         if not _NAME.fullmatch(name):
             self.wrong(
                 parts["name"],
-                f"a name has up to 80 letters, digits and ._=- and begins with a letter or digit; "
-                f"{name!r} was given",
+                "a name has up to 80 letters, digits and ._=-, begins with a letter or digit and "
+                f"ends with no dot; {brief(name)} was given",
             )
+        if _RESERVED.fullmatch(name):
+            self.wrong(parts["name"], f"{name!r} is the name of a device on Windows")
         changes = self.settings(parts["changes"]) if "changes" in parts else {}
         about = self.text(parts["about"], "about") if "about" in parts else _listed(changes)
         return Arm(name, changes, about), node
@@ -78,19 +89,22 @@ class _SuiteFile(SettingsFile):
         factors = self.mapping(node, tuple(RunConfig.model_fields), "factors")
         if not factors:
             self.wrong(node, "factors should name settings, each with a list of values")
+        lists = {name: self.sequence(values, name) for name, values in factors.items()}
+        self._bound(node, math.prod(map(len, lists.values())))
         levels = []
-        for name, values in factors.items():
-            nodes = self.sequence(values, name)
+        for name, nodes in lists.items():
             levels.append([(name, self.value(name, value)) for value in nodes])
         arms = []
         for combination in itertools.product(*levels):
             changes = dict(combination)
             name = "_".join(f"{k}={field_text(v)}" for k, v in changes.items())
-            name = re.sub(r"[^A-Za-z0-9._=-]", "x", name)[:80]
+            name = re.sub(r"[^A-Za-z0-9._=-]", "x", name)[:80].rstrip(".")
             arms.append((Arm(name, changes, _listed(changes)), node))
-        if len(arms) > _MOST_ARMS:
-            self.wrong(node, f"{len(arms)} arms; a suite has at most {_MOST_ARMS}")
         return arms
+
+    def _bound(self, node: yaml.Node, arms: int) -> None:
+        if arms > _MOST_ARMS:
+            self.wrong(node, f"{arms} arms; a suite has at most {_MOST_ARMS}")
 
 
 def _listed(changes: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlp.escaping import line as one_line
 from mlp.study.comparison import SIGN_FLIP_FROM, VERDICT_FROM
 from mlp.study.evidence import ArmEvidence, Evidence
 from mlp.study.resampling import METRICS
@@ -16,13 +17,13 @@ from mlp.study.wording import NONE, Wording
 def question(evidence: Evidence, say: Wording) -> str:
     """The question of the suite, in the language of the report."""
     key = f"question.{evidence.study.suite}"
-    return say(key) if say.has(key) else evidence.study.question
+    return say(key) if say.has(key) else one_line(evidence.study.question)
 
 
 def about(arm: ArmEvidence, say: Wording) -> str:
     """What an arm is there to show."""
     key = f"about.{arm.name}"
-    return say(key) if say.has(key) else arm.about
+    return say(key) if say.has(key) else one_line(arm.about)
 
 
 def setting(evidence: Evidence, say: Wording) -> str:
@@ -242,7 +243,7 @@ def _p(value: float) -> str:
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """A table as text: the first `left` columns to the left, the others to the right."""
-    lines = [headings, *rows]
+    head, *body = lines = [[one_line(cell) for cell in row] for row in (headings, *rows)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(headings))]
 
     def write(line: Sequence[str]) -> str:
@@ -253,7 +254,7 @@ def columns(headings: Sequence[str], rows: Sequence[Sequence[str]], left: int = 
         return "  ".join(cells).rstrip()
 
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([write(headings), rule, *(write(row) for row in rows)])
+    return "\n".join([write(head), rule, *map(write, body)])
 
 
 def _mean(values: np.ndarray, form: str) -> str:
@@ -267,6 +268,6 @@ def failures(evidence: Evidence, say: Wording) -> list[str]:
     for run in evidence.unfinished:
         fold = "" if run.fold == "none" else f", {one(say)} {run.fold}"
         status = say(f"status.{run.status}")
-        why = f": {run.reason}" if run.reason else ""
+        why = f": {one_line(run.reason)}" if run.reason else ""
         lines.append(f"{run.arm}, {say('one.seeds')} {run.seed}{fold}: {status}{why}")
     return lines

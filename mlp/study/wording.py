@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlp.data.remarks import Remark
+from mlp.escaping import line
 from mlp.study.comparison import Comparison
 from mlp.study.phrases import LANGUAGES, PHRASES
 from mlp.study.resampling import METRICS
@@ -24,7 +25,8 @@ class Wording:
 
     def __call__(self, key: str, **values: object) -> str:
         """A phrase with its values."""
-        return PHRASES[key][LANGUAGES.index(self.lang)].format(**values)
+        shown = {n: line(v) if isinstance(v, str) else v for n, v in values.items()}
+        return PHRASES[key][LANGUAGES.index(self.lang)].format(**shown)
 
     def has(self, key: str) -> bool:
         """Whether there is a text of this key in the language."""
@@ -33,7 +35,7 @@ class Wording:
     def remark(self, remark: Remark) -> str:
         """A remark on the data, in the language of the report."""
         key = f"remark.{remark.kind}"
-        return self(key, **remark.values) if self.has(key) else str(remark)
+        return self(key, **remark.values) if self.has(key) else line(remark)
 
     @property
     def unit(self) -> str:

@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 from mlflow.store.db.utils import _get_latest_schema_revision
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from tqdm import tqdm
+
+from mlp import console
 
 _PREFIX = "sqlite:///"
 _PAUSE = 0.5  # seconds
@@ -68,7 +69,7 @@ class _Wait:
             )
         if waited > _SAID_AFTER and why != self._said:
             self._said = why
-            tqdm.write(f"{self._path} {why}: waiting for it")
+            console.out(f"{self._path} {why}: waiting for it")
         time.sleep(_PAUSE)
 
 
@@ -121,7 +122,7 @@ def _is_whole(path: Path, wait: _Wait) -> bool:
             wait.pause("has been unfinished, as while MLflow makes it,")
             continue
         aside = _put_aside(path, "unfinished")
-        tqdm.write(f"{path} was never finished and has no runs: it is now {aside.name}")
+        console.out(f"{path} was never finished and has no runs: it is now {aside.name}")
         return False
 
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mlp.data.dataset import Dataset
+from mlp.data.split_file import split_text
+from mlp.escaping import markdown
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.learning.scores import Evaluation, probabilities
 from mlp.tracking import pictures, results
@@ -22,7 +24,7 @@ from mlp.tracking.interface import Outcome, RunResult, RunSpec, Status, TakenOve
 from mlp.tracking.outbox import Outbox
 from mlp.tracking.packaging import model_files
 from mlp.tracking.slides import slide
-from mlp.tracking.store import DIVERGED, NOTE, SPLIT
+from mlp.tracking.store import DIVERGED, NOTE, REASON, SPLIT
 from mlp.tracking.tensorboard import POINTS, Events
 
 _FLUSH_SECONDS = 10.0
@@ -95,7 +97,8 @@ class MlflowRun:
             for file, content in kept.items():
                 (folder / file).write_bytes(content)
             if result.split is not None:
-                result.split.to_csv(folder / SPLIT, index=False)
+                text = split_text(result.split)
+                (folder / SPLIT).write_text(text, encoding="utf-8", newline="")
             shutil.copytree(self._events.folder, folder / "tensorboard")
 
         self._outbox.artifacts(self.run_id, write)
@@ -115,14 +118,16 @@ class MlflowRun:
     def fail(self, reason: str, diverged: bool) -> Outcome:
         if diverged:
             self._outbox.tag(self.run_id, DIVERGED, reason)
-        self._outbox.tag(self.run_id, NOTE, f"Failed: {reason}")
+        self._outbox.tag(self.run_id, REASON, reason)
+        self._outbox.tag(self.run_id, NOTE, f"Failed: {markdown(reason)}")
         self._flush()
         self._events.close({})
         return self._end("FAILED", {}, reason)
 
     def kill(self, reason: str = "") -> None:
         if reason:
-            self._outbox.tag(self.run_id, NOTE, reason)
+            self._outbox.tag(self.run_id, REASON, reason)
+            self._outbox.tag(self.run_id, NOTE, markdown(reason))
         self._flush()
         self._events.close({})
         self._end("KILLED", {})

@@ -16,11 +16,13 @@ from mlflow.entities import Metric, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 from PIL import Image
-from tqdm import tqdm
 
+from mlp import console
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
 from mlp.data.index import Index
+from mlp.data.split_file import split_text
+from mlp.escaping import markdown
 from mlp.tracking import reuse
 from mlp.tracking.interface import Outcome, RunSpec, Status
 from mlp.tracking.mlflow_run import MlflowRun
@@ -34,6 +36,7 @@ from mlp.tracking.store import (
     NOTE,
     PARENT,
     PLAN,
+    REASON,
     SEED,
     SPLIT,
     STUDY,
@@ -171,7 +174,8 @@ class MlflowTracker:
     def give_up(self, spec: RunSpec, reason: str) -> Outcome:
         """Record that a run could not be trained, and why."""
         run_id = self.open_run(spec)
-        self.store.client.set_tag(run_id, NOTE, f"Failed: {reason}")
+        self.store.client.set_tag(run_id, REASON, reason)
+        self.store.client.set_tag(run_id, NOTE, f"Failed: {markdown(reason)}")
         self.store.client.set_terminated(run_id, "FAILED")
         return Outcome(spec.arm, spec.config.seed, spec.identity, "FAILED", run_id, {}, reason)
 
@@ -184,7 +188,7 @@ class MlflowTracker:
             try:
                 events = self.store.client.download_artifacts(outcome.run_id, "tensorboard", name)
             except (MlflowException, OSError) as error:
-                tqdm.write(f"{spec.name}: no events for TensorBoard ({error})")
+                console.out(f"{spec.name}: no events for TensorBoard ({error})")
             else:
                 shutil.copytree(events, folder)
 
@@ -243,7 +247,7 @@ class MlflowTracker:
         """
         self.store.client.log_dict(self.run_id, contents, PLAN)
         if split is not None:
-            self.store.client.log_text(self.run_id, split.to_csv(index=False), SPLIT)
+            self.store.client.log_text(self.run_id, split_text(split), SPLIT)
 
     def show(self, text: str, shown: Mapping[str, bytes]) -> None:
         """Put a report on the study, and its pictures (PNG by name), into TensorBoard."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
+from mlp import console
 from mlp.config import TrackingConfig
 from mlp.tracking.outbox import FOLDER, send_left
 from mlp.tracking.store import Store, open_store
@@ -22,5 +20,5 @@ def open_to_record(config: TrackingConfig) -> Store:
     stale = store.end_stale_runs()
     if stale:
         note = f"Note: {stale} runs of a process that died were ended as KILLED"
-        tqdm.write(note, file=sys.stderr)
+        console.err(note)
     return store

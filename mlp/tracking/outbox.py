@@ -16,8 +16,9 @@ import requests
 from filelock import FileLock, Timeout
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
-from tqdm import tqdm
 
+from mlp import console
+from mlp.escaping import without_login
 from mlp.processes import is_gone, this_process
 from mlp.temporary import named, remove_left
 from mlp.tracking.packaging import Packager
@@ -93,7 +94,7 @@ class Outbox:
             folder.mkdir(parents=True, exist_ok=True)
             made = Path(tempfile.mkdtemp(prefix=named(_NEW), dir=folder))
             (made / _PROCESS).write_text(this_process(), encoding="utf-8")
-            (made / _SERVER).write_text(store.uri, encoding="utf-8")
+            (made / _SERVER).write_text(without_login(store.uri), encoding="utf-8")
             self._folder = made.rename(folder / made.name.removeprefix(_NEW))
             self._count = 0
             self._queue: queue.Queue[Path | None] = queue.Queue()
@@ -222,7 +223,8 @@ def _is_left(folder: Path, uri: str) -> bool:
         server = (folder / _SERVER).read_text(encoding="utf-8")
     except OSError:
         return False
-    own = folder.suffix != _REFUSED and not folder.name.startswith(_NEW) and server == uri
+    mine = server == without_login(uri)
+    own = mine and folder.suffix != _REFUSED and not folder.name.startswith(_NEW)
     return own and (process is None or is_gone(process))
 
 
@@ -230,7 +232,7 @@ def _send_folder(store: Store, left: Path) -> None:
     places = sorted(p for p in left.iterdir() if (p / _ENTRY).is_file())
     places = [p for p in places if p.suffix != _UNFINISHED]
     if places:
-        tqdm.write(f"sending {len(places)} records that an earlier command could not")
+        console.out(f"sending {len(places)} records that an earlier command could not")
     aside = left.with_name(f"{left.name}{_REFUSED}")
     refused: set[str] = set()
     sender = Sender(store, shared=True)
@@ -242,7 +244,7 @@ def _send_folder(store: Store, left: Path) -> None:
                     _send(sender, place)
                     continue
                 except (MlflowException, requests.RequestException) as error:
-                    tqdm.write(
+                    console.out(
                         f"the tracking server refuses a record of run {run_id} ({error}): it and "
                         f"the following ones are kept in {aside}"
                     )

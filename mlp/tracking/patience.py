@@ -15,8 +15,9 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
-from tqdm import tqdm
 
+from mlp import console
+from mlp.escaping import masked
 from mlp.tracking.database import is_locked
 
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between attempts, the last one from then on
@@ -74,11 +75,11 @@ class _Patient:
     def __init__(self, client: MlflowClient, uri: str, patience: Patience) -> None:
         self._client, self._patience = client, patience
         if is_server(uri):
-            self._where, self._state = f"the tracking server {uri}", _SERVER_STATE
+            self._where, self._state = f"the tracking server {masked(uri)}", _SERVER_STATE
             self._said_at = 1
             self._may_pass: Callable[[BaseException], bool] = is_away
         else:
-            self._where, self._state = f"the database {uri}", _DATABASE_STATE
+            self._where, self._state = f"the database {masked(uri)}", _DATABASE_STATE
             self._said_at = 0  # SQLite has waited by itself
             self._may_pass = is_locked
 
@@ -141,10 +142,10 @@ class _Patient:
                         f"{self._where} {self._state[1]} for {self._patience.minutes:g} minutes"
                     ) from error
                 if attempt == self._said_at:
-                    tqdm.write(f"{self._where} {self._state[0]}: waiting for it")
+                    console.out(f"{self._where} {self._state[0]}: waiting for it")
                 time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
                 attempt += 1
                 continue
             if attempt > self._said_at:
-                tqdm.write(f"{self._where} answers again")
+                console.out(f"{self._where} answers again")
             return answer

@@ -18,6 +18,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from mlp.escaping import line as one_line
 from mlp.learning.learner import EpochRecord
 from mlp.learning.scores import Evaluation, confusion
 
@@ -282,4 +283,5 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def _short(name: str, length: int = 22) -> str:
+    name = one_line(name)
     return name if len(name) <= length else name[: length - 1] + "…"

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from mlp.config import RunConfig
 from mlp.data.remarks import Remark
+from mlp.escaping import from_cell
 from mlp.learning.scores import Evaluation
 from mlp.tracking.pages import shared_view
 from mlp.tracking.reuse import is_diverged
@@ -33,6 +34,7 @@ from mlp.tracking.store import (
     NOTE,
     PARENT,
     PLAN,
+    REASON,
     SPLIT,
     STUDY,
     Store,
@@ -128,13 +130,15 @@ def find_study(store: Store, which: str) -> Run:
     if which == "latest":
         runs = store.search(f"tags.`{KIND}` = 'study'", everywhere=True)
         if not runs:
-            raise NoSuchStudy(f"no study is recorded in {store.uri}; run ablation or init first")
+            raise NoSuchStudy(
+                f"no study is recorded in {store.address}; run ablation or init first"
+            )
         return max(runs, key=lambda run: run.info.start_time)
     try:
         run = store.client.get_run(which)
     except MlflowException:
         raise NoSuchStudy(
-            f"no run {which!r} in {store.uri}; give the id of a study's run, or 'latest'"
+            f"no run {which!r} in {store.address}; give the id of a study's run, or 'latest'"
         ) from None
     kind, parent = run.data.tags.get(KIND), run.data.tags.get(PARENT)
     if not (kind == "study" or (kind == "run" and parent is None)):
@@ -196,7 +200,7 @@ def read_split(store: Store, run_id: str) -> pd.DataFrame | None:
                 file = store.client.download_artifacts(owner, SPLIT, folder)
             except (MlflowException, OSError):
                 continue
-            return pd.read_csv(file, dtype=str, keep_default_na=False)
+            return pd.read_csv(file, dtype=str, keep_default_na=False).map(from_cell)
     return None
 
 
@@ -223,7 +227,7 @@ def _read_run(
 ) -> RecordedRun:
     run_id, status = run.info.run_id, run.info.status
     tags = run.data.tags
-    reason = tags.get(DIVERGED) or tags.get(NOTE, "").removeprefix("Failed: ")
+    reason = tags.get(DIVERGED) or tags.get(REASON, "")
     evaluation = None
     if status == "RUNNING" and "final/accuracy" in run.data.metrics:
         status = "FINISHED"  # a single training, which ends after its report

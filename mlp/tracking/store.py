@@ -16,13 +16,15 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewTyp
 from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
+from mlp.escaping import line, masked
 from mlp.processes import is_gone, this_process
 from mlp.tracking.database import UnusableStore, database_file, ready
 from mlp.tracking.pages import run_page
 from mlp.tracking.patience import Patience, is_server, patient
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
-STUDY, DATA, PROCESS, DIVERGED = "mlp.study", "mlp.data", "mlp.process", "mlp.diverged"
+STUDY, DATA, PROCESS = "mlp.study", "mlp.data", "mlp.process"
+DIVERGED, REASON = "mlp.diverged", "mlp.reason"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 # Artifacts of a study's run: what it is made of, and what is said of it
@@ -42,14 +44,23 @@ class Store:
     adopted_run: str | None  # the run that `mlflow run` made for this process
     patience: Patience
 
+    @property
+    def address(self) -> str:
+        """Where it is, as it may be shown."""
+        return masked(self.uri)
+
     def top_run(self, name: str, tags: dict[str, str]) -> str:
         """The run of this command: the one `mlflow run` made, else a new one. Its id."""
+        name = line(name)
         if self.adopted_run is None:
             return self.new_run(name, tags)
         # A pod that is started again goes on in the run of the one that died
         self.client.update_run(self.adopted_run, status="RUNNING")
         self.client.set_tag(self.adopted_run, "mlflow.runName", name)
-        for key, value in {**tags, PROCESS: this_process()}.items():
+        given = self.client.get_run(self.adopted_run).data.tags
+        # MLflow names the project's address as it was typed, with a token perhaps
+        shown = {key: masked(value) for key, value in given.items() if masked(value) != value}
+        for key, value in {**shown, **tags, PROCESS: this_process()}.items():
             self.client.set_tag(self.adopted_run, key, value)
         return self.adopted_run
 
@@ -89,7 +100,7 @@ class Store:
     ) -> None:
         """Say on which data a run worked: `source` as it was given, `context` what for."""
         dataset = Dataset(
-            name=name,
+            name=line(name),
             digest=digest[:32],
             source_type="local",
             source=json.dumps({"uri": source}),
@@ -141,9 +152,9 @@ class Store:
     def how_to_open(self, page: str) -> str:
         """What to type, and where to go, to see a page of the store."""
         if self.uri.startswith(("http://", "https://")):
-            return f"MLflow:      {self.uri.rstrip('/')}/{page}"
+            return f"MLflow:      {self.address.rstrip('/')}/{page}"
         shown = f"{_UI}/{page}"
-        return f"MLflow:      mlflow ui --backend-store-uri {self.uri}\n             {shown}"
+        return f"MLflow:      mlflow ui --backend-store-uri {self.address}\n             {shown}"
 
 
 def status_after(error: BaseException) -> Literal["FAILED", "KILLED"]:

@@ -11,6 +11,7 @@ import mlflow
 import requests
 from mlflow.exceptions import MlflowException
 
+from mlp.escaping import masked
 from mlp.tracking.database import database_file
 from mlp.tracking.patience import is_away, is_server
 
@@ -91,6 +92,7 @@ def _refusal(error: MlflowException) -> str:
     uri = mlflow.get_tracking_uri()
     if not is_server(uri):
         return ""
+    uri = masked(uri)
     if error.error_code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"):
         return (
             f"the tracking server {uri} wants a name and a password that it knows: set "

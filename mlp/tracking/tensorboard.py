@@ -15,6 +15,7 @@ from PIL import Image
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
+from mlp.escaping import line, lines, markdown
 from mlp.learning.scores import Evaluation, classification_report
 from mlp.tracking import hparams
 from mlp.tracking.interface import RunSpec
@@ -46,7 +47,9 @@ class Events:
         if spec is None:
             return
         self._writer.add_custom_scalars(_LAYOUT)
-        rows = "\n".join(f"| {name} | {value} |" for name, value in spec.config.as_text().items())
+        rows = "\n".join(
+            f"| {name} | {markdown(value)} |" for name, value in spec.config.as_text().items()
+        )
         self._writer.add_text("config", f"| setting | value |\n| --- | --- |\n{rows}")
 
     def scalars(self, metrics: Mapping[str, float], step: int) -> None:
@@ -103,13 +106,13 @@ class Events:
 
     def text(self, name: str, text: str) -> None:
         """Text in columns, as it stands."""
-        self._writer.add_text(name, "    " + text.replace("\n", "\n    "))
+        self._writer.add_text(name, "    " + lines(text).replace("\n", "\n    "))
 
     def _precision_recall(self, result: Evaluation, step: int) -> None:
         """A precision-recall curve for each of up to 20 classes."""
         for label, name in enumerate(result.classes[:_MAX_PR_CLASSES]):
             self._writer.add_pr_curve(
-                f"pr/{name}",
+                f"pr/{line(name)}",
                 torch.from_numpy(result.labels == label),
                 torch.from_numpy(result.probabilities[:, label]),
                 step,
@@ -134,7 +137,7 @@ class Events:
             for image in images
         ]
         pictures = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2) / 255
-        names = np.asarray(result.classes)
+        names = np.asarray([line(name) for name in result.classes])
         told = [
             [names[label], names[predicted], "right" if label == predicted else "wrong"]
             for label, predicted in zip(result.labels[rows], result.predicted[rows], strict=True)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+import requests
+from distributed import Client, Security
 
 from mlp.options import ExecutorConfig
 from mlp.settings import ConfigError, SettingsError
@@ -64,12 +66,29 @@ def test_processes_record_what_one_process_records(store: Store, make_study: Mak
     assert train(store, study, ExecutorConfig(executor="processes", workers=2)) == alone
 
 
+def only_its_own_command_can_use(client: Client) -> None:
+    """Neither a stranger's certificate nor none opens the cluster, and its pages are empty."""
+    address = client.scheduler.address
+    assert address.startswith("tls://127.0.0.1:")
+    for place, security in (
+        (address, Security.temporary()),
+        (address.replace("tls", "tcp"), None),
+    ):
+        with pytest.raises(OSError):
+            Client(place, timeout=2, security=security, set_as_default=False)
+    pages = client.scheduler_info()["services"]["dashboard"]
+    for page in ("info/main/workers.html", "json/identity.json"):
+        assert requests.get(f"http://127.0.0.1:{pages}/{page}", timeout=5).status_code == 404
+
+
 def test_what_is_recorded_needs_no_worker(store: Store, make_study: MakeStudy) -> None:
     study = make_study(ARMS[0])
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
     first = run(study, tracker)
     with cluster(ExecutorConfig(executor="processes", workers=1), study.base) as client:
         again = run(study, tracker, client=client)
+        assert client is not None
+        only_its_own_command_can_use(client)
     tracker.end("FINISHED")
     assert [o.scores for o in again] == [o.scores for o in first] and again[0].reused
 

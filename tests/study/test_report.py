@@ -96,12 +96,21 @@ def test_the_verdict_comes_first_and_says_how_sure_it_is(clear: RecordedStudy) -
     assert "batch-norm          5" in made.terminal.replace("  \n", "\n")
 
 
+def test_classes_of_any_name_are_drawn() -> None:
+    """Warnings are errors here: of letters that a font lacks, nothing is said either."""
+    classes = ("new\nline", r"$\frac$ \$x_$", "_😀 \u202e")
+    made = make(MakeRecorded(classes=classes)({"baseline": [0.5, 0.6], "other": [0.6, 0.7]}))
+    assert "figures/confusion.png" in made.files
+    text = made.files["report.html"].decode()
+    assert "new\nline" not in text and "\u202e" not in text
+
+
 def test_every_run_is_linked_and_everything_foreign_is_escaped(clear: RecordedStudy) -> None:
     made = make(clear)
     for run in clear.runs:
         assert f"({run_page(clear.experiment_id, run.run_id)})" in made.description
         assert run.run_id in page(made)
-    assert "take &lt;care>" in made.description
+    assert "take &lt;care&gt;" in made.description
     assert "take &lt;care&gt;" in made.files["report.html"].decode()
     rows = [line for line in made.description.splitlines() if line.startswith("|")]
     assert len(rows) == 2 + 4

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from mlp.learning.learner import EpochRecord
+from mlp.learning.scores import Evaluation
 from mlp.tracking import pictures
 
 
@@ -58,3 +59,21 @@ def test_first_layer_shows_zero_as_middle_gray_and_each_unit_in_its_own_scale() 
     first, second = drawn[:, 6:78, 0], drawn[:, 84:156, 0]
     assert (first[0, 0], first[71, 71], first[36, 36]) == (255, 0, 128)
     assert (second[0, 0], second[36, 36]) == (255, 128)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["new\nline", "\t", "\x1b[31m", "$x_$", "\u0301", "\u200b", "😀", "cod\u202egpj", "é" * 300],
+)
+def test_classes_of_any_name_are_drawn(name: str) -> None:
+    labels = np.array([0, 1, 0, 1])
+    shares = np.array([[0.9, 0.1], [0.2, 0.8], [0.3, 0.7], [0.6, 0.4]])
+    said = Evaluation(np.array(list("abcd")), labels, shares, (name, "other"))
+    images = np.zeros((4, 8, 8, 3), np.uint8)
+    for drawn in (
+        pictures.confusion_matrix(said),
+        pictures.mistakes(said, images),
+        pictures.predictions(said, images),
+        pictures.explanation(images[0], np.ones((8, 8)), name, "said"),
+    ):
+        assert max(drawn.size) < 2000 and len(pictures.png(drawn)) > 500

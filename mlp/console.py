@@ -1,0 +1,19 @@
+"""What a person reads while a command works and when it is done: the only place that prints."""
+
+from __future__ import annotations
+
+import sys
+
+from tqdm import tqdm
+
+from mlp.escaping import lines
+
+
+def out(text: str) -> None:
+    """Print an answer, above the bars that move."""
+    tqdm.write(lines(text), file=sys.stdout)
+
+
+def err(text: str) -> None:
+    """Print a note beside the answer."""
+    tqdm.write(lines(text), file=sys.stderr)
