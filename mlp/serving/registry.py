@@ -177,7 +177,7 @@ def trained_on(store: Store, run_ids: Sequence[str]) -> set[str] | None:
 def _model_of(store: Store, run_id: str) -> str:
     outputs = store.client.get_run(run_id).outputs
     if outputs is None or not outputs.model_outputs:
-        raise NoSuchModel(f"run {run_id} has no model; train it again with --retrain true")
+        raise NoSuchModel(f"run {run_id} has no model; train it again with --retrain")
     return f"models:/{outputs.model_outputs[0].model_id}"
 
 

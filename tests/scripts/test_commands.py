@@ -11,6 +11,7 @@ import mlflow
 import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
+from pydantic import Field
 
 from mlp.config import MetricConfig, ReportConfig, RunConfig, StudyConfig, TrackingConfig
 from mlp.options import (
@@ -21,9 +22,10 @@ from mlp.options import (
     RegisterConfig,
     ReportChoice,
 )
+from mlp.settings import Settings
 from scripts.ablation import ablation
 from scripts.audit import audit
-from scripts.command import SettingsCommand
+from scripts.command import SettingsCommand, command
 from scripts.init import init
 from scripts.predict import predict
 from scripts.report import report
@@ -58,6 +60,11 @@ def call(command: SettingsCommand, *arguments: str) -> Result:
         (["--batch-norm", "True", "--batch-size", "1"], "batch_norm needs a batch_size"),
         (["--device", "tpu"], "--device: should be one of auto, cpu, cuda"),
         (["extra"], "unexpected extra argument"),
+        (["--batch-norm", "maybe"], "--batch-norm: should be true or false; 'maybe' was given"),
+        (["--batch-norm", ""], "--batch-norm: should be true or false; '' was given"),
+        (["--no-batch-norm", "true"], "unexpected extra argument (true)"),
+        (["--no-batch-norm=true"], "--no-batch-norm takes no value"),
+        (["--retrain", "photos"], "--retrain: should be true or false; 'photos' was given"),
     ],
 )
 def test_a_wrong_option_ends_with_2_and_one_clear_line(arguments: list[str], told: str) -> None:
@@ -66,6 +73,43 @@ def test_a_wrong_option_ends_with_2_and_one_clear_line(arguments: list[str], tol
     assert told in result.output and "Traceback" not in result.output
     assert result.output.strip().splitlines()[-1].startswith("Error: ")
     assert not list(Path().iterdir()), "nothing is written for a wrong command"
+
+
+@pytest.mark.parametrize(
+    ("typed", "batch_norm", "data"),
+    [
+        ("--batch-norm --data d", True, "d"),
+        ("--data d --batch-norm", True, "d"),
+        ("--no-batch-norm --data d", False, "d"),
+        ("--batch-norm True --data d", True, "d"),
+        ("--batch-norm False --data d", False, "d"),
+        ("--batch-norm=off --data d", False, "d"),
+        ("--batch-norm 0 --data d", False, "d"),
+        ("--batch-norm --no-batch-norm --data d", False, "d"),
+        ("--no-batch-norm --batch-norm --data d", True, "d"),
+        ("--data --batch-norm", False, "--batch-norm"),
+    ],
+)
+def test_a_switch_is_typed_with_or_without_a_value(
+    typed: str, batch_norm: bool, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[RunConfig] = []
+    monkeypatch.setattr("scripts.train.begin_with", lambda recipe, config: config)
+    monkeypatch.setattr("scripts.train.launch", lambda name, config, *rest: made.append(config))
+    assert call(train, *typed.split()).exit_code == 0
+    assert (made[0].batch_norm, made[0].data) == (batch_norm, data)
+
+
+def test_a_switch_leaves_a_file_alone() -> None:
+    class Choice(Settings):
+        files: tuple[str, ...] = Field((), json_schema_extra={"positional": True})
+        loud: bool = Field(False, description="")
+
+    made: list[Settings] = []
+    look = command(Choice)(lambda choice: made.append(choice))
+    for typed in ("--loud a.jpg no.png", "--loud yes a.jpg no.png", "a.jpg --loud -- no.png"):
+        assert call(look, *typed.split()).exit_code == 0
+    assert made == [Choice(files=("a.jpg", "no.png"), loud=True)] * 3
 
 
 def test_an_arm_that_the_base_makes_invalid_is_named() -> None:
