@@ -15,7 +15,6 @@ import click
 from mlp.interruption import Interrupted, interruptible
 from mlp.settings import ConfigError, Settings, SettingsError, field_choices, field_text
 
-
 # What pydantic reads as a boolean
 _TRUTH = {"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"}
 

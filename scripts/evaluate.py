@@ -16,6 +16,7 @@ def evaluate(config: EvaluateConfig) -> None:
 
     from mlp.serving import assessment
     from mlp.serving.packaged import load_packaged
+    from mlp.tracking.shell import tensorboard
     from mlp.tracking.store import KIND, open_store
 
     store = open_store(config.experiment_name)
@@ -26,7 +27,7 @@ def evaluate(config: EvaluateConfig) -> None:
         events = assessment.record(store, run, made, config.data, Path(config.runs_dir))
     click.echo(assessment.terminal(made))
     click.echo(f"\n{store.how_to_open(store.page(run))}")
-    click.echo(f"TensorBoard: tensorboard --logdir {config.runs_dir}")
+    click.echo(f"TensorBoard: {tensorboard(Path(config.runs_dir))}")
     click.echo(f"Written:     {events.resolve()}")
     click.echo(f"             run {run} of experiment {store.experiment_id}")
 

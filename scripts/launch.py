@@ -38,6 +38,7 @@ def launch(
     from mlp.study.suites import find_suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
     from mlp.tracking.opening import open_to_record
+    from mlp.tracking.shell import tensorboard
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
     base = base.filled(suite.base)
@@ -70,7 +71,7 @@ def launch(
     click.echo(f"\n{made.terminal}\n")
     click.echo(store.how_to_open(store.page(tracker.run_id)))
     click.echo("             with report.html and comparison.csv among its artifacts")
-    click.echo(f"TensorBoard: tensorboard --logdir {folder}")
+    click.echo(f"TensorBoard: {tensorboard(folder)}")
     click.echo(f"Written:     {tracker.folder.resolve()}")
     if failed:
         sys.exit(1)

@@ -16,10 +16,13 @@ import mlflow
 import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.tracking.context.registry import resolve_tags
 
 from mlp.tracking.pages import run_page
 from mlp.tracking.patience import Patience, patient
+from mlp.tracking.shell import command_line
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
 STUDY, DATA, PROCESS, DIVERGED = "mlp.study", "mlp.data", "mlp.process", "mlp.diverged"
@@ -28,6 +31,7 @@ NOTE = "mlflow.note.content"
 # Artifacts of a study's run: what it is made of, and what is said of it
 PLAN, SPLIT = "study.json", "split.csv"
 REPORT = ("report.html", "report.md", "comparison.csv", "scores.csv", "figures")
+_EXPERIMENT = "mlp"  # where nothing names another
 _UI = "http://127.0.0.1:5000"  # where `mlflow ui` serves
 COPIED = "Recorded before as "  # how the description of a copied run begins
 
@@ -143,7 +147,8 @@ class Store:
         if self.uri.startswith(("http://", "https://")):
             return f"MLflow:      {self.uri.rstrip('/')}/{page}"
         shown = f"{_UI}/{page}"
-        return f"MLflow:      mlflow ui --backend-store-uri {self.uri}\n             {shown}"
+        line = command_line("mlflow", "ui", "--backend-store-uri", self.uri)
+        return f"MLflow:      {line}\n             {shown}"
 
 
 def status_after(error: BaseException) -> Literal["FAILED", "KILLED"]:
@@ -175,8 +180,9 @@ def _quiet() -> None:
 def open_store(experiment_name: str, minutes: float = 5) -> Store:
     """Open the store that MLflow is set to use, made on first use: mlflow.db in this folder.
 
-    Under `mlflow run` the experiment and the run it chose are taken. A server that answers now and
-    then goes away is waited for, so many minutes. Raises MlflowException.
+    Under `mlflow run` the experiment and the run it chose are taken; else an empty name stands for
+    what MLflow's own variables name, or mlp. A server that answers now and then goes away is waited
+    for, so many minutes. Raises MlflowException.
     """
     _quiet()
     uri = mlflow.get_tracking_uri()
@@ -190,12 +196,32 @@ def open_store(experiment_name: str, minutes: float = 5) -> Store:
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
     experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
     if experiment is None:
+        experiment_name = experiment_name or _from_environment(client)
         found = client.get_experiment_by_name(experiment_name)
         if found is not None and found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
         experiment = found.experiment_id if found else client.create_experiment(experiment_name)
     patience = Patience(minutes)
     return Store(patient(client, uri, patience), experiment, uri, adopted, patience)
+
+
+def _from_environment(client: MlflowClient) -> str:
+    """The experiment that MLflow's variables name, as MLflow reads them, else mlp.
+
+    Raises MlflowException where they contradict one another.
+    """
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    number = os.environ.get("MLFLOW_EXPERIMENT_ID")
+    if not number:
+        return name or _EXPERIMENT
+    found: str = client.get_experiment(number).name
+    if name and name != found:
+        raise MlflowException(
+            f"MLFLOW_EXPERIMENT_ID is {number}, which is called {found!r}, and "
+            f"MLFLOW_EXPERIMENT_NAME is {name!r}: unset one of them",
+            INVALID_PARAMETER_VALUE,
+        )
+    return found
 
 
 def this_process() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import mlflow
 import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from pydantic import Field
 
 from mlp.config import MetricConfig, ReportConfig, RunConfig, StudyConfig, TrackingConfig
@@ -23,6 +25,8 @@ from mlp.options import (
     ReportChoice,
 )
 from mlp.settings import Settings
+from mlp.tracking.shell import tensorboard
+from mlp.tracking.store import open_store
 from scripts.ablation import ablation
 from scripts.audit import audit
 from scripts.command import SettingsCommand, command
@@ -106,7 +110,11 @@ def test_a_switch_leaves_a_file_alone() -> None:
         loud: bool = Field(False, description="")
 
     made: list[Settings] = []
-    look = command(Choice)(lambda choice: made.append(choice))
+
+    @command(Choice)
+    def look(choice: Choice) -> None:
+        made.append(choice)
+
     for typed in ("--loud a.jpg no.png", "--loud yes a.jpg no.png", "a.jpg --loud -- no.png"):
         assert call(look, *typed.split()).exit_code == 0
     assert made == [Choice(files=("a.jpg", "no.png"), loud=True)] * 3
@@ -207,7 +215,7 @@ def test_train_records_one_run_and_repeating_it_trains_nothing(
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED" and run.info.run_id in first.output
     assert "mlflow.parentRunId" not in run.data.tags
-    assert "mlflow ui" in first.output and "tensorboard --logdir runs" in first.output
+    assert "mlflow ui" in first.output and tensorboard(Path("runs")) in first.output
 
     again = call(train, *arguments)
     assert again.exit_code == 0 and "1 of 1 runs are recorded already" in again.output
@@ -219,6 +227,37 @@ def test_train_records_one_run_and_repeating_it_trains_nothing(
     assert afresh.exit_code == 0 and _table(afresh) == _table(first)
     newest = client.search_runs([experiment.experiment_id])[0]
     assert newest.data.metrics["final/accuracy"] == run.data.metrics["final/accuracy"]
+
+
+def test_what_is_to_be_typed_works_from_any_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "my runs"
+    words = shlex.split(tensorboard(Path("my runs")))
+    assert words == ["tensorboard", "--logdir", str(tmp_path / "work" / "my runs")]
+    mlflow.set_tracking_uri(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+    folder.mkdir()
+    shown = open_store("").how_to_open("#").splitlines()[0].removeprefix("MLflow:")
+    words = shlex.split(shown)
+    assert words == ["mlflow", "ui", "--backend-store-uri", mlflow.get_tracking_uri()]
+
+
+def test_what_is_given_names_the_experiment_then_the_environment(
+    fresh_database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def name(given: str, name: str = "", number: str = "") -> str:
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", number)
+        store = open_store(given)
+        return str(store.client.get_experiment(store.experiment_id).name)
+
+    assert name("") == "mlp"
+    assert name("", name="skin") == "skin"
+    assert name("", number="0") == name("", "Default", "0") == "Default"
+    assert name("mine", name="skin") == "mine"
+    assert name("mlp", "skin", "0") == "mlp"
+    with pytest.raises(MlflowException, match="No Experiment with id=77 exists"):
+        name("", number="77")
+    with pytest.raises(MlflowException, match="called 'Default', and MLFLOW_EXPERIMENT_NAME is"):
+        name("", "skin", "0")
 
 
 def _table(result: Result) -> list[str]:
