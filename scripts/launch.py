@@ -47,7 +47,8 @@ def launch(
     # A worker that dies leaves a run behind, which should not be that of the command
     single = len(suite.arms) * len(seeds) * len(folds) == 1 and executor.executor == "serial"
     index = index_of(base.changed({"fold": folds[0]}))
-    study = plan(suite, base, seeds, index, folds, here=executor.executor != "dask")
+    here, metric = executor.executor != "dask", report_config.metric
+    study = plan(suite, base, seeds, index, folds, here, metric)
     notes = remarks(study.index, base, study_config.folds)
     for line in notes:
         click.echo(f"Note: {line}", err=True)

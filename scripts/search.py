@@ -53,6 +53,7 @@ def search(
     index = index_of(base.changed({"fold": f"1/{config.folds}"}))
     base = resolve(resolve_device(base), index)
     sought = Search(config, space, base, index, report.metric)
+    sought.check()
     folder = Path(tracking.runs_dir)
     store = open_to_record(tracking)
     name = f"search on {index.name}"

@@ -27,6 +27,8 @@ from mlp.serving.choice import Choice
 from mlp.serving.duel import Duel, fight
 from mlp.serving.evaluation import Evaluated, evaluate
 from mlp.serving.packaged import CHAMPION, SEALED_AS, NoSuchModel, Packaged, load_packaged
+from mlp.settings import SettingsError
+from mlp.study.resampling import require
 from mlp.tracking.packaging import Packager, model_files
 from mlp.tracking.recorded import RecordedStudy, read_split
 from mlp.tracking.store import Store
@@ -274,7 +276,12 @@ def _compare(store: Store, source: _Source, made: Registration) -> tuple[Duel | 
     answers = [evaluate(each, index, unseen) for each in (made.ensemble, champion.ensemble)]
     if answers[0] is None or answers[1] is None:
         return None, "there is no validation image that neither of them trained on"
-    return fight(answers[0].evaluation, answers[1].evaluation, made.metric), ""
+    challenger, other = answers[0].evaluation, answers[1].evaluation
+    try:
+        require(made.metric, challenger.present, " that neither of them trained on")
+    except SettingsError as error:
+        return None, str(error)
+    return fight(challenger, other, made.metric), ""
 
 
 def _test(store: Store, source: _Source, made: Registration) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -30,8 +31,10 @@ from mlp.tracking.store import open_store
 from scripts.ablation import ablation
 from scripts.audit import audit
 from scripts.command import SettingsCommand, command
+from scripts.evaluate import evaluate
 from scripts.init import init
 from scripts.predict import predict
+from scripts.register import register
 from scripts.report import report
 from scripts.train import train
 from tests.conftest import write_image
@@ -401,6 +404,39 @@ def test_leaks_can_end_a_study_or_be_left_out(image_tree: Path, fresh_database: 
     assert "unseen" not in dropped.output
     fold = call(train, *arguments, "--on-leak", "error", "--fold", "1/3")
     assert fold.exit_code == 0 and "copies of an image in one fold" in fold.output
+
+
+def test_a_metric_that_the_split_does_not_define_is_refused_before_and_after_training(
+    image_tree: Path, fresh_database: None
+) -> None:
+    for name in ("blue", "green"):
+        shutil.rmtree(image_tree / "val" / name)
+    arguments = ["--data", str(image_tree), *QUICK, "--seeds", "1"]
+    told = "metric: roc_auc compares images of a class with those of others"
+    refused = call(init, *arguments, "--metric", "roc_auc")
+    assert refused.exit_code == 2 and told in refused.output.splitlines()[-1]
+    assert not mlflow.search_runs(search_all_experiments=True).size
+    assert call(init, *arguments, "--metric", "macro_f1").exit_code == 0
+    for again in (report, register):
+        result = call(again, "--metric", "roc_auc")
+        assert result.exit_code == 2 and told in result.output.splitlines()[-1]
+        assert "seed 0, are all of class 'red'" in result.output
+    where = [mlflow.get_experiment_by_name("mlp").experiment_id]
+    model = mlflow.search_logged_models(where, output_format="list")[0].model_id
+    shown = call(evaluate, "--model", f"models:/{model}", "--data", str(image_tree))
+    assert shown.exit_code == 0
+    assert "Note: all images are of class 'red': no roc_auc." in shown.output
+
+
+def test_a_metric_is_refused_for_the_seed_that_draws_no_image_of_a_class(
+    tmp_path: Path, fresh_database: None
+) -> None:
+    root = tmp_path / "rare"
+    _images(root / "often", 40)
+    _images(root / "rare", 2)
+    arguments = ["--data", str(root), *QUICK, "--seeds", "1", "--seed", "0"]
+    result = call(init, *arguments, "--metric", "roc_auc")
+    assert result.exit_code == 2 and "images of seed 0 are all of class 'often'" in result.output
 
 
 def test_an_audit_is_recorded_and_strict_ends_with_3(
