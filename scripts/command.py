@@ -94,6 +94,8 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
                     err=True,
                 )
                 sys.exit(interruption.exit_code)
+            except click.ClickException:
+                raise
             except Exception as error:
                 _explain(error)
 

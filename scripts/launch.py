@@ -33,7 +33,7 @@ def launch(
     from mlp.data.dataset import index_of
     from mlp.data.remarks import remarks
     from mlp.study import report
-    from mlp.study.execution import cluster, divide, run
+    from mlp.study.execution import check_scheduler, cluster, divide, run
     from mlp.study.planning import plan
     from mlp.study.suites import find_suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
@@ -41,6 +41,7 @@ def launch(
     from mlp.tracking.shell import tensorboard
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
+    check_scheduler(executor)
     base = base.filled(suite.base)
     base = base.changed({"threads": divide(executor, base.threads)[1]})
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
