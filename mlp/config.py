@@ -316,9 +316,9 @@ class ExperimentConfig(Settings):
     """Where in MLflow this project works."""
 
     experiment_name: str = Field(
-        "mlp",
-        min_length=1,
-        description="MLflow experiment; under `mlflow run`, its --experiment-name decides",
+        "",
+        description="MLflow experiment; empty: that of MLFLOW_EXPERIMENT_NAME or "
+        "MLFLOW_EXPERIMENT_ID, else mlp; under `mlflow run`, its --experiment-name decides",
     )
 
 

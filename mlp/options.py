@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from mlp.config import MAX_FOLDS, ExperimentConfig, RunConfig, TrackingConfig
 from mlp.settings import Settings
@@ -75,6 +76,16 @@ class SearchConfig(Settings):
     confirm_seeds: int = Field(3, ge=1, le=1000, description="fresh seeds of that study")
 
 
+_ADDRESS = re.compile(r"(?:(?:tcp|tls|wss?)://)?(?:\[[\w:.%]+\]|[\w.-]+):([0-9]{1,5})")
+
+
+def _check_address(value: str) -> str:
+    found = _ADDRESS.fullmatch(value)
+    if value and not (found and 1 <= int(found[1]) <= 65535):
+        raise ValueError("not an address")
+    return value
+
+
 class ExecutorConfig(Settings):
     """Where the seeds (and folds) of a study train."""
 
@@ -90,8 +101,12 @@ class ExecutorConfig(Settings):
         description="processes of the executor of that name; 0: as many as there are physical "
         "cores for, by threads",
     )
-    address: str = Field(
-        "", description="Dask scheduler of the executor dask, such as tcp://10.0.0.5:8786"
+    address: Annotated[str, AfterValidator(_check_address)] = Field(
+        "",
+        description="Dask scheduler of the executor dask, such as tcp://10.0.0.5:8786",
+        json_schema_extra={
+            "expected": "the address of a Dask scheduler, such as tcp://10.0.0.5:8786"
+        },
     )
 
     @model_validator(mode="after")

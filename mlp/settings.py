@@ -67,6 +67,8 @@ def _explain(settings: type[Settings], name: str, problem: dict[str, Any]) -> st
         message = f"should be {expected}"
     elif choices:
         message = f"should be one of {', '.join(choices)}"
+    elif settings.model_fields[name].annotation is bool:
+        message = "should be true or false"
     else:
         message = message.replace("Input should", "should")
     return f"{message}; {brief(field_text(problem['input']))} was given"

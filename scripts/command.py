@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,6 +19,26 @@ from mlp.escaping import lines
 from mlp.interruption import Interrupted, interruptible
 from mlp.settings import ConfigError, Settings, SettingsError, field_choices, field_text
 from mlp.temporary import own_temporary_folder
+
+# What pydantic reads as a boolean
+_TRUTH = {"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"}
+
+
+class Switch(click.Option):
+    """A boolean: `--strict`, `--no-strict`, or with a value, as `mlflow run` passes it."""
+
+    @property
+    def yes(self) -> str:
+        """The name that turns it on, or has a value after it."""
+        return str(self.opts[0])
+
+    @property
+    def no(self) -> str:
+        """The name that turns it off."""
+        return f"--no-{self.yes.removeprefix('--')}"
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        return f"{self.yes} / {self.no}", self.help or ""
 
 
 class SettingsCommand(click.Command):
@@ -33,6 +53,38 @@ class SettingsCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         with _shown_as_text():
             return super().invoke(ctx)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, list(self._with_values(args)))
+
+    def _with_values(self, args: Sequence[str]) -> Iterator[str]:
+        """The arguments with a value after each switch.
+
+        The word after a switch is its value if it can be one. Where words may stand alone (the
+        files of `predict`), another word is one of those; else it is a wrong value.
+        """
+        switches = [p for p in self.params if isinstance(p, Switch)]
+        yes, no = {s.yes for s in switches}, {s.no: s.yes for s in switches}
+        valued = {name for p in self.params if isinstance(p, click.Option) for name in p.opts}
+        alone = any(isinstance(p, click.Argument) for p in self.params)
+        left = list(args)
+        while left:
+            word = left.pop(0)
+            if word == "--":
+                yield from [word, *left]
+                return
+            if word in yes:
+                follows = left[0] if left else "--"
+                own = follows.lower() in _TRUTH or not (alone or follows.startswith("-"))
+                yield from (word, left.pop(0) if own else "true")
+            elif word in no:
+                yield from (no[word], "false")
+            elif word.partition("=")[0] in no:
+                raise click.UsageError(f"{word.partition('=')[0]} takes no value")
+            else:
+                yield word
+                if word in valued and left:
+                    yield left.pop(0)
 
 
 @contextmanager
@@ -64,6 +116,8 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
                     "to go on."
                 )
                 sys.exit(interruption.exit_code)
+            except click.ClickException:
+                raise
             except Exception as error:
                 _explain(error)
 
@@ -94,9 +148,9 @@ def _parameter(group: type[Settings], name: str) -> click.Parameter:
     choices = field_choices(group, name)
     metavar = "[" + "|".join(choices) + "]" if choices else None
     if metavar is None:
-        kinds = {bool: "[true|false]", int: "INTEGER", float: "NUMBER"}
-        metavar = kinds.get(type(field.default), "TEXT")
-    return click.Option(
+        metavar = {int: "INTEGER", float: "NUMBER"}.get(type(field.default), "TEXT")
+    kind = Switch if isinstance(field.default, bool) else click.Option
+    return kind(
         [f"--{name.replace('_', '-')}", name],
         type=str,
         metavar=metavar,

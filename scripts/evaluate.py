@@ -15,6 +15,7 @@ def evaluate(config: EvaluateConfig) -> None:
 
     from mlp.serving import assessment
     from mlp.serving.packaged import load_packaged
+    from mlp.tracking.shell import tensorboard
     from mlp.tracking.store import KIND, open_store
 
     store = open_store(config.experiment_name)
@@ -25,7 +26,7 @@ def evaluate(config: EvaluateConfig) -> None:
         events = assessment.record(store, run, made, config.data, Path(config.runs_dir))
     console.out(assessment.terminal(made))
     console.out(f"\n{store.how_to_open(store.page(run))}")
-    console.out(f"TensorBoard: tensorboard --logdir {config.runs_dir}")
+    console.out(f"TensorBoard: {tensorboard(Path(config.runs_dir))}")
     console.out(f"Written:     {events.resolve()}")
     console.out(f"             run {run} of experiment {store.experiment_id}")
 

@@ -33,20 +33,23 @@ def launch(
     from mlp.data.dataset import index_of
     from mlp.data.remarks import remarks
     from mlp.study import report
-    from mlp.study.execution import cluster, divide, run
+    from mlp.study.execution import check_scheduler, cluster, divide, run
     from mlp.study.planning import plan
     from mlp.study.suites import find_suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
     from mlp.tracking.opening import open_to_record
+    from mlp.tracking.shell import tensorboard
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
+    check_scheduler(executor)
     base = base.filled(suite.base)
     base = base.changed({"threads": divide(executor, base.threads)[1]})
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
     # A worker that dies leaves a run behind, which should not be that of the command
     single = len(suite.arms) * len(seeds) * len(folds) == 1 and executor.executor == "serial"
     index = index_of(base.changed({"fold": folds[0]}))
-    study = plan(suite, base, seeds, index, folds, here=executor.executor != "dask")
+    here, metric = executor.executor != "dask", report_config.metric
+    study = plan(suite, base, seeds, index, folds, here, metric)
     notes = remarks(study.index, base, study_config.folds)
     for note in notes:
         console.err(f"Note: {line(note)}")
@@ -70,7 +73,7 @@ def launch(
     console.out(f"\n{made.terminal}\n")
     console.out(store.how_to_open(store.page(tracker.run_id)))
     console.out("             with report.html and comparison.csv among its artifacts")
-    console.out(f"TensorBoard: tensorboard --logdir {folder}")
+    console.out(f"TensorBoard: {tensorboard(folder)}")
     console.out(f"Written:     {tracker.folder.resolve()}")
     if failed:
         sys.exit(1)

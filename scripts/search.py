@@ -37,6 +37,7 @@ def search(
     from mlp.learning.learner import resolve_device
     from mlp.settings import SettingsError
     from mlp.study import search_page
+    from mlp.study.execution import check_scheduler
     from mlp.study.recipes import begin_with
     from mlp.study.search import Search, arm_of, run_search, top
     from mlp.study.space import find_space
@@ -48,10 +49,12 @@ def search(
     if base.fold != "none":
         raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
     space = find_space(config.space)
+    check_scheduler(executor)
     base = begin_with(recipe.recipe, base).filled(space.base)
     index = index_of(base.changed({"fold": f"1/{config.folds}"}))
     base = resolve(resolve_device(base), index)
     sought = Search(config, space, base, index, report.metric)
+    sought.check()
     folder = Path(tracking.runs_dir)
     store = open_to_record(tracking)
     name = f"search on {index.name}"

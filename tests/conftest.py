@@ -41,8 +41,8 @@ def _database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Cache, tracking store and working directory of each test are its own."""
     monkeypatch.setenv("MLP_CACHE", str(tmp_path / "cache"))
-    for name in ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_TRACKING_URI"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("RUN_ID", "EXPERIMENT_ID", "EXPERIMENT_NAME", "TRACKING_URI"):
+        monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)

@@ -59,7 +59,7 @@ def test_unknown_key_like_no_other_lists_what_is_known() -> None:
         ("monitor", "val/f1", "one of val/loss, val/accuracy, val/macro_f1, val/balanced_accuracy"),
         ("image_size", "big", "auto, or a number of pixels from 1 to 1024"),
         ("image_size", 1025, "auto, or a number of pixels from 1 to 1024"),
-        ("batch_norm", "maybe", "valid boolean"),
+        ("batch_norm", "maybe", "should be true or false"),
         ("seed", -1, "greater than or equal to 0"),
         ("seed", MAX_SEED + 1, str(MAX_SEED)),
         ("early_stopping_patience", -1, "greater than or equal to 0"),

@@ -25,6 +25,11 @@ class Evaluation:
     classes: tuple[str, ...]
 
     @property
+    def present(self) -> list[str]:
+        """The classes that there are images of."""
+        return [self.classes[label] for label in np.unique(self.labels)]
+
+    @property
     def predicted(self) -> NDArray[np.int64]:
         """The most probable class of each image (N,)."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)

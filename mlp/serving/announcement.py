@@ -110,6 +110,8 @@ def _what(made: Registration) -> list[str]:
     known = choice.held_out
     if known is None:
         lines.append("No validation score of its own: no image validated all of its runs.")
+    elif len(known.present) < METRICS[made.metric].classes:
+        lines.append("No validation score of its own: images of one class validated all its runs.")
     else:
         low, high = interval(known, made.metric)
         lines.append(

@@ -152,6 +152,10 @@ def _table(made: Assessment) -> list[tuple[str, str, str]]:
 
 def _notes(made: Assessment) -> list[str]:
     scores, notes = made.scores, []
+    undefined = [name for name in METRICS if name not in scores]
+    if undefined:
+        only = ", ".join(made.evaluated.evaluation.present)
+        notes.append(f"Note: all images are of class {only!r}: no {', '.join(undefined)}.")
     seen = scores.get(TRAINED_ON)
     if seen is None:
         notes.append("Note: it is not recorded which images the model was trained on.")

@@ -28,6 +28,8 @@ from mlp.serving.choice import Choice
 from mlp.serving.duel import Duel, fight
 from mlp.serving.evaluation import Evaluated, evaluate
 from mlp.serving.packaged import CHAMPION, SEALED_AS, NoSuchModel, Packaged, load_packaged
+from mlp.settings import SettingsError
+from mlp.study.resampling import require
 from mlp.tracking.packaging import Packager, model_files
 from mlp.tracking.recorded import RecordedStudy, read_split
 from mlp.tracking.store import Store
@@ -178,7 +180,7 @@ def trained_on(store: Store, run_ids: Sequence[str]) -> set[str] | None:
 def _model_of(store: Store, run_id: str) -> str:
     outputs = store.client.get_run(run_id).outputs
     if outputs is None or not outputs.model_outputs:
-        raise NoSuchModel(f"run {run_id} has no model; train it again with --retrain true")
+        raise NoSuchModel(f"run {run_id} has no model; train it again with --retrain")
     return f"models:/{outputs.model_outputs[0].model_id}"
 
 
@@ -275,7 +277,12 @@ def _compare(store: Store, source: _Source, made: Registration) -> tuple[Duel | 
     answers = [evaluate(each, index, unseen) for each in (made.ensemble, champion.ensemble)]
     if answers[0] is None or answers[1] is None:
         return None, "there is no validation image that neither of them trained on"
-    return fight(answers[0].evaluation, answers[1].evaluation, made.metric), ""
+    challenger, other = answers[0].evaluation, answers[1].evaluation
+    try:
+        require(made.metric, challenger.present, " that neither of them trained on")
+    except SettingsError as error:
+        return None, str(error)
+    return fight(challenger, other, made.metric), ""
 
 
 def _test(store: Store, source: _Source, made: Registration) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from mlp.escaping import line
 from mlp.escaping import markdown as _escape
 from mlp.study.comparison import VERDICT_FROM, Comparison, family, unpaired
-from mlp.study.evidence import Judge, overlap_of, resample
+from mlp.study.evidence import Judge, overlap_of, require_defined, resample
 from mlp.study.resampling import METRICS
 from mlp.study.wording import NONE, Wording
 from mlp.tracking.recorded import NoSuchStudy, RecordedRun, RecordedStudy
@@ -34,7 +34,13 @@ class Between:
 
 
 def between(first: RecordedStudy, second: RecordedStudy, metric: str) -> Between:
-    """Compare two studies arm by arm. Raises NoSuchStudy when they have no arm in common."""
+    """Compare two studies arm by arm.
+
+    Raises NoSuchStudy when they have no arm in common, and SettingsError where the validation
+    images of one do not define the metric.
+    """
+    for study in (first, second):
+        require_defined(study, metric)
     names = [str(arm["name"]) for arm in first.arms]
     theirs = {str(arm["name"]) for arm in second.arms}
     common = [name for name in names if name in theirs]

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from mlp.study.comparison import Comparison, compare, family
 from mlp.study.dynamics import TARGET_SHARE, Dynamics, dynamics, learned
-from mlp.study.resampling import METRICS, Metric, draws
+from mlp.study.resampling import METRICS, Metric, draws, require
 from mlp.tracking.recorded import RecordedRun, RecordedStudy
 
 Floats = NDArray[np.float64]
@@ -118,7 +118,11 @@ class Evidence:
 
 
 def weigh(study: RecordedStudy, metric: str) -> Evidence:
-    """The evidence of a recorded study by one of `resampling.METRICS`."""
+    """The evidence of a recorded study by one of `resampling.METRICS`.
+
+    Raises SettingsError where its validation images do not define that.
+    """
+    require_defined(study, metric)
     measure = METRICS[metric]
     overlap = overlap_of(study)
     scores, replicates = resample(study, measure, shared=overlap is None)
@@ -153,6 +157,15 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
     factorials = tuple(_factorial(study.arms, judge))
     evidence = Evidence(study, metric, tuple(arms), factorials, overlap, None)
     return replace(evidence, lead=_lead(evidence, judge))
+
+
+def require_defined(study: RecordedStudy, metric: str) -> None:
+    """Raise SettingsError where a metric is not defined on the images that validated a run."""
+    for run in study.runs:
+        if run.evaluation is not None:
+            fold = "" if run.fold == "none" else f", fold {run.fold}"
+            of = f" of {study.name}, seed {run.seed}{fold},"
+            require(metric, run.evaluation.present, of)
 
 
 def overlap_of(study: RecordedStudy) -> float | None:

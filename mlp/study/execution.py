@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import psutil
 
 from mlp.config import RunConfig
 from mlp.options import ExecutorConfig
-from mlp.settings import SettingsError
 from mlp.study.planning import Datasets, Study
 from mlp.study.progress import Progress, Received
 from mlp.study.runner import train_piece
@@ -23,6 +25,7 @@ from mlp.tracking.mlflow_tracker import MlflowTracker
 if TYPE_CHECKING:
     from distributed import Client
 
+_ANSWER_SECONDS = 5  # within which a scheduler says what it is
 _CONNECT_SECONDS = 15
 _MEMORY_MEASURES = ("target", "spill", "pause", "terminate")
 
@@ -43,11 +46,58 @@ def divide(config: ExecutorConfig, threads: int) -> tuple[int, int]:
     return 0, threads or (1 if config.executor == "dask" else 0)
 
 
+def check_scheduler(config: ExecutorConfig) -> None:
+    """Raise ClusterLost where the executor needs a Dask scheduler and none of this version answers.
+
+    Nothing is waited for longer than some seconds, and nothing is left open.
+    """
+    if config.executor != "dask":
+        return
+    import distributed
+
+    place = urlsplit(config.address if "://" in config.address else f"tcp://{config.address}")
+    try:
+        # A port that nobody listens on refuses at once, which Dask would take for a slow start
+        socket.create_connection((place.hostname or "", place.port or 0), _ANSWER_SECONDS).close()
+    except OSError as error:
+        raise ClusterLost(_no_answer(config, error.strerror or str(error))) from None
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        found = asyncio.run(asyncio.wait_for(_versions(config.address), _ANSWER_SECONDS))
+        theirs = found["packages"]["distributed"]
+    except Exception as error:
+        # Another program may answer anything, and be taken for a message of any length
+        tls = f": {error}" if config.address.startswith(("tls", "wss")) else ""
+        reason = f"what listens there does not answer as one{tls}"
+        raise ClusterLost(_no_answer(config, reason)) from None
+    if theirs != distributed.__version__:
+        raise ClusterLost(
+            f"the scheduler at {config.address} is of Dask {theirs}, this is "
+            f"{distributed.__version__}: install the same requirements.txt there and start it again"
+        )
+
+
+async def _versions(address: str) -> Any:
+    from distributed.core import rpc
+    from distributed.security import Security
+
+    arguments = Security().get_connection_args("client")
+    async with rpc(address, timeout=_ANSWER_SECONDS, connection_args=arguments) as scheduler:
+        return await scheduler.versions()
+
+
+def _no_answer(config: ExecutorConfig, reason: str) -> str:
+    return (
+        f"address: no Dask scheduler answers at {config.address!r} ({reason}); "
+        "`python -m dask scheduler` starts one and prints its address"
+    )
+
+
 @contextmanager
 def cluster(config: ExecutorConfig, base: RunConfig) -> Iterator[Client | None]:
     """A connection to the workers that a study trains with, None for this process.
 
-    Raises SettingsError where no scheduler answers.
+    Raises ClusterLost where no scheduler answers.
     """
     if config.executor == "serial":
         yield None
@@ -65,10 +115,7 @@ def cluster(config: ExecutorConfig, base: RunConfig) -> Iterator[Client | None]:
         try:
             client = Client(config.address, timeout=_CONNECT_SECONDS, set_as_default=False)
         except (OSError, TypeError, ValueError) as error:
-            raise SettingsError(
-                f"address: no Dask scheduler answers at {config.address!r} ({error}); "
-                "`python -m dask scheduler` starts one and prints its address"
-            ) from None
+            raise ClusterLost(_no_answer(config, str(error))) from None
         with client:
             yield client
         return

@@ -16,6 +16,7 @@ from mlp.data.split import is_drawn
 from mlp.data.split_file import split_table
 from mlp.learning.learner import resolve_device
 from mlp.study.identity import identity, label
+from mlp.study.resampling import require
 from mlp.study.suite import Suite, arm_config
 from mlp.tracking.interface import RunSpec
 
@@ -89,11 +90,13 @@ def plan(
     index: Index,
     folds: Sequence[str] = ("none",),
     here: bool = True,
+    metric: str = "accuracy",
 ) -> Study:
     """Decide all runs of a study before the first one starts, on this machine or elsewhere.
 
     Decodes the images, so that damaged ones are known and listed. Raises DataError; SettingsError
-    for an arm that is not valid or a device that is not there.
+    for an arm that is not valid, a device that is not there, or a metric that the validation images
+    of a seed (and fold) do not define.
     """
     base = resolve_device(base, here)
     configs = [
@@ -106,7 +109,7 @@ def plan(
     kinds = {(config.image_size, config.channels): config for _, config in configs}
     for config in kinds.values():
         index, _ = load(source, config)
-    digest = index.digest
+    digest, labels = index.digest, index.usable["class"].to_numpy()
     varied = tuple(dict.fromkeys(name for arm in suite.arms for name in arm.changes))
     counts: dict[object, tuple[int, int]] = {}
     specs = []
@@ -115,9 +118,15 @@ def plan(
         if key not in counts:
             drawn = split_of(index, config)
             counts[key] = len(drawn.train), len(drawn.val)
+            require(metric, set(labels[drawn.val]), _whose(index, config))
         data = index.name, digest, index.classes, *counts[key]
         specs.append(RunSpec(name, config, identity(config, digest), *data, varied))
     return Study(suite, resolve(base, source), tuple(seeds), source, index, tuple(specs))
+
+
+def _whose(index: Index, config: RunConfig) -> str:
+    fold = "" if config.fold == "none" else f", fold {config.fold}"
+    return f" of seed {config.seed}{fold}" if is_own(index, config) else ""
 
 
 def is_own(index: Index, config: RunConfig) -> bool:

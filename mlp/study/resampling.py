@@ -6,13 +6,14 @@ equal to scikit-learn's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mlp.learning.scores import Evaluation
+from mlp.settings import SettingsError
 
 Floats = NDArray[np.float64]
 Weighted = Callable[[Evaluation, NDArray[np.float32]], Floats]
@@ -24,11 +25,15 @@ _BLOCK = 2**22
 
 @dataclass(frozen=True)
 class Metric:
-    """A score by which arms are compared: `weighted` takes weights (R, N) and gives scores (R,)."""
+    """A score by which arms are compared: `weighted` takes weights (R, N) and gives scores (R,).
+
+    It is not defined on images of fewer than `classes` classes.
+    """
 
     higher_is_better: bool
     percent: bool  # shown in percent and percentage points, else in its own unit (nats)
     weighted: Weighted
+    classes: int = 1
 
     def scores(self, result: Evaluation, weights: Iterator[NDArray[np.float32]]) -> Floats:
         """The score of each resample, block by block."""
@@ -37,6 +42,20 @@ class Metric:
     def score(self, result: Evaluation) -> float:
         """The score of the images as they are."""
         return float(self.weighted(result, np.ones((1, len(result.labels)), np.float32))[0])
+
+
+def require(metric: str, classes: Collection[str], whose: str) -> None:
+    """Raise SettingsError where a metric is not defined on images of these classes.
+
+    `whose` images they are, in words: `of seed 3`.
+    """
+    if len(classes) < METRICS[metric].classes:
+        defined = [name for name, other in METRICS.items() if other.classes <= len(classes)]
+        raise SettingsError(
+            f"metric: {metric} compares images of a class with those of others, and the validation "
+            f"images{whose} are all of class {', '.join(classes)!r}; choose one of "
+            f"{', '.join(defined)}, or validate on images of all classes"
+        )
 
 
 def draws(images: int, resamples: int = RESAMPLES, seed: int = 0) -> Iterator[NDArray[np.float32]]:
@@ -120,5 +139,5 @@ METRICS: dict[str, Metric] = {
     "macro_f1": Metric(True, True, _macro_f1),
     "balanced_accuracy": Metric(True, True, _balanced_accuracy),
     "log_loss": Metric(False, False, _log_loss),
-    "roc_auc": Metric(True, True, _roc_auc),
+    "roc_auc": Metric(True, True, _roc_auc, classes=2),
 }

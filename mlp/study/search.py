@@ -27,7 +27,7 @@ from mlp.options import SearchConfig
 from mlp.processes import is_gone, this_process
 from mlp.settings import SettingsError
 from mlp.study.identity import label
-from mlp.study.planning import plan
+from mlp.study.planning import Study, plan
 from mlp.study.progress import SearchProgress
 from mlp.study.resampling import METRICS
 from mlp.study.runner import Stopped, run_together
@@ -68,6 +68,20 @@ class Search:
     def confirmation(self) -> str:
         """Name of the study that trains the best again."""
         return f"best-of-{self.space.name}"
+
+    @property
+    def folds(self) -> list[str]:
+        """The folds that score a trial."""
+        return [f"{number}/{self.config.folds}" for number in range(1, self.config.folds + 1)]
+
+    def check(self) -> None:
+        """Raise SettingsError where the base cannot be trained, or a fold gives no score."""
+        self.plan(Arm("base", {}, ""))
+
+    def plan(self, arm: Arm) -> Study:
+        """The runs of a trial. Raises DataError, SettingsError."""
+        suite, seeds = Suite(self.label, "", (arm,)), (self.base.seed,)
+        return plan(suite, self.base, seeds, self.index, self.folds, metric=self.metric)
 
     @property
     def maximize(self) -> bool:
@@ -194,9 +208,7 @@ def _train(
     progress: SearchProgress,
 ) -> str:
     """Train and score a trial, and tell the study; what became of it."""
-    arm = arm_of(trial, search.space)
-    suite = Suite(search.label, "", (arm,))
-    folds = [f"{number}/{search.config.folds}" for number in range(1, search.config.folds + 1)]
+    arm, folds = arm_of(trial, search.space), search.folds
     watched = search.metric if search.metric in ("macro_f1", "balanced_accuracy") else "accuracy"
     watched = "loss" if search.metric == "log_loss" else watched
 
@@ -214,8 +226,7 @@ def _train(
             )
 
     try:
-        trained = plan(suite, search.base, (search.base.seed,), search.index, folds)
-        outcomes = run_together(trained, tracker, progress, watch)
+        outcomes = run_together(search.plan(arm), tracker, progress, watch)
     except (Stopped, SettingsError) as error:
         # Settings that do not go together: batch norm and batches of one image
         study.tell(trial, state=TrialState.PRUNED)

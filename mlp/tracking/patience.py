@@ -51,6 +51,11 @@ class Patience:
     minutes: float
 
 
+def connect(uri: str, patience: Patience) -> MlflowClient:
+    """A patient client, which waits for a locked database from the beginning on."""
+    return patient(_wait_for(partial(MlflowClient, uri), uri, patience), uri, patience)
+
+
 def patient(client: MlflowClient, uri: str, patience: Patience) -> MlflowClient:
     """The client, whose calls wait while the server of that URI is away, or the database locked.
 
@@ -73,15 +78,7 @@ class _Once:
 
 class _Patient:
     def __init__(self, client: MlflowClient, uri: str, patience: Patience) -> None:
-        self._client, self._patience = client, patience
-        if is_server(uri):
-            self._where, self._state = f"the tracking server {masked(uri)}", _SERVER_STATE
-            self._said_at = 1
-            self._may_pass: Callable[[BaseException], bool] = is_away
-        else:
-            self._where, self._state = f"the database {masked(uri)}", _DATABASE_STATE
-            self._said_at = 0  # SQLite has waited by itself
-            self._may_pass = is_locked
+        self._client, self._uri, self._patience = client, uri, patience
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
@@ -130,22 +127,30 @@ class _Patient:
         return str(self._wait_for(download))
 
     def _wait_for(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        since, attempt = time.monotonic(), 0
-        while True:
-            try:
-                answer = call(*args, **options)
-            except Exception as error:  # SQLAlchemy's as well, which MLflow hides in some calls
-                if not self._may_pass(error):
-                    raise
-                if time.monotonic() - since > 60 * self._patience.minutes:
-                    raise ServerAway(
-                        f"{self._where} {self._state[1]} for {self._patience.minutes:g} minutes"
-                    ) from error
-                if attempt == self._said_at:
-                    console.out(f"{self._where} {self._state[0]}: waiting for it")
-                time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
-                attempt += 1
-                continue
-            if attempt > self._said_at:
-                console.out(f"{self._where} answers again")
-            return answer
+        return _wait_for(partial(call, *args, **options), self._uri, self._patience)
+
+
+def _wait_for(call: Callable[[], Any], uri: str, patience: Patience) -> Any:
+    if is_server(uri):
+        where, state, may_pass = f"the tracking server {masked(uri)}", _SERVER_STATE, is_away
+        quiet = 1  # tries without a word
+    else:
+        where, state, may_pass = f"the database {masked(uri)}", _DATABASE_STATE, is_locked
+        quiet = 0  # SQLite has waited by itself
+    since, attempt = time.monotonic(), 0
+    while True:
+        try:
+            answer = call()
+        except Exception as error:  # SQLAlchemy's as well, which MLflow hides in some calls
+            if not may_pass(error):
+                raise
+            if time.monotonic() - since > 60 * patience.minutes:
+                raise ServerAway(f"{where} {state[1]} for {patience.minutes:g} minutes") from error
+            if attempt == quiet:
+                console.out(f"{where} {state[0]}: waiting for it")
+            time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+            attempt += 1
+            continue
+        if attempt > quiet:
+            console.out(f"{where} answers again")
+        return answer

@@ -14,13 +14,15 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.tracking.context.registry import resolve_tags
 
 from mlp.escaping import line, masked
 from mlp.processes import is_gone, this_process
 from mlp.tracking.database import UnusableStore, database_file, ready
 from mlp.tracking.pages import run_page
-from mlp.tracking.patience import Patience, is_server, patient
+from mlp.tracking.patience import Patience, connect, is_server
+from mlp.tracking.shell import command_line
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
 STUDY, DATA, PROCESS = "mlp.study", "mlp.data", "mlp.process"
@@ -30,6 +32,7 @@ NOTE = "mlflow.note.content"
 # Artifacts of a study's run: what it is made of, and what is said of it
 PLAN, SPLIT = "study.json", "split.csv"
 REPORT = ("report.html", "report.md", "comparison.csv", "scores.csv", "figures")
+_EXPERIMENT = "mlp"  # where nothing names another
 _UI = "http://127.0.0.1:5000"  # where `mlflow ui` serves
 COPIED = "Recorded before as "  # how the description of a copied run begins
 
@@ -154,7 +157,8 @@ class Store:
         if self.uri.startswith(("http://", "https://")):
             return f"MLflow:      {self.address.rstrip('/')}/{page}"
         shown = f"{_UI}/{page}"
-        return f"MLflow:      mlflow ui --backend-store-uri {self.address}\n             {shown}"
+        line = command_line("mlflow", "ui", "--backend-store-uri", self.address)
+        return f"MLflow:      {line}\n             {shown}"
 
 
 def status_after(error: BaseException) -> Literal["FAILED", "KILLED"]:
@@ -167,7 +171,7 @@ def reopen(uri: str, experiment_id: str, minutes: float) -> Store:
     mlflow.set_tracking_uri(uri)
     _quiet()
     patience = Patience(minutes)
-    return Store(patient(MlflowClient(uri), uri, patience), experiment_id, uri, None, patience)
+    return Store(connect(uri, patience), experiment_id, uri, None, patience)
 
 
 def _quiet() -> None:
@@ -188,9 +192,10 @@ def _quiet() -> None:
 def open_store(experiment_name: str, minutes: float = 5) -> Store:
     """Open the store that MLflow is set to use, made on first use: mlflow.db in this folder.
 
-    Under `mlflow run` the experiment and the run it chose are taken. A server that answers now and
-    then goes away is waited for, so many minutes, and so is a database that is locked. Raises
-    UnusableStore, MlflowException, ServerAway, OSError.
+    Under `mlflow run` the experiment and the run it chose are taken; else an empty name stands for
+    what the variables of MLflow name, or mlp. A server that answers now and then goes away is
+    waited for, so many minutes, and so is a database that is locked. Raises UnusableStore,
+    MlflowException, ServerAway, OSError.
     """
     _quiet()
     uri = mlflow.get_tracking_uri()
@@ -202,18 +207,19 @@ def open_store(experiment_name: str, minutes: float = 5) -> Store:
     # Taken out, or whatever this process starts would log into the same run
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
     patience = Patience(minutes)
-    client = MlflowClient(uri)
-    waiting = patient(client, uri, patience)
     with ready(path, minutes) if path is not None else nullcontext():
+        client = connect(uri, patience)
         experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
         if experiment is None:
             # A server that was never there is not waited for
-            experiment = _experiment(client if is_server(uri) else waiting, experiment_name)
-    return Store(waiting, experiment, uri, adopted, patience)
+            first = MlflowClient(uri) if is_server(uri) else client
+            experiment = _experiment(first, experiment_name)
+    return Store(client, experiment, uri, adopted, patience)
 
 
 def _experiment(client: MlflowClient, name: str) -> str:
     """The id of an experiment, made where there is none. Raises UnusableStore if it was deleted."""
+    name = name or _from_environment(client)
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
@@ -230,3 +236,22 @@ def _experiment(client: MlflowClient, name: str) -> str:
             "` brings it back with all its runs, or --experiment-name names another"
         )
     return str(found.experiment_id)
+
+
+def _from_environment(client: MlflowClient) -> str:
+    """The experiment that the variables of MLflow name, as MLflow reads them, else mlp.
+
+    Raises MlflowException where they contradict one another.
+    """
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME")
+    number = os.environ.get("MLFLOW_EXPERIMENT_ID")
+    if not number:
+        return name or _EXPERIMENT
+    found: str = client.get_experiment(number).name
+    if name and name != found:
+        raise MlflowException(
+            f"MLFLOW_EXPERIMENT_ID is {number}, which is called {found!r}, and "
+            f"MLFLOW_EXPERIMENT_NAME is {name!r}: unset one of them",
+            INVALID_PARAMETER_VALUE,
+        )
+    return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,8 @@ import mlflow
 import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from pydantic import Field
 
 from mlp.config import MetricConfig, ReportConfig, RunConfig, StudyConfig, TrackingConfig
 from mlp.options import (
@@ -21,11 +25,16 @@ from mlp.options import (
     RegisterConfig,
     ReportChoice,
 )
+from mlp.settings import Settings
+from mlp.tracking.shell import tensorboard
+from mlp.tracking.store import open_store
 from scripts.ablation import ablation
 from scripts.audit import audit
-from scripts.command import SettingsCommand
+from scripts.command import SettingsCommand, command
+from scripts.evaluate import evaluate
 from scripts.init import init
 from scripts.predict import predict
+from scripts.register import register
 from scripts.report import report
 from scripts.train import train
 from tests.conftest import write_image
@@ -58,6 +67,11 @@ def call(command: SettingsCommand, *arguments: str) -> Result:
         (["--batch-norm", "True", "--batch-size", "1"], "batch_norm needs a batch_size"),
         (["--device", "tpu"], "--device: should be one of auto, cpu, cuda"),
         (["extra"], "unexpected extra argument"),
+        (["--batch-norm", "maybe"], "--batch-norm: should be true or false; 'maybe' was given"),
+        (["--batch-norm", ""], "--batch-norm: should be true or false; '' was given"),
+        (["--no-batch-norm", "true"], "unexpected extra argument (true)"),
+        (["--no-batch-norm=true"], "--no-batch-norm takes no value"),
+        (["--retrain", "photos"], "--retrain: should be true or false; 'photos' was given"),
     ],
 )
 def test_a_wrong_option_ends_with_2_and_one_clear_line(arguments: list[str], told: str) -> None:
@@ -66,6 +80,47 @@ def test_a_wrong_option_ends_with_2_and_one_clear_line(arguments: list[str], tol
     assert told in result.output and "Traceback" not in result.output
     assert result.output.strip().splitlines()[-1].startswith("Error: ")
     assert not list(Path().iterdir()), "nothing is written for a wrong command"
+
+
+@pytest.mark.parametrize(
+    ("typed", "batch_norm", "data"),
+    [
+        ("--batch-norm --data d", True, "d"),
+        ("--data d --batch-norm", True, "d"),
+        ("--no-batch-norm --data d", False, "d"),
+        ("--batch-norm True --data d", True, "d"),
+        ("--batch-norm False --data d", False, "d"),
+        ("--batch-norm=off --data d", False, "d"),
+        ("--batch-norm 0 --data d", False, "d"),
+        ("--batch-norm --no-batch-norm --data d", False, "d"),
+        ("--no-batch-norm --batch-norm --data d", True, "d"),
+        ("--data --batch-norm", False, "--batch-norm"),
+    ],
+)
+def test_a_switch_is_typed_with_or_without_a_value(
+    typed: str, batch_norm: bool, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[RunConfig] = []
+    monkeypatch.setattr("scripts.train.begin_with", lambda recipe, config: config)
+    monkeypatch.setattr("scripts.train.launch", lambda name, config, *rest: made.append(config))
+    assert call(train, *typed.split()).exit_code == 0
+    assert (made[0].batch_norm, made[0].data) == (batch_norm, data)
+
+
+def test_a_switch_leaves_a_file_alone() -> None:
+    class Choice(Settings):
+        files: tuple[str, ...] = Field((), json_schema_extra={"positional": True})
+        loud: bool = Field(False, description="")
+
+    made: list[Settings] = []
+
+    @command(Choice)
+    def look(choice: Choice) -> None:
+        made.append(choice)
+
+    for typed in ("--loud a.jpg no.png", "--loud yes a.jpg no.png", "a.jpg --loud -- no.png"):
+        assert call(look, *typed.split()).exit_code == 0
+    assert made == [Choice(files=("a.jpg", "no.png"), loud=True)] * 3
 
 
 def test_an_arm_that_the_base_makes_invalid_is_named() -> None:
@@ -163,7 +218,7 @@ def test_train_records_one_run_and_repeating_it_trains_nothing(
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED" and run.info.run_id in first.output
     assert "mlflow.parentRunId" not in run.data.tags
-    assert "mlflow ui" in first.output and "tensorboard --logdir runs" in first.output
+    assert "mlflow ui" in first.output and tensorboard(Path("runs")) in first.output
 
     again = call(train, *arguments)
     assert again.exit_code == 0 and "1 of 1 runs are recorded already" in again.output
@@ -175,6 +230,37 @@ def test_train_records_one_run_and_repeating_it_trains_nothing(
     assert afresh.exit_code == 0 and _table(afresh) == _table(first)
     newest = client.search_runs([experiment.experiment_id])[0]
     assert newest.data.metrics["final/accuracy"] == run.data.metrics["final/accuracy"]
+
+
+def test_what_is_to_be_typed_works_from_any_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "my runs"
+    words = shlex.split(tensorboard(Path("my runs")))
+    assert words == ["tensorboard", "--logdir", str(tmp_path / "work" / "my runs")]
+    mlflow.set_tracking_uri(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+    folder.mkdir()
+    shown = open_store("").how_to_open("#").splitlines()[0].removeprefix("MLflow:")
+    words = shlex.split(shown)
+    assert words == ["mlflow", "ui", "--backend-store-uri", mlflow.get_tracking_uri()]
+
+
+def test_what_is_given_names_the_experiment_then_the_environment(
+    fresh_database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def name(given: str, name: str = "", number: str = "") -> str:
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", name)
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", number)
+        store = open_store(given)
+        return str(store.client.get_experiment(store.experiment_id).name)
+
+    assert name("") == "mlp"
+    assert name("", name="skin") == "skin"
+    assert name("", number="0") == name("", "Default", "0") == "Default"
+    assert name("mine", name="skin") == "mine"
+    assert name("mlp", "skin", "0") == "mlp"
+    with pytest.raises(MlflowException, match="No Experiment with id=77 exists"):
+        name("", number="77")
+    with pytest.raises(MlflowException, match="called 'Default', and MLFLOW_EXPERIMENT_NAME is"):
+        name("", "skin", "0")
 
 
 def _table(result: Result) -> list[str]:
@@ -318,6 +404,39 @@ def test_leaks_can_end_a_study_or_be_left_out(image_tree: Path, fresh_database: 
     assert "unseen" not in dropped.output
     fold = call(train, *arguments, "--on-leak", "error", "--fold", "1/3")
     assert fold.exit_code == 0 and "copies of an image in one fold" in fold.output
+
+
+def test_a_metric_that_the_split_does_not_define_is_refused_before_and_after_training(
+    image_tree: Path, fresh_database: None
+) -> None:
+    for name in ("blue", "green"):
+        shutil.rmtree(image_tree / "val" / name)
+    arguments = ["--data", str(image_tree), *QUICK, "--seeds", "1"]
+    told = "metric: roc_auc compares images of a class with those of others"
+    refused = call(init, *arguments, "--metric", "roc_auc")
+    assert refused.exit_code == 2 and told in refused.output.splitlines()[-1]
+    assert not mlflow.search_runs(search_all_experiments=True).size
+    assert call(init, *arguments, "--metric", "macro_f1").exit_code == 0
+    for again in (report, register):
+        result = call(again, "--metric", "roc_auc")
+        assert result.exit_code == 2 and told in result.output.splitlines()[-1]
+        assert "seed 0, are all of class 'red'" in result.output
+    where = [mlflow.get_experiment_by_name("mlp").experiment_id]
+    model = mlflow.search_logged_models(where, output_format="list")[0].model_id
+    shown = call(evaluate, "--model", f"models:/{model}", "--data", str(image_tree))
+    assert shown.exit_code == 0
+    assert "Note: all images are of class 'red': no roc_auc." in shown.output
+
+
+def test_a_metric_is_refused_for_the_seed_that_draws_no_image_of_a_class(
+    tmp_path: Path, fresh_database: None
+) -> None:
+    root = tmp_path / "rare"
+    _images(root / "often", 40)
+    _images(root / "rare", 2)
+    arguments = ["--data", str(root), *QUICK, "--seeds", "1", "--seed", "0"]
+    result = call(init, *arguments, "--metric", "roc_auc")
+    assert result.exit_code == 2 and "images of seed 0 are all of class 'often'" in result.output
 
 
 def test_an_audit_is_recorded_and_strict_ends_with_3(

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import socket
+import socketserver
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
-from distributed import Client, Security
+from click.testing import CliRunner
+from distributed import Client, LocalCluster, Security
 
 from mlp.options import ExecutorConfig
-from mlp.settings import ConfigError, SettingsError
-from mlp.study.execution import cluster, divide, run
+from mlp.settings import ConfigError
+from mlp.study.execution import ClusterLost, check_scheduler, cluster, divide, run
 from mlp.study.planning import Study
 from mlp.study.suite import Arm
 from mlp.tracking.mlflow_tracker import MlflowTracker
 from mlp.tracking.store import Store, open_store
+from scripts.train import train as train_command
 from tests.study.conftest import MakeStudy
 
 ARMS = (
@@ -118,10 +125,64 @@ def test_what_does_not_go_together_is_explained(given: dict[str, str], said: str
         ExecutorConfig.parse(given)
 
 
-def test_a_scheduler_that_does_not_answer_is_named(make_study: MakeStudy) -> None:
-    config = ExecutorConfig(executor="dask", address="nowhere://10")
-    with (
-        pytest.raises(SettingsError, match="no Dask scheduler answers at 'nowhere://10'"),
-        cluster(config, make_study(ARMS[0]).base),
-    ):
-        pass
+@pytest.mark.parametrize(
+    "address",
+    ["foo", "http://x:80", "tcp://a", "tcp://a:0", "tcp://a:99999", "a:1/", "a b:1", ":1"],
+)
+def test_what_is_no_address_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match="address: should be the address of a Dask scheduler, su"):
+        ExecutorConfig.parse({"executor": "dask", "address": address})
+
+
+@pytest.mark.parametrize("address", ["tcp://a:1", "tls://10.0.0.5:8786", "a.b-c:8786", "[::1]:80"])
+def test_an_address_is_taken_as_dask_takes_it(address: str) -> None:
+    assert ExecutorConfig(executor="dask", address=address).address == address
+
+
+def no_answer(address: str) -> str:
+    """What is said of an address, before anything else is done."""
+    result = CliRunner().invoke(train_command, ["--executor", "dask", "--address", address])
+    (line,) = result.output.splitlines()
+    assert result.exit_code == 1 and not list(Path().iterdir())
+    assert line.startswith(f"Error: address: no Dask scheduler answers at '{address}'")
+    return line
+
+
+def test_a_scheduler_that_does_not_answer_is_named_at_once() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+    start = time.monotonic()
+    assert "refused" in no_answer(f"tcp://127.0.0.1:{port}")
+    assert "(" in no_answer("tcp://nowhere.invalid:1")
+    assert time.monotonic() - start < 5
+
+
+def test_what_is_no_scheduler_is_named_whatever_it_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mlp.study.execution._ANSWER_SECONDS", 1)
+
+    class Other(socketserver.BaseRequestHandler):
+        content = b""
+
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.request.sendall(self.content)
+                self.request.recv(1024)
+
+    for Other.content in (b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", bytes(16), b"\xff" * 64):
+        with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Other) as server:
+            threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+            said = no_answer(f"127.0.0.1:{server.server_address[1]}")
+            assert "what listens there does not answer as one" in said
+            server.shutdown()
+
+
+def test_a_scheduler_of_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings: dict[str, object] = {"n_workers": 0, "processes": False, "dashboard_address": None}
+    with LocalCluster(protocol="tcp://", **settings) as started:
+        config = ExecutorConfig(executor="dask", address=started.scheduler_address)
+        check_scheduler(config)
+        monkeypatch.setattr("distributed.__version__", "2020.1.0")
+        with pytest.raises(ClusterLost, match=r"is of Dask .*, this is 2020.1.0: install the same"):
+            check_scheduler(config)

@@ -7,8 +7,9 @@ import pytest
 from sklearn import metrics as sk
 
 from mlp.learning.scores import Evaluation, final_scores
+from mlp.settings import SettingsError
 from mlp.study import resampling
-from mlp.study.resampling import METRICS, draws
+from mlp.study.resampling import METRICS, draws, require
 
 
 def evaluation(images: int = 60, classes: int = 4, seed: int = 0) -> Evaluation:
@@ -72,3 +73,17 @@ def test_draws_are_whole_resamples_and_the_same_however_they_are_cut(
     assert len(blocks) == 43
     np.testing.assert_array_equal(np.concatenate(blocks), whole)
     assert not np.array_equal(whole, np.concatenate(list(draws(50, 300, seed=4))))
+
+
+def test_a_metric_that_these_images_do_not_define_is_refused_by_name() -> None:
+    for name in METRICS:
+        require(name, ["a", "b"], "")
+        result = evaluation()
+        only = Evaluation(result.ids, np.full(60, 1), result.probabilities, result.classes)
+        assert only.present == ["b"]
+        if np.isfinite(METRICS[name].score(only)):
+            require(name, only.present, "")
+        else:
+            told = f"metric: {name} .* images of seed 3 are all of class 'b'; choose one of acc"
+            with pytest.raises(SettingsError, match=told):
+                require(name, only.present, " of seed 3")
