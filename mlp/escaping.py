@@ -23,7 +23,8 @@ _SECRET = re.compile(
     r"([?&;][\w-]*(?:password|passwd|pwd|token|secret|signature|api_?key)[\w-]*=)[^\s&;'\"]+", re.I
 )
 _MARKS = re.compile(
-    r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])|^#|^[+-](?=\s|$)|^(?:=+|-+)$|^\d+(?=[.)](?:\s|$))|(?<!\w)@(?=\w)|:(?=//)|!(?=\[)"
+    r"[\\`*\[\]|~]|(?<![^\W_])_|_(?![^\W_])|(?<!\w)@(?=\w)|:(?=//)|!(?=\[)"
+    r"|^#|^[+-](?=\s|$)|^(?:=+|-+)$|^\d+(?=[.)](?:\s|$))"  # at the start of a line
 )
 # The last four are the wide forms of = + - @
 _FORMULA = re.compile(r"'*\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -68,9 +69,8 @@ def cell(value: object) -> object:
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
     """Rows as a CSV file, with each value as a `cell`."""
     buffer, made = io.StringIO(), []
-    writer = csv.writer(
-        buffer
-    )  # ends lines with both of \r\n, and so quotes texts that have either
+    # Ends lines with \r\n, and so quotes texts that have either
+    writer = csv.writer(buffer)
     for row in rows:
         writer.writerow(map(cell, row))
         made.append(buffer.getvalue()[:-2])

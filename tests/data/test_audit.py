@@ -170,7 +170,7 @@ def test_the_page_shows_what_was_found_and_escapes_names(looked: Audit) -> None:
     assert shown.count == 2  # of the conflict; the text file has none
     assert KINDS["conflict"] in shown.text and "a <b> & | c" in shown.text
     assert "<b>" not in page
-    assert "a <b> & \\| c" in audit_page.markdown(looked)
+    assert "a &lt;b&gt; &amp; \\| c" in audit_page.markdown(looked)
 
 
 def test_the_csv_has_a_row_for_each_image_of_each_finding(looked: Audit) -> None:
