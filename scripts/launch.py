@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,12 +64,11 @@ def launch(
             tracker.show(made.terminal, made.pictures)
         if single and outcomes[0].run_id != tracker.run_id:
             tracker.refer_to(outcomes[0])
-        failed = single and outcomes[0].status != "FINISHED"
-        tracker.end("FAILED" if failed else "FINISHED")
+        tracker.end("FAILED" if made.failure else "FINISHED")
     click.echo(f"\n{made.terminal}\n")
     click.echo(store.how_to_open(store.page(tracker.run_id)))
     click.echo("             with report.html and comparison.csv among its artifacts")
     click.echo(f"TensorBoard: tensorboard --logdir {folder}")
     click.echo(f"Written:     {tracker.folder.resolve()}")
-    if failed:
-        sys.exit(1)
+    if made.failure:
+        raise click.ClickException(made.failure)

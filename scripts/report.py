@@ -23,6 +23,7 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     store = open_store(choice.experiment_name)
     study = find_study(store, choice.study)
     page = run_page(study.info.experiment_id, study.info.run_id)
+    made = None
     if not choice.compare:
         made = report.publish(store, study, config)
         click.echo(made.terminal)
@@ -32,7 +33,10 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
             record_report(store, store.adopted_run, note, {})
     else:
         other = find_study(store, choice.compare)
-        result = between.between(read_study(store, study), read_study(store, other), config.metric)
+        both = read_study(store, study), read_study(store, other)
+        for failure in (one.failure for one in both if one.failure):
+            raise click.ClickException(failure)
+        result = between.between(*both, config.metric)
         say = Wording(config.lang, config.metric)
         name = f"{study.info.run_name} and {other.info.run_name}"
         run_id = store.top_run(name, {"mlp.kind": "comparison"})
@@ -43,6 +47,8 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
         click.echo("\n".join(between.sentences(result, say)) + "\n")
         click.echo(summary.columns(*between.table(result, say)))
     click.echo(f"\n{store.how_to_open(page)}")
+    if made is not None and made.failure:
+        raise click.ClickException(made.failure)
 
 
 if __name__ == "__main__":

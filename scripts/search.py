@@ -39,7 +39,7 @@ def search(
     from mlp.settings import SettingsError
     from mlp.study import search_page
     from mlp.study.recipes import begin_with
-    from mlp.study.search import Search, arm_of, run_search, top
+    from mlp.study.search import Search, arm_of, no_score, run_search, top
     from mlp.study.space import find_space
     from mlp.study.suite import Arm, Suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
@@ -70,9 +70,12 @@ def search(
         )
         pages = search_page.files(sought, found)
         record_report(store, tracker.run_id, search_page.markdown(sought, found), pages)
-        tracker.end("FINISHED")
+        failure = no_score(found)
+        tracker.end("FAILED" if failure else "FINISHED")
     click.echo(f"\n{search_page.terminal(sought, found)}\n")
     click.echo(store.how_to_open(store.page(tracker.run_id)))
+    if failure:
+        raise click.ClickException(failure)
     best = [arm_of(trial, space) for trial in top(found, config.confirm)]
     if best:
         click.echo(f"\nThe best {len(best)} again, under fresh seeds and folds:\n")

@@ -32,7 +32,7 @@ class Between:
 
 
 def between(first: RecordedStudy, second: RecordedStudy, metric: str) -> Between:
-    """Compare two studies arm by arm. Raises NoSuchStudy when they have no arm in common."""
+    """Compare two studies arm by arm. Raises NoSuchStudy when there is nothing to compare."""
     names = [str(arm["name"]) for arm in first.arms]
     theirs = {str(arm["name"]) for arm in second.arms}
     common = [name for name in names if name in theirs]
@@ -60,6 +60,10 @@ def between(first: RecordedStudy, second: RecordedStudy, metric: str) -> Between
             higher_is_better=measure.higher_is_better,
         )
     means = {name: (_mean(scores[name][0]), _mean(scores[name][1])) for name in common}
+    if not any(np.isfinite(values).all() for values in means.values()):
+        raise NoSuchStudy(
+            "there is nothing to compare: no arm that both studies have has finished runs in both"
+        )
     return Between(first, second, metric, both is not None, means, compared)
 
 

@@ -63,6 +63,12 @@ class Progress:
         if self._epochs is not None:
             self._epochs.close()
 
+    def taken(self, count: int) -> None:
+        """So many runs were trained by another command meanwhile."""
+        self._study.update(count)
+        if count:
+            tqdm.write(f"{count} runs were trained by another command: taken from there")
+
     def close(self) -> None:
         """Leave the terminal in order."""
         self.group_ended()
@@ -124,8 +130,9 @@ class Received(Progress):
     def piece(self, specs: Sequence[RunSpec], outcomes: Mapping[str, Outcome]) -> None:
         """The runs of a seed (and fold) have ended."""
         for spec in specs:
-            outcome = outcomes[spec.identity]
-            self._once(spec.identity, outcome.status, _after_run(spec, outcome))
+            outcome = outcomes.get(spec.identity)
+            if outcome is not None:
+                self._once(spec.identity, outcome.status, _after_run(spec, outcome))
 
     def say(self, text: str) -> None:
         """Something that a person should know."""

@@ -46,6 +46,7 @@ class Report:
     files: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
     metrics: Mapping[str, float]
+    failure: str  # why there is nothing to report; empty where there is
 
 
 def publish(store: Store, parent: StudyRun, config: ReportConfig) -> Report:
@@ -88,7 +89,8 @@ def build(study: RecordedStudy, config: ReportConfig, weights: figures.Weights) 
     description = whole
     if len(whole) > _DESCRIPTION:
         description = markdown(evidence, say, links=False)
-    return Report(terminal(evidence, say), description, files, pictures, numbers(evidence))
+    text = terminal(evidence, say)
+    return Report(text, description, files, pictures, numbers(evidence), study.failure)
 
 
 def numbers(evidence: Evidence) -> dict[str, float]:

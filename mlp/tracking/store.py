@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewType
 from mlflow.tracking.context.registry import resolve_tags
+from tqdm import tqdm
 
+from mlp.tracking.moved import follow
 from mlp.tracking.pages import run_page
 from mlp.tracking.patience import Patience, patient
 
@@ -185,6 +188,9 @@ def open_store(experiment_name: str, minutes: float = 5) -> Store:
         path = Path(uri.removeprefix("sqlite:///"))
         uri = f"sqlite:///{path.resolve().as_posix()}"
     mlflow.set_tracking_uri(uri)
+    moved = follow(uri)
+    if moved:
+        tqdm.write(f"Note: {moved}", file=sys.stderr)
     client = MlflowClient(uri)
     # Taken out, or whatever this process starts would log into the same run
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
