@@ -23,12 +23,12 @@ from mlp.study.dynamics import TARGET_SHARE
 from mlp.study.evidence import Evidence, weigh
 from mlp.study.page import render
 from mlp.study.wording import NONE, Wording
+from mlp.tracking.initial_weights import read_weights
 from mlp.tracking.pages import run_page, view_page
 from mlp.tracking.recorded import (
     RecordedStudy,
     StudyRun,
     read_study,
-    read_weights,
     record_report,
     share_view,
 )

