@@ -33,6 +33,8 @@ class RunProgress(Protocol):
 class Progress:
     """A bar for the study and one for the runs in training; without a terminal, a line a run."""
 
+    _taken = 0
+
     def __init__(self, runs: int, reused: int) -> None:
         if reused:
             tqdm.write(f"{reused} of {runs} runs are recorded already: not trained again")
@@ -66,13 +68,14 @@ class Progress:
     def taken(self, count: int) -> None:
         """So many runs were trained by another command meanwhile."""
         self._study.update(count)
-        if count:
-            tqdm.write(f"{count} runs were trained by another command: taken from there")
+        self._taken += count
 
     def close(self) -> None:
         """Leave the terminal in order."""
         self.group_ended()
         self._study.close()
+        if self._taken:
+            tqdm.write(f"{self._taken} runs were trained by another command: taken from there")
 
 
 Message = dict[str, Any]

@@ -1,4 +1,4 @@
-"""How the weights of a recorded run were distributed before training, from its TensorBoard events."""
+"""The distribution of a recorded run's weights before training, from its TensorBoard events."""
 
 from __future__ import annotations
 
