@@ -17,6 +17,7 @@ import mlflow
 import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 from tqdm import tqdm
 
@@ -99,7 +100,14 @@ class Store:
             profile=json.dumps({"classes": classes}),
         )
         tag = InputTag("mlflow.data.context", context)
-        self.client.log_inputs(run_id, [DatasetInput(dataset, [tag])])
+        inputs = [DatasetInput(dataset, [tag])]
+        try:
+            self.client.log_inputs(run_id, inputs)
+        except MlflowException as error:
+            if "UNIQUE constraint" not in str(error):
+                raise
+            # Another command has made the same data set just now
+            self.client.log_inputs(run_id, inputs)
 
     def search(self, filter_string: str, everywhere: bool = False) -> list[Run]:
         """All runs that match, of this experiment or of the whole store, newest first."""

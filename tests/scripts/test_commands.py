@@ -300,7 +300,7 @@ def test_a_report_is_written_again_and_two_studies_compared(
 
 def test_a_report_on_nothing_ends_with_1_and_says_what_to_run(fresh_database: None) -> None:
     result = call(report)
-    assert result.exit_code == 1 and "run ablation or init first" in result.output
+    assert result.exit_code == 1 and "run train, ablation or init first" in result.output
     result = call(report, "--study", "abc", "--metric", "auc")
     assert result.exit_code == 2 and "should be one of accuracy, macro_f1" in result.output
 
