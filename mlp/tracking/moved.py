@@ -53,7 +53,7 @@ def _follow(database: sqlite3.Connection, folder: Path) -> Iterator[str]:
         places = [root / _ROOT / str(number) for root in (folder, Path.cwd())]
         now = next((place for place in places if place.is_dir()), places[0])
         if now.is_dir() and before.is_dir() and now.samefile(before):
-            continue
+            now = before  # as it is written there, perhaps by way of a link
         moved = {
             "runs": list(_moved(database, "runs", number, now)),
             "models": list(_moved(database, "models", number, now / "models")),

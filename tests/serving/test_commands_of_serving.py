@@ -38,7 +38,8 @@ def test_register_shows_what_it_did_and_how_to_undo_it(trained: Trained, store: 
     assert "On the 16 test images (1 of them copies of training images)" in second.output
     assert "mlflow models serve -m 'models:/colors@champion'" in second.output
     worse = call(register, "--study", trained.weak)
-    assert worse.output.startswith("colors version 1, challenger (it was registered already as version 1")
+    again = "colors version 1, challenger (it was registered already as version 1"
+    assert worse.output.startswith(again)
     assert "Version 2 stays champion: this one does not beat it" in worse.output
     undone = call(register, "--name", "colors", "--undo", "true")
     assert undone.exit_code == 0 and "version 2 is no longer registered" in undone.output
