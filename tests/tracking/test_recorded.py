@@ -207,3 +207,44 @@ def test_any_name_of_a_folder_can_be_reported_on(image_tree: Path, store: Store)
 def test_an_empty_store_says_what_to_run(store: Store) -> None:
     with pytest.raises(NoSuchStudy, match="run train, ablation or init first"):
         find_study(store, "latest")
+
+
+def test_the_latest_is_the_study_or_the_single_training_that_was_begun_last(
+    study: Study, store: Store, recorded: str
+) -> None:
+    assert find_study(store, "latest").info.run_id == recorded
+    one = plan(
+        Suite("one", "?", SUITE.arms[:1]), study.base.changed({"epochs": 1}), (0,), study.source
+    )
+    ids = []
+    for _ in range(2):
+        tracker = MlflowTracker(store, one.label, Path("runs"), name="one", single=True)
+        tracker.plan(one.plan([]), None)
+        (outcome,) = run(one, tracker)
+        if outcome.run_id != tracker.run_id:
+            tracker.refer_to(outcome)
+        tracker.end("FINISHED")
+        ids.append(tracker.run_id)
+        assert find_study(store, "latest").info.run_id == tracker.run_id
+        assert read(store, "latest").runs[0].run_id == ids[0]
+    assert store.client.get_run(ids[1]).data.tags["mlp.kind"] == "reference"
+    assert read(store, ids[1]).runs[0].finished
+
+
+def test_a_study_without_a_finished_run_says_why(store: Store, recorded: str) -> None:
+    found = read(store, recorded)
+    assert found.failure == ""
+    failed = dataclasses.replace(found, runs=[r for r in found.runs if not r.finished])
+    assert f"study {recorded} has no finished run: 2 FAILED (the first: wild, seed 0: the loss" in (
+        failed.failure
+    )
+
+
+def test_a_plan_that_is_gone_or_damaged_is_said(store: Store, recorded: str) -> None:
+    file = Path(store.client.get_run(recorded).info.artifact_uri, PLAN)
+    file.write_text("{")
+    with pytest.raises(NoSuchStudy, match="cannot be read"):
+        read(store, recorded)
+    file.unlink()
+    with pytest.raises(NoSuchStudy, match="its files are gone; repeat its command"):
+        read(store, recorded)
