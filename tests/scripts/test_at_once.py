@@ -55,7 +55,9 @@ def folder(tmp_path: Path, fresh_database: None) -> Iterator[Path]:
     yield place
     for process in STARTED:
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
     STARTED.clear()
 
 
@@ -164,7 +166,6 @@ def test_a_command_that_waits_goes_on_when_the_other_one_dies(
     assert sum(resting.cpu_times()[:2]) - used < 1.0
     first.send_signal(sign)
     first.communicate()
-    second.stdout.readline() if second.stdout else None
     output = ended(second)
     assert output.count("val accuracy") >= 3
     trained_once(folder, 3)
