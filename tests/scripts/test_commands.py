@@ -250,7 +250,8 @@ def test_a_command_with_nothing_to_report_ends_with_1_and_says_why(
         "arms:\n  - name: one\n  - name: two\n    changes: {dropout: 0.1}\n"
     )
     Path("space.yaml").write_text(
-        "base: {optimizer: sgd, weight_decay: 1000.0, batch_size: 4}\nspace:\n  lr: [1000.0, 900.0]\n"
+        "base: {optimizer: sgd, weight_decay: 1000.0, batch_size: 4}\n"
+        "space:\n  lr: [1000.0, 900.0]\n"
     )
     data = ["--data", str(image_tree), *QUICK]
     wild = ["--suite", "wild.yaml", "--seeds", "1"]
