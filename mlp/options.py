@@ -127,7 +127,9 @@ class StudyChoice(ExperimentConfig):
     """Which recorded study is meant."""
 
     study: str = Field(
-        "latest", min_length=1, description="run id of a study, or latest: the one begun last"
+        "latest",
+        min_length=1,
+        description="run id of a study or single training, or latest: the one begun last",
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import click
 
 from mlp import console
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
@@ -68,12 +69,11 @@ def launch(
             tracker.show(made.terminal, made.pictures)
         if single and outcomes[0].run_id != tracker.run_id:
             tracker.refer_to(outcomes[0])
-        failed = single and outcomes[0].status != "FINISHED"
-        tracker.end("FAILED" if failed else "FINISHED")
+        tracker.end("FAILED" if made.failure else "FINISHED")
     console.out(f"\n{made.terminal}\n")
     console.out(store.how_to_open(store.page(tracker.run_id)))
     console.out("             with report.html and comparison.csv among its artifacts")
     console.out(f"TensorBoard: {tensorboard(folder)}")
     console.out(f"Written:     {tracker.folder.resolve()}")
-    if failed:
-        sys.exit(1)
+    if made.failure:
+        raise click.ClickException(made.failure)

@@ -1,5 +1,7 @@
 """Report on recorded studies: `python -m scripts.report --study latest --lang es`."""
 
+import click
+
 from mlp import console
 from mlp.config import ReportConfig
 from mlp.options import ReportChoice
@@ -22,6 +24,7 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     store = open_store(choice.experiment_name)
     study = find_study(store, choice.study)
     page = run_page(study.info.experiment_id, study.info.run_id)
+    made = None
     if not choice.compare:
         made = report.publish(store, study, config)
         console.out(made.terminal)
@@ -31,7 +34,10 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
             record_report(store, store.adopted_run, note, {})
     else:
         other = find_study(store, choice.compare)
-        result = between.between(read_study(store, study), read_study(store, other), config.metric)
+        both = read_study(store, study), read_study(store, other)
+        for failure in (one.failure for one in both if one.failure):
+            raise click.ClickException(failure)
+        result = between.between(*both, config.metric)
         say = Wording(config.lang, config.metric)
         name = f"{study.info.run_name} and {other.info.run_name}"
         run_id = store.top_run(name, {"mlp.kind": "comparison"})
@@ -42,6 +48,8 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
         console.out("\n".join(between.sentences(result, say)) + "\n")
         console.out(summary.columns(*between.table(result, say)))
     console.out(f"\n{store.how_to_open(page)}")
+    if made is not None and made.failure:
+        raise click.ClickException(made.failure)
 
 
 if __name__ == "__main__":

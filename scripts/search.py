@@ -3,6 +3,8 @@
 import dataclasses
 from pathlib import Path
 
+import click
+
 from mlp import console
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
 from mlp.options import ExecutorConfig, RecipeChoice, SearchConfig
@@ -39,7 +41,7 @@ def search(
     from mlp.study import search_page
     from mlp.study.execution import check_scheduler
     from mlp.study.recipes import begin_with
-    from mlp.study.search import Search, arm_of, run_search, top
+    from mlp.study.search import Search, arm_of, no_score, run_search, top
     from mlp.study.space import find_space
     from mlp.study.suite import Arm, Suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
@@ -72,9 +74,12 @@ def search(
         )
         pages = search_page.files(sought, found)
         record_report(store, tracker.run_id, search_page.markdown(sought, found), pages)
-        tracker.end("FINISHED")
+        failure = no_score(found)
+        tracker.end("FAILED" if failure else "FINISHED")
     console.out(f"\n{search_page.terminal(sought, found)}\n")
     console.out(store.how_to_open(store.page(tracker.run_id)))
+    if failure:
+        raise click.ClickException(failure)
     best = [arm_of(trial, space) for trial in top(found, config.confirm)]
     if best:
         console.out(f"\nThe best {len(best)} again, under fresh seeds and folds:\n")

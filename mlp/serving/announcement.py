@@ -59,8 +59,8 @@ def terminal(made: Registration, store: Store) -> str:
     title = f"{name} version {number}"
     alias = CHAMPION if made.is_champion else CHALLENGER
     aliases = f"{CHAMPION} and {CHALLENGER}" if made.is_champion else CHALLENGER
-    known = " (it was registered already)" if made.known else ""
-    lines = [f"{title}, {aliases}{known}", ""]
+    known = f" (it was registered already as version {number}: no other was made)"
+    lines = [f"{title}, {aliases}{known if made.known else ''}", ""]
     lines += [*map(line, (*_what(made), *_verdict(made), _tested(made))), ""]
     model = f"models:/{name}@{alias}"
     lines += [

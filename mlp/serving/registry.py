@@ -30,6 +30,7 @@ from mlp.serving.evaluation import Evaluated, evaluate
 from mlp.serving.packaged import CHAMPION, SEALED_AS, NoSuchModel, Packaged, load_packaged
 from mlp.settings import SettingsError
 from mlp.study.resampling import require
+from mlp.tracking.claims import alone
 from mlp.tracking.packaging import Packager, model_files
 from mlp.tracking.recorded import RecordedStudy, read_split
 from mlp.tracking.store import Store
@@ -78,8 +79,22 @@ def register(
 ) -> Registration:
     """Register what was chosen, settle the aliases, and read the test split once.
 
-    `run_id` is the run of the command. Repeating it registers nothing twice and does what was left.
+    `run_id` is the run of the command. Repeating it registers nothing twice and does what was left;
+    of several at once, one comes after the other.
     """
+    with alone(store, "registering"):
+        return _register(store, run_id, study, choice, metric, name, force)
+
+
+def _register(
+    store: Store,
+    run_id: str,
+    study: RecordedStudy,
+    choice: Choice,
+    metric: str,
+    name: str,
+    force: bool,
+) -> Registration:
     params = choice.runs[0].params
     store.log_dataset(
         run_id,
@@ -93,21 +108,28 @@ def register(
     version = _find(store, name, choice, members)
     known = version is not None
     if version is None:
-        version = _create(store, run_id, study, choice, members, name)
+        made_here = _create(store, run_id, study, choice, members, name)
+        # A command on another machine may have made the same meanwhile: the first one stays
+        version = _find(store, name, choice, members) or made_here
+        known = version.version != made_here.version
+        if known:
+            store.client.delete_model_version(name, made_here.version)
     ensemble = load_packaged(store, f"models:/{name}/{version.version}").ensemble
     made = Registration(choice, study, metric, version, ensemble, known)
     client = store.client
     aliases = _aliases(store, name)
-    made.champion_before = aliases.get(CHAMPION, "")
     _give(store, made.version, CHALLENGER, aliases)
     source = _Source(choice)
-    if not force and made.champion_before not in ("", str(version.version)):
-        made.duel, made.not_compared = _compare(store, source, made)
-    made.is_champion = (
-        force
-        or made.champion_before in ("", str(version.version))
-        or (made.duel is not None and made.duel.won)
-    )
+    settled = False
+    while not settled:
+        made.champion_before = aliases.get(CHAMPION, "")
+        first = made.champion_before in ("", str(version.version))
+        if not force and not first:
+            made.duel, made.not_compared = _compare(store, source, made)
+        made.is_champion = force or first or (made.duel is not None and made.duel.won)
+        aliases = _aliases(store, name)
+        # Or another machine has chosen a champion meanwhile, which this one has to beat
+        settled = aliases.get(CHAMPION, "") == made.champion_before
     if made.is_champion:
         _give(store, made.version, CHAMPION, aliases)
     _test(store, source, made)
@@ -120,6 +142,11 @@ def undo(store: Store, name: str) -> str:
 
     The model itself stays with its run.
     """
+    with alone(store, "registering"):
+        return _undo(store, name)
+
+
+def _undo(store: Store, name: str) -> str:
     client = store.client
     versions = client.search_model_versions(f"name = '{name}'")
     if not versions:
@@ -193,7 +220,8 @@ def _find(store: Store, name: str, choice: Choice, members: list[Packaged]) -> M
     """The version that is this very model, if it is registered already."""
     wanted = _identity(choice, members)
     versions = store.client.search_model_versions(f"name = '{name}'")
-    return next((v for v in versions if v.tags.get(MEMBERS) == wanted), None)
+    same = [v for v in versions if v.tags.get(MEMBERS) == wanted]
+    return min(same, key=lambda v: int(v.version), default=None)
 
 
 def _create(

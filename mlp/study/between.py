@@ -68,6 +68,10 @@ def between(first: RecordedStudy, second: RecordedStudy, metric: str) -> Between
             higher_is_better=measure.higher_is_better,
         )
     means = {name: (_mean(scores[name][0]), _mean(scores[name][1])) for name in common}
+    if not any(np.isfinite(values).all() for values in means.values()):
+        raise NoSuchStudy(
+            "there is nothing to compare: no arm that both studies have has finished runs in both"
+        )
     return Between(first, second, metric, both is not None, means, compared)
 
 

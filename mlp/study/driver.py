@@ -57,7 +57,7 @@ class Driver:
         self._client.subscribe_topic(self._name, lambda event: self._progress.message(event[1]))
         try:
             self._look_for_workers()
-            self._tell({})
+            self._tell(_files(self._study) if self._sent else {})
             for piece in pieces:
                 self._submit(piece)
             for future in self._tasks:
@@ -69,7 +69,8 @@ class Driver:
                 if outcomes is not None:
                     self._progress.piece(piece, outcomes)
                     for spec in piece:
-                        self._tracker.bring_events(spec, outcomes[spec.identity])
+                        if spec.identity in outcomes:  # and not trained by another command
+                            self._tracker.bring_events(spec, outcomes[spec.identity])
                     yield outcomes
         finally:
             if self._client.status == "running":

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,8 @@ from mlp.config import RunConfig
 from mlp.options import ExecutorConfig
 from mlp.study.planning import Datasets, Study
 from mlp.study.progress import Progress, Received
-from mlp.study.runner import train_piece
-from mlp.tracking.interface import Outcome, Tracker
+from mlp.study.runner import train_piece, train_shared
+from mlp.tracking.interface import Outcome, RunSpec, Tracker
 from mlp.tracking.mlflow_tracker import MlflowTracker
 
 if TYPE_CHECKING:
@@ -158,31 +158,39 @@ def run(
     """
     ended = {} if retrain else tracker.reuse(study.specs)
     todo = list({s.identity: s for s in study.specs if s.identity not in ended}.values())
-    pieces = [
-        tuple(piece)
-        for _, piece in groupby(todo, key=lambda spec: (spec.config.seed, spec.config.fold))
-    ]
     runs, reused = len({s.identity for s in study.specs}), len(ended)
-    if client is None or not pieces:
+    progress: Progress
+    if client is None or not todo:
         progress = Progress(runs, reused)
-        try:
-            for piece in pieces:
+
+        def train(specs: Sequence[RunSpec]) -> dict[str, Outcome]:
+            trained: dict[str, Outcome] = {}
+            for piece in _pieces(specs):
                 datasets = Datasets(study.source)  # of other pieces' none is needed again
-                ended |= train_piece(piece, datasets, tracker, progress, arms_at_once)
+                trained |= train_piece(piece, datasets, tracker, progress, arms_at_once)
             tracker.deliver()
-        finally:
-            progress.close()
+            return trained
     else:
         assert isinstance(tracker, MlflowTracker), "workers record in MLflow"
         from mlp.study.driver import Driver
 
-        received = Received(runs, reused, todo)
-        try:
-            for outcomes in Driver(client, study, tracker, received, arms_at_once).train(pieces):
-                ended |= outcomes
-        finally:
-            received.close()
+        progress = received = Received(runs, reused, todo)
+        driver = Driver(client, study, tracker, received, arms_at_once)
+
+        def train(specs: Sequence[RunSpec]) -> dict[str, Outcome]:
+            return {k: v for part in driver.train(_pieces(specs)) for k, v in part.items()}
+
+    try:
+        ended |= train_shared(todo, tracker, train, progress.taken)
+    finally:
+        progress.close()
     return [
         dataclasses.replace(ended[spec.identity], arm=spec.arm, seed=spec.config.seed)
         for spec in study.specs
     ]
+
+
+def _pieces(specs: Sequence[RunSpec]) -> list[tuple[RunSpec, ...]]:
+    """Runs by seed and fold."""
+    by = groupby(specs, key=lambda spec: (spec.config.seed, spec.config.fold))
+    return [tuple(piece) for _, piece in by]

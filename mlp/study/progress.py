@@ -34,6 +34,8 @@ class RunProgress(Protocol):
 class Progress:
     """A bar for the study and one for the runs in training; without a terminal, a line a run."""
 
+    _taken = 0
+
     def __init__(self, runs: int, reused: int) -> None:
         if reused:
             console.out(f"{reused} of {runs} runs are recorded already: not trained again")
@@ -64,10 +66,17 @@ class Progress:
         if self._epochs is not None:
             self._epochs.close()
 
+    def taken(self, count: int) -> None:
+        """So many runs were trained by another command meanwhile."""
+        self._study.update(count)
+        self._taken += count
+
     def close(self) -> None:
         """Leave the terminal in order."""
         self.group_ended()
         self._study.close()
+        if self._taken:
+            console.out(f"{self._taken} runs were trained by another command: taken from there")
 
 
 Message = dict[str, Any]
@@ -125,8 +134,9 @@ class Received(Progress):
     def piece(self, specs: Sequence[RunSpec], outcomes: Mapping[str, Outcome]) -> None:
         """The runs of a seed (and fold) have ended."""
         for spec in specs:
-            outcome = outcomes[spec.identity]
-            self._once(spec.identity, outcome.status, _after_run(spec, outcome))
+            outcome = outcomes.get(spec.identity)
+            if outcome is not None:
+                self._once(spec.identity, outcome.status, _after_run(spec, outcome))
 
     def say(self, text: str) -> None:
         """Something that a person should know."""

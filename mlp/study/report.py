@@ -23,12 +23,12 @@ from mlp.study.dynamics import TARGET_SHARE
 from mlp.study.evidence import Evidence, weigh
 from mlp.study.page import render
 from mlp.study.wording import NONE, Wording
+from mlp.tracking.initial_weights import read_weights
 from mlp.tracking.pages import run_page, view_page
 from mlp.tracking.recorded import (
     RecordedStudy,
     StudyRun,
     read_study,
-    read_weights,
     record_report,
     share_view,
 )
@@ -46,6 +46,7 @@ class Report:
     files: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
     metrics: Mapping[str, float]
+    failure: str  # why there is nothing to report; empty where there is
 
 
 def publish(store: Store, parent: StudyRun, config: ReportConfig) -> Report:
@@ -88,7 +89,8 @@ def build(study: RecordedStudy, config: ReportConfig, weights: figures.Weights) 
     description = whole
     if len(whole) > _DESCRIPTION:
         description = markdown(evidence, say, links=False)
-    return Report(terminal(evidence, say), description, files, pictures, numbers(evidence))
+    text = terminal(evidence, say)
+    return Report(text, description, files, pictures, numbers(evidence), study.failure)
 
 
 def numbers(evidence: Evidence) -> dict[str, float]:

@@ -30,6 +30,7 @@ from mlp.study.progress import RunProgress
 from mlp.tracking.interface import Outcome, RunLog, RunResult, RunSpec, TakenOver, Tracker
 
 Watch = Callable[[Sequence[Sequence[EpochRecord]]], None]
+Train = Callable[[Sequence[RunSpec]], dict[str, Outcome]]
 
 
 class Stopped(Exception):
@@ -46,13 +47,36 @@ def train_piece(
 ) -> dict[str, Outcome]:
     """Train the arms of one seed (and fold); how each ended, by identity.
 
+    Runs that another command trains, or has trained meanwhile, are left out.
     `arms_at_once` limits how many train side by side, 0: as many as fit in `memory` bytes, 0: half
     of what is free. Neither changes a number. When this is interrupted, or fails, the runs in
     training are ended in the tracker before the exception goes on.
     """
     ended: dict[str, Outcome] = {}
     for group in _groups(specs, datasets, arms_at_once, memory):
-        ended |= _run_side_by_side(group, datasets, tracker, progress)
+        ended |= _run_side_by_side(tracker.claim(group), datasets, tracker, progress)
+    return ended
+
+
+def train_shared(
+    specs: Sequence[RunSpec], tracker: Tracker, train: Train, taken: Callable[[int], None]
+) -> dict[str, Outcome]:
+    """Train what no other command does, and take from those what they have; how each ended.
+
+    `train` may leave out the runs that others train. These are waited for when the rest is done,
+    and trained here after all where they come to no end. `taken` is told how many were taken.
+    """
+    ended: dict[str, Outcome] = {}
+    left = list(specs)
+    while left:
+        ended |= train(left)
+        left = [spec for spec in left if spec.identity not in ended]
+        if left:
+            tracker.wait(left)
+            others = tracker.reuse(left, fresh=True)
+            ended |= others
+            taken(len(others))
+            left = [spec for spec in left if spec.identity not in ended]
     return ended
 
 
@@ -66,9 +90,14 @@ def run_together(
     """
     ended = tracker.reuse(study.specs)
     todo = [spec for spec in study.specs if spec.identity not in ended]
-    if todo:
-        ended |= _run_side_by_side(todo, Datasets(study.source), tracker, progress, watch)
+
+    def train(specs: Sequence[RunSpec]) -> dict[str, Outcome]:
+        free = tracker.claim(specs)
+        trained = _run_side_by_side(free, Datasets(study.source), tracker, progress, watch)
         tracker.deliver()
+        return trained
+
+    ended |= train_shared(todo, tracker, train, lambda _: None)
     return [ended[spec.identity] for spec in study.specs]
 
 
@@ -109,6 +138,8 @@ def _run_side_by_side(
     watch: Watch = lambda _: None,
 ) -> dict[str, Outcome]:
     """Train runs side by side: each epoch of a stream is made once, and its runs train on it."""
+    if not specs:
+        return {}
     torch.set_num_threads(specs[0].config.threads)
     keep_freed_memory()
     streams: dict[tuple[object, ...], Stream] = {}
@@ -147,6 +178,7 @@ def _run_side_by_side(
             epoch += 1
     except BaseException as error:
         _abandon([run for runs in live.values() for run in runs], error)
+        tracker.release()
         raise
     progress.group_ended()
     return ended

@@ -39,6 +39,7 @@ _OWNER = "process"  # the attribute of a trial that names the process which trai
 _NAMELESS_SECONDS = 60.0
 _STARTUP = 5  # trials that none is judged by before so many are done
 _JOURNAL = "search.journal"
+_REASON = "reason"  # that of one without a score
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -229,15 +230,30 @@ def _train(
         outcomes = run_together(search.plan(arm), tracker, progress, watch)
     except (Stopped, SettingsError) as error:
         # Settings that do not go together: batch norm and batches of one image
-        study.tell(trial, state=TrialState.PRUNED)
-        return str(error)
+        return _prune(study, trial, str(error))
     scores = [o.scores[f"final/{search.metric}"] for o in outcomes if o.status == "FINISHED"]
     if len(scores) < len(folds):
-        study.tell(trial, state=TrialState.PRUNED)
-        return next(outcome.reason for outcome in outcomes if outcome.status != "FINISHED")
+        failed = next(outcome for outcome in outcomes if outcome.status != "FINISHED")
+        return _prune(study, trial, failed.reason)
     trial.set_user_attr("scores", scores)
     study.tell(trial, float(np.mean(scores)))
     return f"{search.metric} {np.mean(scores):.4f}, mean of {len(folds)} folds"
+
+
+def _prune(study: optuna.Study, trial: Trial, reason: str) -> str:
+    """Leave a trial without a score; the reason."""
+    trial.set_user_attr(_REASON, reason)
+    study.tell(trial, state=TrialState.PRUNED)
+    return reason
+
+
+def no_score(study: optuna.Study) -> str:
+    """Why no trial has a score; empty where one has."""
+    trials = study.get_trials(states=ENDED)
+    if any(trial.state == TrialState.COMPLETE for trial in trials):
+        return ""
+    first = trials[0].user_attrs.get(_REASON, "not recorded") if trials else "none was begun"
+    return f"no trial of {len(trials)} has a score; the first: {first}"
 
 
 def _give_up_the_dead(study: optuna.Study) -> None:

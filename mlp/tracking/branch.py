@@ -24,7 +24,7 @@ class Branch(MlflowTracker):
         send_left(store, desk.outbox)
         self._sit_down(store, desk)
 
-    def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
+    def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
         """The runs that ended for good in earlier tries of the same piece of the study."""
         return self.ended_already(specs)
 

@@ -93,11 +93,21 @@ class TakenOver(Exception):
 class Tracker(Protocol):
     """Where the runs of one study are recorded."""
 
-    def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
+    def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
         """Make runs that are recorded already part of this study; their outcomes by identity.
 
-        Those are runs that ended for good: FINISHED ones, and those that diverged.
+        Those are runs that ended for good: FINISHED ones, and those that diverged. `fresh`: only
+        those that another command has trained since this one began.
         """
+
+    def claim(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
+        """Those of some runs that this command is to train: no other one does, or has done."""
+
+    def release(self) -> None:
+        """Leave to others what was claimed and has not started."""
+
+    def wait(self, specs: Sequence[RunSpec]) -> None:
+        """Return when another command no longer trains one of these runs, if it does."""
 
     def deliver(self) -> None:
         """Wait until all that was recorded is where it can be read."""

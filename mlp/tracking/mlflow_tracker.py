@@ -6,7 +6,7 @@ import io
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,11 @@ from mlp.data.index import Index
 from mlp.data.split_file import split_text
 from mlp.escaping import markdown
 from mlp.tracking import reuse
+from mlp.tracking.claims import Claims, alone
 from mlp.tracking.interface import Outcome, RunSpec, Status
 from mlp.tracking.mlflow_run import MlflowRun
 from mlp.tracking.outbox import FOLDER, Outbox, send_left
-from mlp.tracking.patience import ServerAway
+from mlp.tracking.patience import ServerAway, is_server
 from mlp.tracking.store import (
     ARM,
     DATA,
@@ -61,6 +62,7 @@ class Desk:
     run_id: str
     single: bool
     patience: float  # minutes
+    begun: int  # milliseconds of the epoch
 
     @property
     def outbox(self) -> Path:
@@ -92,7 +94,8 @@ class MlflowTracker:
         run_id = store.top_run(name, {KIND: "run" if single else kind, STUDY: study})
         minutes = store.patience.minutes
         folder = runs_dir.as_posix()
-        desk = Desk(store.uri, store.experiment_id, study, folder, run_id, single, minutes)
+        now = int(time.time() * 1000)
+        desk = Desk(store.uri, store.experiment_id, study, folder, run_id, single, minutes, now)
         self._sit_down(store, desk)
         # Of the machine, while this process works
         self._monitor = SystemMetricsMonitor(
@@ -105,10 +108,20 @@ class MlflowTracker:
         self.study, self.run_id, self.single = desk.study, desk.run_id, desk.single
         self.folder = Path(desk.runs_dir) / desk.study
         self.outbox = Outbox(store, desk.outbox, self.shared)
+        self._claims = Claims(store, desk.run_id)
+        self._claimed: dict[str, str] = {}  # runs that have not started, by identity
 
-    def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
+    def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
         specs = list(specs)
-        found = reuse.find(self.store, specs, self.study)
+        since = self.desk.begun if fresh else 0
+        found, lost = reuse.find(self.store, specs, self.study, since)
+        if lost:
+            first = next(spec for spec in specs if spec.identity in lost)
+            what = (
+                "run is not used again: its" if len(lost) == 1 else "runs are not used again: their"
+            )
+            said = f"(the first: {first.name}: {lost[first.identity]})"
+            console.out(f"{len(lost)} recorded {what} files are gone or damaged {said}")
         outcomes: dict[str, Outcome] = {}
         for spec in specs:
             run = found.get(spec.identity)
@@ -121,6 +134,35 @@ class MlflowTracker:
                 run_id = self._copy(run, spec)
             outcomes[spec.identity] = reuse.outcome(run, spec, run_id)
         return outcomes
+
+    def claim(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
+        identities = {spec.identity for spec in specs}
+        with alone(self.store, "claims"):
+            taken = set(self._claims.of_others(identities))
+            taken |= set(reuse.find(self.store, specs, self.study, self.desk.begun)[0])
+            free = [spec for spec in specs if spec.identity not in taken]
+            for spec in free:
+                self._claimed[spec.identity] = self.open_run(spec)
+        if free and is_server(self.store.uri):
+            # Commands on other machines, which that lock does not keep out: the first claim holds
+            for identity, (run, _) in self._claims.of_others(identities - taken).items():
+                own = self.store.client.get_run(self._claimed[identity]).info
+                if (run.info.start_time, run.info.run_id) < (own.start_time, own.run_id):
+                    del self._claimed[identity]
+                    if self.single:
+                        self.store.client.delete_tag(self.run_id, IDENTITY)
+                    else:
+                        self.store.client.set_terminated(own.run_id, "KILLED")
+        return [spec for spec in free if spec.identity in self._claimed]
+
+    def release(self) -> None:
+        for run_id in self._claimed.values():
+            if run_id != self.run_id:
+                self.outbox.end(run_id, "KILLED")
+        self._claimed.clear()
+
+    def wait(self, specs: Sequence[RunSpec]) -> None:
+        self._claims.wait({spec.identity for spec in specs})
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
         """Numbers of the command itself, in its run."""
@@ -144,14 +186,17 @@ class MlflowTracker:
 
     def _copy(self, run: Run, spec: RunSpec) -> str:
         """A run of this study with what another study recorded: each study has all of its runs."""
-        run_id = self.open_run(spec, int(run.data.params["parameter_count"]))
+        run_id = self.open_run(spec)
+        count = run.data.params["parameter_count"]
+        self.store.log_params(run_id, {"parameter_count": count})
         reuse.copy_contents(self.store, run, run_id, self.folder / spec.name)
         if not self.single:
             self.store.client.set_terminated(run_id, run.info.status)
         return run_id
 
     def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MlflowRun:
-        run_id = self.open_run(spec, parameter_count)
+        run_id = self._claimed.pop(spec.identity, None) or self.open_run(spec)
+        self.store.log_params(run_id, {"parameter_count": str(parameter_count)})
         study = "" if self.single else self.store.page(self.run_id)
         events = Events(self.folder / spec.name, spec)
         return MlflowRun(self.outbox, run_id, spec, events, dataset, study)
@@ -196,7 +241,7 @@ class MlflowTracker:
         """Wait until all that was recorded has reached a server. Raises ServerAway."""
         self.outbox.deliver()
 
-    def open_run(self, spec: RunSpec, parameter_count: int | None = None) -> str:
+    def open_run(self, spec: RunSpec) -> str:
         """A run with its tags, parameters and data set; its id."""
         client = self.store.client
         tags = {
@@ -220,8 +265,6 @@ class MlflowTracker:
             "train_images": str(spec.train_images),
             "val_images": str(spec.val_images),
         }
-        if parameter_count is not None:
-            params["parameter_count"] = str(parameter_count)
         self.store.log_params(run_id, params)
         self.store.log_dataset(
             run_id,
@@ -251,11 +294,12 @@ class MlflowTracker:
 
     def show(self, text: str, shown: Mapping[str, bytes]) -> None:
         """Put a report on the study, and its pictures (PNG by name), into TensorBoard."""
-        events = Events(self.folder / "report")
-        events.text("report", text)
-        for name, content in shown.items():
-            events.picture(f"report/{name}", Image.open(io.BytesIO(content)).convert("RGB"), 0)
-        events.close({})
+        with alone(self.store, "claims"):
+            events = Events(self.folder / "report")
+            events.text("report", text)
+            for name, content in shown.items():
+                events.picture(f"report/{name}", Image.open(io.BytesIO(content)).convert("RGB"), 0)
+            events.close({})
 
     def refer_to(self, outcome: Outcome) -> None:
         """Say in the run of a single training that another run has these numbers already."""

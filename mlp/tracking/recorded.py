@@ -6,9 +6,11 @@ import json
 import re
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,6 @@ import pandas as pd
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 from numpy.typing import NDArray
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tqdm import tqdm
 
 from mlp.config import RunConfig
@@ -25,6 +26,7 @@ from mlp.data.remarks import Remark
 from mlp.escaping import from_cell
 from mlp.learning.scores import Evaluation
 from mlp.tracking.pages import shared_view
+from mlp.tracking.readable import PREDICTIONS
 from mlp.tracking.reuse import is_diverged
 from mlp.tracking.store import (
     COPIED,
@@ -42,7 +44,6 @@ from mlp.tracking.store import (
 
 StudyRun = Run  # MLflow's record of the run of a study
 Floats = NDArray[np.float64]
-Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
 
 _REFUSED = r"[^\w./ -]"  # in the name of a metric, by MLflow, whereas arms may be called a=1,b=2
 _READERS = 4  # runs that are read at once: each takes a server some calls
@@ -116,6 +117,20 @@ class RecordedStudy:
         """Whether there are runs for the MLflow UI to show together."""
         return len(self.runs) > 1
 
+    @property
+    def failure(self) -> str:
+        """Why there is nothing to report; empty where a run has finished."""
+        if any(run.finished for run in self.runs):
+            return ""
+        ended = Counter(run.status for run in self.runs)
+        counts = ", ".join(f"{count} {status}" for status, count in ended.items())
+        first = self.runs[0]
+        why = f": {first.reason}" if first.reason else ""
+        return (
+            f"study {self.run_id} has no finished run: {counts} (the first: {first.arm}, seed "
+            f"{first.seed}{why})"
+        )
+
     def of(self, arm: str) -> dict[tuple[int, str], RecordedRun]:
         """The runs of an arm by pair."""
         return {run.pair: run for run in self.runs if run.arm == arm}
@@ -126,12 +141,17 @@ class NoSuchStudy(ValueError):
 
 
 def find_study(store: Store, which: str) -> Run:
-    """The run of a study: by its id, or the `latest` of the store. Raises NoSuchStudy."""
+    """The run of a study or of a single training: by its id, or the one that was begun last.
+
+    The latter is called `latest`. Raises NoSuchStudy.
+    """
     if which == "latest":
-        runs = store.search(f"tags.`{KIND}` = 'study'", everywhere=True)
+        single = f"tags.`{KIND}` = 'run' and tags.`{PARENT}` IS NULL"
+        filters = f"tags.`{KIND}` = 'study'", single, f"tags.`{KIND}` = 'reference'"
+        runs = [run for chosen in filters for run in store.search(chosen, everywhere=True)]
         if not runs:
             raise NoSuchStudy(
-                f"no study is recorded in {store.address}; run ablation or init first"
+                f"nothing is recorded in {store.address} yet; run train, ablation or init first"
             )
         return max(runs, key=lambda run: run.info.start_time)
     try:
@@ -141,7 +161,7 @@ def find_study(store: Store, which: str) -> Run:
             f"no run {which!r} in {store.address}; give the id of a study's run, or 'latest'"
         ) from None
     kind, parent = run.data.tags.get(KIND), run.data.tags.get(PARENT)
-    if not (kind == "study" or (kind == "run" and parent is None)):
+    if not (kind in ("study", "reference") or (kind == "run" and parent is None)):
         hint = f"; its study is {parent}" if parent else ""
         raise NoSuchStudy(f"run {which} is no study but {kind or 'of another project'}{hint}")
     return run
@@ -154,20 +174,30 @@ def read_study(store: Store, parent: Run) -> RecordedStudy:
         try:
             path = client.download_artifacts(run_id, PLAN, folder)
         except (MlflowException, OSError):
-            raise NoSuchStudy(f"run {run_id} has no {PLAN}: it ended before it began") from None
-        plan = json.loads(Path(path).read_text(encoding="utf-8"))
+            raise NoSuchStudy(
+                f"run {run_id} has no {PLAN} in {parent.info.artifact_uri}: it was cut off before "
+                "its first training, or its files are gone; repeat its command"
+            ) from None
         try:
+            plan = json.loads(Path(path).read_text(encoding="utf-8"))
             remarks = [Remark.make(r["kind"], **r["values"]) for r in plan["remarks"]]
+        except (OSError, UnicodeError, JSONDecodeError) as error:
+            raise NoSuchStudy(
+                f"run {run_id}: its {PLAN} cannot be read ({error}); repeat its command"
+            ) from None
         except (KeyError, TypeError):
             raise NoSuchStudy(f"run {run_id}: its {PLAN} was written by another version") from None
         found = _by_identity(store, parent)
 
         def read(planned: Mapping[str, Any]) -> RecordedRun:
             where = planned["arm"], planned["seed"], planned["fold"]
-            run = found.get(planned["identity"])
-            if run is None:
-                return RecordedRun(*where)
-            return _read_run(store, run, plan["classes"], folder, where)
+            first = None
+            for run in found.get(planned["identity"], []):
+                known = _read_run(store, run, plan["classes"], folder, where)
+                if known.finished or (first is None and known.status != "MISSING"):
+                    return known
+                first = first or known  # its files are gone: it may have been trained again
+            return first or RecordedRun(*where)
 
         with ThreadPoolExecutor(_READERS) as readers:
             made, count = readers.map(read, plan["runs"]), len(plan["runs"])
@@ -204,8 +234,8 @@ def read_split(store: Store, run_id: str) -> pd.DataFrame | None:
     return None
 
 
-def _by_identity(store: Store, parent: Run) -> dict[str, Run]:
-    """The runs of the study: of several with one identity, its own child and the best ended."""
+def _by_identity(store: Store, parent: Run) -> dict[str, list[Run]]:
+    """The runs of the study: of several with one identity, first its own child, the best ended."""
 
     def rank(run: Run) -> tuple[bool, bool, int]:
         ended = run.info.status == "FINISHED" or is_diverged(run)
@@ -215,7 +245,10 @@ def _by_identity(store: Store, parent: Run) -> dict[str, Run]:
     runs = store.search(own, everywhere=True)
     # A single training that repeats another is a run of its study, without an identity
     known = [run for run in runs if IDENTITY in run.data.tags]
-    return {run.data.tags[IDENTITY]: run for run in sorted(known, key=rank)}
+    found: dict[str, list[Run]] = {}
+    for run in sorted(known, key=rank, reverse=True):
+        found.setdefault(run.data.tags[IDENTITY], []).append(run)
+    return found
 
 
 def _read_run(
@@ -257,7 +290,7 @@ def _read_run(
 
 def _read_evaluation(store: Store, run_id: str, classes: Sequence[str], folder: str) -> Evaluation:
     place = tempfile.mkdtemp(dir=folder)  # two arms may be the same run
-    file = store.client.download_artifacts(run_id, "predictions.parquet", place)
+    file = store.client.download_artifacts(run_id, PREDICTIONS, place)
     table = pd.read_parquet(file).sort_values("id", kind="stable")
     number = {name: label for label, name in enumerate(classes)}
     return Evaluation(
@@ -310,26 +343,3 @@ def share_view(store: Store, study: RecordedStudy, metric: str) -> None:
     runs = f"tags.`{STUDY}` = '{study.label}' and tags.`{KIND}` = 'run'"
     key, value = shared_view(study.run_id, runs, metrics, settings)
     store.client.set_experiment_tag(study.experiment_id, key, value)
-
-
-def read_weights(store: Store, run: RecordedRun) -> dict[str, Histogram]:
-    """The distribution of each layer's weights before training, from the run's TensorBoard events.
-
-    Empty where the events are gone.
-    """
-    with tempfile.TemporaryDirectory(prefix="mlp-events-") as folder:
-        try:
-            events = store.client.download_artifacts(run.run_id, "tensorboard", folder)
-        except (MlflowException, OSError):
-            return {}
-        accumulator = EventAccumulator(events, size_guidance={"histograms": 0})
-        accumulator.Reload()
-        found = {}
-        for tag in accumulator.Tags()["histograms"]:
-            first = accumulator.Histograms(tag)[0]
-            layer = tag.removeprefix("weights/").removesuffix(".weight")
-            if tag == f"weights/{layer}.weight" and first.step == 0:
-                value = first.histogram_value
-                edges = np.array([value.min, *value.bucket_limit])
-                found[layer] = edges, np.array(value.bucket)
-    return found

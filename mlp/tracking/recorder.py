@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from mlp.data.dataset import Dataset
 from mlp.learning.learner import EpochRecord, Learner
@@ -52,8 +52,17 @@ class Recorder:
         self.runs: list[RecordedRun] = []
         self.ended: dict[str, Outcome] = {}
 
-    def reuse(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
+    def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
         return {s.identity: self.ended[s.identity] for s in specs if s.identity in self.ended}
+
+    def claim(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
+        return list(specs)
+
+    def release(self) -> None:
+        pass
+
+    def wait(self, specs: Sequence[RunSpec]) -> None:
+        pass
 
     def deliver(self) -> None:
         pass

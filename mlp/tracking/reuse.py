@@ -12,6 +12,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
 
 from mlp.tracking.interface import Outcome, RunSpec
 from mlp.tracking.pages import run_page
+from mlp.tracking.readable import problems
 from mlp.tracking.store import (
     COPIED,
     DATA,
@@ -25,22 +26,51 @@ from mlp.tracking.store import (
     Store,
 )
 
+_FEW = 16  # runs that are asked for one by one
 
-def find(store: Store, specs: Sequence[RunSpec], study: str) -> dict[str, Run]:
-    """The runs of the whole store that ended for good, by identity; those of `study` first."""
+
+def find(
+    store: Store, specs: Sequence[RunSpec], study: str, since: int = 0
+) -> tuple[dict[str, Run], dict[str, str]]:
+    """The runs of the whole store that ended for good, by identity; those of `study` first.
+
+    Then, of the identities of which no recorded run can be read any more, what is wrong with it.
+    `since`: only runs that ended later, in milliseconds of the epoch.
+    """
     wanted = {spec.identity for spec in specs}
-    found: dict[str, Run] = {}
-    for digest in {spec.data_digest for spec in specs}:
-        filter_string = f"tags.`{DATA}` = '{digest}' and tags.`{KIND}` = 'run'"
-        for run in store.search(filter_string, everywhere=True):
-            tags = run.data.tags
+    candidates: dict[str, list[Run]] = {}
+    filters = {f"tags.`{DATA}` = '{spec.data_digest}'" for spec in specs}
+    if len(specs) <= _FEW:
+        filters = {f"tags.`{IDENTITY}` = '{identity}'" for identity in wanted}
+    later = f" and attributes.end_time >= {since}" if since else ""
+    for chosen in filters:
+        for run in store.search(f"{chosen} and tags.`{KIND}` = 'run'{later}", everywhere=True):
             ended = run.info.status == "FINISHED" or is_diverged(run)
-            identity = tags.get(IDENTITY)
+            identity = run.data.tags.get(IDENTITY)
             if ended and identity in wanted:
-                known = found.get(identity)
-                if known is None or known.data.tags.get(STUDY) != study:
-                    found[identity] = run
-    return found
+                candidates.setdefault(identity, []).append(run)
+
+    def rank(run: Run) -> tuple[bool, int]:
+        # Of this study the newest, which may have taken the place of one that cannot be read; of
+        # others the oldest, or copies would be copied
+        own = run.data.tags.get(STUDY) == study
+        return not own, -run.info.start_time if own else run.info.start_time
+
+    for runs in candidates.values():
+        runs.sort(key=rank)
+    found: dict[str, Run] = {}
+    lost: dict[str, str] = {}
+    while candidates:
+        best = {identity: runs.pop(0) for identity, runs in candidates.items()}
+        finished = [run for run in best.values() if run.info.status == "FINISHED"]
+        unreadable = problems(store, finished)
+        for identity, run in best.items():
+            if run.info.run_id in unreadable:
+                lost.setdefault(identity, unreadable[run.info.run_id])
+            else:
+                found[identity] = run
+        candidates = {i: runs for i, runs in candidates.items() if runs and i not in found}
+    return found, {identity: said for identity, said in lost.items() if identity not in found}
 
 
 def is_diverged(run: Run) -> bool:

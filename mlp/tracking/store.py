@@ -17,9 +17,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.tracking.context.registry import resolve_tags
 
+from mlp import console
 from mlp.escaping import line, masked
 from mlp.processes import is_gone, this_process
 from mlp.tracking.database import UnusableStore, database_file, ready
+from mlp.tracking.moved import follow
 from mlp.tracking.pages import run_page
 from mlp.tracking.patience import Patience, connect, is_server
 from mlp.tracking.shell import command_line
@@ -110,7 +112,14 @@ class Store:
             profile=json.dumps({"classes": classes}),
         )
         tag = InputTag("mlflow.data.context", context)
-        self.client.log_inputs(run_id, [DatasetInput(dataset, [tag])])
+        inputs = [DatasetInput(dataset, [tag])]
+        try:
+            self.client.log_inputs(run_id, inputs)
+        except MlflowException as error:
+            if "UNIQUE constraint" not in str(error):
+                raise
+            # Another command has made the same data set just now
+            self.client.log_inputs(run_id, inputs)
 
     def search(self, filter_string: str, everywhere: bool = False) -> list[Run]:
         """All runs that match, of this experiment or of the whole store, newest first."""
@@ -208,6 +217,9 @@ def open_store(experiment_name: str, minutes: float = 5) -> Store:
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
     patience = Patience(minutes)
     with ready(path, minutes) if path is not None else nullcontext():
+        moved = follow(uri)
+        if moved:
+            console.err(f"Note: {moved}")
         client = connect(uri, patience)
         experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
         if experiment is None:

@@ -36,8 +36,11 @@ from scripts.init import init
 from scripts.predict import predict
 from scripts.register import register
 from scripts.report import report
+from scripts.search import search
+from scripts.study import study
 from scripts.train import train
 from tests.conftest import write_image
+from tests.scripts.processes import runs
 
 ROOT = Path(__file__).parents[2]
 QUICK = ["--image-size", "8", "--hidden", "8", "--epochs", "2", "--threads", "1"]
@@ -324,6 +327,35 @@ def test_a_study_shows_its_table_and_a_training_that_was_part_of_it_is_known(
     assert len(contents["runs"]) == 12
 
 
+def test_a_command_with_nothing_to_report_ends_with_1_and_says_why(
+    image_tree: Path, fresh_database: None
+) -> None:
+    Path("wild.yaml").write_text(
+        "question: Which?\nbase: {optimizer: sgd, lr: 1000.0, weight_decay: 1000.0}\n"
+        "arms:\n  - name: one\n  - name: two\n    changes: {dropout: 0.1}\n"
+    )
+    Path("space.yaml").write_text(
+        "base: {optimizer: sgd, weight_decay: 1000.0, batch_size: 4}\n"
+        "space:\n  lr: [1000.0, 900.0]\n"
+    )
+    data = ["--data", str(image_tree), *QUICK]
+    wild = ["--suite", "wild.yaml", "--seeds", "1"]
+    found = ["--space", "space.yaml", "--trials", "2", "--folds", "2", "--sampler", "random"]
+    commands: list[tuple[SettingsCommand, list[str], str]] = [
+        (study, [*data, *wild], "has no finished run: 2 FAILED (the first: one, seed 0: "),
+        (study, [*data, *wild], "has no finished run: 2 FAILED"),
+        (report, [], "has no finished run: 2 FAILED"),
+        (register, [], "has no finished run"),
+        (search, [*data, *found], "no trial of 2 has a score; the first: "),
+    ]
+    for chosen, arguments, told in commands:
+        result = call(chosen, *arguments)
+        assert result.exit_code == 1, result.output
+        last = result.output.strip().splitlines()[-1]
+        assert last.startswith("Error: ") and told in last
+    assert {run.info.status for run in runs(Path(), "study")} == {"FAILED"}
+
+
 def test_a_store_that_mlflow_refuses_is_named(
     image_tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -386,7 +418,7 @@ def test_a_report_is_written_again_and_two_studies_compared(
 
 def test_a_report_on_nothing_ends_with_1_and_says_what_to_run(fresh_database: None) -> None:
     result = call(report)
-    assert result.exit_code == 1 and "run ablation or init first" in result.output
+    assert result.exit_code == 1 and "run train, ablation or init first" in result.output
     result = call(report, "--study", "abc", "--metric", "auc")
     assert result.exit_code == 2 and "should be one of accuracy, macro_f1" in result.output
 

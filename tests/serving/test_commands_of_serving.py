@@ -38,7 +38,8 @@ def test_register_shows_what_it_did_and_how_to_undo_it(trained: Trained, store: 
     assert "On the 16 test images (1 of them copies of training images)" in second.output
     assert "mlflow models serve -m 'models:/colors@champion'" in second.output
     worse = call(register, "--study", trained.weak)
-    assert worse.output.startswith("colors version 1, challenger (it was registered already)")
+    again = "colors version 1, challenger (it was registered already as version 1"
+    assert worse.output.startswith(again)
     assert "Version 2 stays champion: this one does not beat it" in worse.output
     undone = call(register, "--name", "colors", "--undo", "true")
     assert undone.exit_code == 0 and "version 2 is no longer registered" in undone.output
@@ -66,7 +67,7 @@ def test_register_describes_the_version_and_keeps_its_test(trained: Trained, sto
 
 def test_register_without_a_study_says_what_to_run(fresh_database: None) -> None:
     result = call(register)
-    assert result.exit_code == 1 and "run ablation or init first" in result.output
+    assert result.exit_code == 1 and "run train, ablation or init first" in result.output
     result = call(register, "--name", "nobody", "--undo", "true")
     assert result.exit_code == 1 and "no version of 'nobody' is registered" in result.output
     result = call(register, "--pick", "best")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pickletools
 import shutil
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,6 +92,35 @@ def test_repeating_registers_nothing_twice_and_reads_the_test_split_once(
     again = register(store, trained.strong)
     assert again.known and again.version.version == made.version.version
     assert again.tested is None and again.test == dict(made.test)
+    assert len(store.client.search_model_versions("name = 'colors'")) == 1
+
+
+def test_registrations_at_once_come_one_after_the_other(trained: Trained, store: Store) -> None:
+    both = [trained.strong, trained.strong, trained.weak]
+    with ThreadPoolExecutor(3) as at_once:
+        made = list(at_once.map(lambda study: register(store, study), both))
+    assert sorted(m.known for m in made[:2]) == [False, True]
+    versions = store.client.search_model_versions("name = 'colors'")
+    assert len(versions) == 2
+    strong = str(made[0].version.version)
+    assert made[1].version.version == made[0].version.version
+    assert aliases(store)["champion"] == strong
+
+
+def test_what_another_machine_registers_meanwhile_is_no_second_version(
+    trained: Trained, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, asked = registry._find, []
+
+    def late(*arguments: Any) -> ModelVersion | None:
+        asked.append(1)
+        return None if len(asked) == 2 else find(*arguments)
+
+    first = register(store, trained.strong)
+    monkeypatch.setattr(registry, "_find", late)
+    asked.append(1)
+    second = register(store, trained.strong)
+    assert second.known and second.version.version == first.version.version
     assert len(store.client.search_model_versions("name = 'colors'")) == 1
 
 

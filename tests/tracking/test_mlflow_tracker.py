@@ -6,8 +6,9 @@ import base64
 import json
 import os
 import pickletools
+import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mlflow
@@ -27,7 +28,7 @@ from mlp.study import report
 from mlp.study.execution import run
 from mlp.study.planning import Study, plan
 from mlp.study.suite import Arm, Suite
-from mlp.tracking.interface import Outcome
+from mlp.tracking.interface import Outcome, RunSpec
 from mlp.tracking.mlflow_tracker import MlflowTracker
 from mlp.tracking.recorder import Recorder
 from mlp.tracking.store import PROCESS, REPORT, Store, open_store
@@ -368,6 +369,112 @@ def test_a_study_that_shares_runs_with_another_gets_copies(study: Study, store: 
     assert len(curves.Scalars("val/loss")) == len(
         store.client.get_metric_history(mixed[0].run_id, "val/loss")
     )
+
+
+def _lose(store: Store, run: Run, what: str) -> None:
+    files = Path(run.info.artifact_uri)
+    model = Path(
+        store.client.get_logged_model(run.outputs.model_outputs[0].model_id).artifact_location
+    )
+    predictions = files / "predictions.parquet"
+    if what == "folder":
+        shutil.rmtree(files)
+    elif what == "model":
+        shutil.rmtree(model.parent)
+    elif what == "network":
+        (model / "artifacts" / "ensemble" / "0" / "weights.safetensors").write_bytes(b"")
+    elif what == "predictions":
+        predictions.unlink()
+    elif what == "truncated":
+        predictions.write_bytes(predictions.read_bytes()[:-9])
+    else:
+        content = bytearray(predictions.read_bytes())
+        content[4:60] = bytes(56)  # the first page
+        predictions.write_bytes(content)
+
+
+def test_runs_of_which_files_are_gone_are_trained_again(
+    study: Study, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = study.base.changed({"epochs": 1})
+    two = plan(Suite("two", "Which?", SUITE.arms[:2]), base, (0, 1, 2), study.source)
+    tracker, outcomes = train(two, store)
+    damages = "folder", "model", "network", "predictions", "truncated", "damaged"
+    for outcome, what in zip(outcomes, damages, strict=True):
+        _lose(store, store.client.get_run(outcome.run_id), what)
+    capsys.readouterr()
+    _, again = train(two, store)
+    said = capsys.readouterr().out
+    assert "6 recorded runs are not used again" in said
+    assert "(the first: baseline-seed0: predictions.parquet is not there)" in said
+    assert not [outcome for outcome in again if outcome.reused]
+    for old, new in zip(outcomes, again, strict=True):
+        assert (old.scores, old.run_id != new.run_id) == (new.scores, True)
+    # The newer ones are what is used from now on, also in the report of the first command
+    _, third = train(two, store)
+    assert [o.run_id for o in third] == [o.run_id for o in again]
+    first = report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())
+    assert not first.failure and "missing" not in first.terminal
+
+
+def _tracker(study: Study, store: Store, single: bool = False) -> MlflowTracker:
+    return MlflowTracker(store, study.label, Path("runs"), name="a study", single=single)
+
+
+def test_what_another_command_trains_is_left_to_it(study: Study, store: Store) -> None:
+    first, second = _tracker(study, store), _tracker(study, store)
+    specs = study.specs[:3]
+    assert first.claim(specs[:2]) == list(specs[:2])
+    assert second.claim(specs) == [specs[2]]
+    # What was claimed and not begun is free again
+    first.release()
+    assert second.claim(specs[:1]) == [specs[0]]
+    second.end("KILLED")
+    assert first.claim(specs) == list(specs)
+    first.end("KILLED")
+    assert not store.search("attributes.status = 'RUNNING'")
+
+
+def test_a_claim_of_a_command_that_is_gone_holds_nobody_up(
+    study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead, far, own = (_tracker(study, store) for _ in range(3))
+    specs = study.specs[:1]
+    dead.claim(specs)
+    store.client.set_tag(dead.run_id, PROCESS, f"{socket.gethostname()} {2**22 + 1} 1700000000")
+    assert own.claim(specs) == list(specs)
+    own.release()
+    # Of another machine, which is heard of as long as numbers of its load come
+    far.claim(specs)
+    store.client.set_tag(far.run_id, PROCESS, "another-machine 1 1700000000")
+    assert own.claim(specs) == []
+    monkeypatch.setattr("mlp.tracking.claims._SILENT_SECONDS", 0.0)
+    own.wait(specs)
+    assert own.claim(specs) == list(specs)
+    for tracker in (dead, far, own):
+        tracker.end("KILLED")
+
+
+def test_a_command_that_comes_second_takes_what_the_first_trains(
+    study: Study, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = plan(SUITE, study.base, (0,), study.source)
+    first, second = _tracker(study, store), _tracker(study, store)
+    ended: list[Outcome] = []
+    claim = second.claim
+
+    def claim_late(specs: Sequence[RunSpec]) -> list[RunSpec]:
+        if not ended:
+            ended.extend(run(study, first))
+        return claim(specs)
+
+    second.claim = claim_late  # type: ignore[method-assign]
+    taken = run(study, second)
+    assert [o.run_id for o in taken] == [o.run_id for o in ended]
+    assert all(outcome.reused for outcome in taken)
+    assert "3 runs were trained by another command" in capsys.readouterr().out
+    for tracker in (first, second):
+        tracker.end("FINISHED")
 
 
 def test_runs_of_dead_processes_are_ended_and_those_of_living_ones_are_not(store: Store) -> None:

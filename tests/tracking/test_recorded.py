@@ -17,13 +17,13 @@ from mlp.study.execution import run
 from mlp.study.planning import Study, plan
 from mlp.study.report import Report, build, publish
 from mlp.study.suites import Arm, Suite
+from mlp.tracking.initial_weights import read_weights
 from mlp.tracking.mlflow_tracker import MlflowTracker
 from mlp.tracking.recorded import (
     NoSuchStudy,
     RecordedStudy,
     find_study,
     read_study,
-    read_weights,
 )
 from mlp.tracking.recorder import Recorder
 from mlp.tracking.store import PLAN, Store, open_store
@@ -167,9 +167,9 @@ def test_a_study_that_was_cut_off_has_a_report_of_what_there_is(study: Study, st
         run(study, tracker)
     tracker.end("KILLED")
     found = read(store, "latest")
-    assert {r.status for r in found.runs if r.seed == 1} == {"MISSING"}
+    assert {r.status for r in found.runs if r.seed == 1} == {"KILLED"}
     text = reported(found).terminal
-    assert "he   " in text and "he, seed 1: missing" in text
+    assert "he   " in text and "he, seed 1: " in text
 
 
 def test_what_is_no_study_is_refused_in_words(store: Store, recorded: str) -> None:
@@ -205,5 +205,46 @@ def test_any_name_of_a_folder_can_be_reported_on(image_tree: Path, store: Store)
 
 
 def test_an_empty_store_says_what_to_run(store: Store) -> None:
-    with pytest.raises(NoSuchStudy, match="run ablation or init first"):
+    with pytest.raises(NoSuchStudy, match="run train, ablation or init first"):
         find_study(store, "latest")
+
+
+def test_the_latest_is_the_study_or_the_single_training_that_was_begun_last(
+    study: Study, store: Store, recorded: str
+) -> None:
+    assert find_study(store, "latest").info.run_id == recorded
+    one = plan(
+        Suite("one", "?", SUITE.arms[:1]), study.base.changed({"epochs": 1}), (0,), study.source
+    )
+    ids = []
+    for _ in range(2):
+        tracker = MlflowTracker(store, one.label, Path("runs"), name="one", single=True)
+        tracker.plan(one.plan([]), None)
+        (outcome,) = run(one, tracker)
+        if outcome.run_id != tracker.run_id:
+            tracker.refer_to(outcome)
+        tracker.end("FINISHED")
+        ids.append(tracker.run_id)
+        assert find_study(store, "latest").info.run_id == tracker.run_id
+        assert read(store, "latest").runs[0].run_id == ids[0]
+    assert store.client.get_run(ids[1]).data.tags["mlp.kind"] == "reference"
+    assert read(store, ids[1]).runs[0].finished
+
+
+def test_a_study_without_a_finished_run_says_why(store: Store, recorded: str) -> None:
+    found = read(store, recorded)
+    assert found.failure == ""
+    failed = dataclasses.replace(found, runs=[r for r in found.runs if not r.finished])
+    assert f"study {recorded} has no finished run: 2 FAILED (the first: wild, seed 0: the loss" in (
+        failed.failure
+    )
+
+
+def test_a_plan_that_is_gone_or_damaged_is_said(store: Store, recorded: str) -> None:
+    file = Path(store.client.get_run(recorded).info.artifact_uri, PLAN)
+    file.write_text("{")
+    with pytest.raises(NoSuchStudy, match="cannot be read"):
+        read(store, recorded)
+    file.unlink()
+    with pytest.raises(NoSuchStudy, match="its files are gone; repeat its command"):
+        read(store, recorded)
