@@ -13,9 +13,12 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 SMALL = 2**20  # bytes of a body that large ones cannot crowd out
-_MOST_HELD = {True: 32 * 2**20, False: 2 * MOST_BYTES}  # bytes of all small, of all large bodies
-# A body has this long, and a second more for so many bytes that came
-_SECONDS, _BYTES_A_SECOND = 4.0, 256 * 2**10
+_MOST_HELD = {
+    True: 16 * 2**20,
+    False: MOST_BYTES + 8 * 2**20,
+}  # bytes of all small, of all large bodies
+# A body has this long for each part of so many bytes: a phone far from its mast is quicker
+_SECONDS, _PART = 3.0, 192 * 2**10
 _BUSY = "the server is busy; try again"
 
 
@@ -24,7 +27,7 @@ class _Body:
 
     def __init__(self) -> None:
         self.content, self.evicted = bytearray(), False
-        self.limit = asyncio.timeout(_SECONDS)
+        self.limit = asyncio.timeout(None)
 
     @property
     def small(self) -> bool:
@@ -58,13 +61,14 @@ class Bodies:
                     bodies.remove(body)
 
     async def _receive(self, body: _Body, receive: Receive) -> None:
-        begun = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time
+        in_time, more = 0, True
         try:
             async with body.limit:
-                more = True
+                body.limit.reschedule(now() + _SECONDS)
                 while more:
                     message = await receive()
-                    if body.evicted:
+                    if body.evicted or body.limit.expired():
                         raise TimeoutError
                     if message["type"] == "http.disconnect":
                         raise Refused(400, "the body ends early")
@@ -73,8 +77,9 @@ class Bodies:
                     if len(body.content) > MOST_BYTES:
                         raise Refused(413, f"a request should hold at most {MOST_BYTES} bytes")
                     self._make_room(body)
-                    seconds = _SECONDS + len(body.content) / _BYTES_A_SECOND
-                    body.limit.reschedule(begun + seconds)
+                    if len(body.content) >= in_time + _PART:
+                        in_time = len(body.content)
+                        body.limit.reschedule(now() + _SECONDS)
         except TimeoutError:
             if body.evicted:
                 raise Refused(429, _BUSY) from None
@@ -87,8 +92,10 @@ class Bodies:
             if held <= _MOST_HELD[newest.small]:
                 return
             held -= len(body.content)
+            self._reading.remove(body)
             body.content.clear()
-            body.evicted = True
-            body.limit.reschedule(0)
+            if not body.limit.expired():
+                body.evicted = True
+                body.limit.reschedule(0)
         if held > _MOST_HELD[newest.small]:
             raise Refused(429, _BUSY)

@@ -11,12 +11,13 @@ none of them takes a place of the small ones.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import json
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol
 
 from mlp.serving.bodies import SMALL, Bodies, Message, Receive
@@ -64,23 +65,28 @@ class Guard:
             kind = _kind(scope)
             async with self._bodies.body(receive) as body:
                 whole = True
-                answer = await self._answer(kind, bytes(body))
+                answer = await self._answer(kind, body)
             await _say(send, 200, answer)
         except Refused as refused:
             await _refuse(send, refused.status, str(refused), None if whole else receive)
         except Exception:
             _log.exception("a request could not be answered")
-            await _refuse(send, 500, "the server could not answer; its log says why")
+            reason = "the server could not answer; its log says why"
+            await _refuse(send, 500, reason, None if whole else receive)
 
-    async def _answer(self, kind: str, body: bytes) -> bytes:
+    async def _answer(self, kind: str, body: bytearray) -> bytes:
         model, do = self._model, asyncio.get_running_loop().run_in_executor
-        small = len(body) <= SMALL
-        async with (self._small if small else self._large).place():
-            asked = await do(self._threads, read, kind, body, model.image_size)
-            if not small or asked.work <= _SMALL_WORK:
-                return await do(self._threads, _predictions, model, asked)
+        if len(body) <= SMALL:
+            async with self._small.place():
+                asked = await do(self._threads, read, kind, body, model.image_size)
+                if asked.work <= _SMALL_WORK:
+                    return await do(self._threads, _predictions, model, asked)
+            async with self._large.place():
+                return await do(self._threads, _large, model, lambda: asked)
         async with self._large.place():
-            return await do(self._threads, _predictions, model, asked)
+            return await do(
+                self._threads, _large, model, lambda: read(kind, body, model.image_size)
+            )
 
 
 class _Lane:
@@ -135,6 +141,19 @@ def _predictions(model: Model, question: Question) -> bytes:
     return f'{{"predictions": [{", ".join(rows)}]}}'.encode()
 
 
+def _large(model: Model, asked: Callable[[], Question]) -> bytes:
+    try:
+        return _predictions(model, asked())
+    finally:
+        _trim()
+
+
+def _trim() -> None:
+    """Give freed memory back to the system: of what a large request took, glibc keeps the most."""
+    with suppress(OSError, AttributeError):  # another system, another library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
 async def _refuse(send: Send, status: int, message: str, receive: Receive | None = None) -> None:
     """Answer with an error; `receive` where the body was not read to its end."""
     code = _CODES.get(status, "INTERNAL_ERROR" if status >= 500 else "BAD_REQUEST")
@@ -155,12 +174,10 @@ async def _say(send: Send, status: int, body: bytes, receive: Receive | None = N
         # The answer is out; closing at once would cut off a client that is still sending
         await send({"type": "http.response.body", "body": body, "more_body": True})
         body = b""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN):
                 while (await receive()).get("more_body", False):
                     pass
-        except TimeoutError:
-            pass
     await send({"type": "http.response.body", "body": body})
 
 

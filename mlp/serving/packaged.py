@@ -86,7 +86,7 @@ def _load(
     try:
         digest = check_seal(folder)
         if tags.get(SEALED_AS, digest) != digest:
-            raise TamperedModel("it is not the one that was recorded")
+            raise TamperedModel("MLmodel is not the one that was recorded")
         if version is not None and version.tags.get(SEALED_AS, digest) != digest:
             raise TamperedModel("MLmodel is not the one that was registered")
         return _read(folder, uri, version, digest)
