@@ -59,6 +59,7 @@ class Bodies:
             for bodies in (self._reading, self._read):
                 if body in bodies:
                     bodies.remove(body)
+            body.content.clear()
 
     async def _receive(self, body: _Body, receive: Receive) -> None:
         now = asyncio.get_running_loop().time

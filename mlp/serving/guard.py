@@ -67,12 +67,14 @@ class Guard:
                 whole = True
                 answer = await self._answer(kind, body)
             await _say(send, 200, answer)
+            return
         except Refused as refused:
-            await _refuse(send, refused.status, str(refused), None if whole else receive)
+            status, reason = refused.status, str(refused)
         except Exception:
             _log.exception("a request could not be answered")
-            reason = "the server could not answer; its log says why"
-            await _refuse(send, 500, reason, None if whole else receive)
+            status, reason = 500, "the server could not answer; its log says why"
+        # Outside of the exception, which keeps what was read
+        await _refuse(send, status, reason, None if whole else receive)
 
     async def _answer(self, kind: str, body: bytearray) -> bytes:
         model, do = self._model, asyncio.get_running_loop().run_in_executor
