@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 _MLFLOWS = ("/ping", "/health", "/version")
 _SMALL_WORK = 2_000_000  # pixels decoded in the time that answering takes: a tenth of a second
 _LARGE_AT_ONCE, _LARGE_WAITING, _SMALL_WAITING = 1, 2, 64
-_WAIT = 3.0  # seconds for a place in a lane
+_WAIT = 2.0  # seconds for a place in a lane
 _DRAIN = 4.0  # seconds to go on receiving from a client that does not read its answer yet
 
 

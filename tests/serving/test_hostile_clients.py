@@ -185,5 +185,7 @@ def test_a_good_client_is_answered_beside_eight_hostile_ones(trained: Trained) -
         assert len(answers) > 2, name
         expected = {200, 429} if name == "allowed" else set(range(400, 500))
         assert {status for status, _ in answers} <= expected, (name, answers)
-        assert max(seconds for _, seconds in answers) < 5 * slack + 2 * (name == "crowd"), name
+        # sixty connections take a while to open, and what is allowed is work
+        most_seconds = 5 * slack + (3 if name in ("crowd", "allowed") else 0)
+        assert max(seconds for _, seconds in answers) < most_seconds, name
     assert most < before + 300 * 2**20 and settled < before + 150 * 2**20
