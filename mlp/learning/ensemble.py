@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from mlp.learning.checkpoint import SETTINGS, WEIGHTS, Checkpoint
 
 Decoded = NDArray[np.uint8] | str  # pixels (H, W, C), or why there are none
 FAMILIARITY = "familiarity.safetensors"
+MEMBERS = "members.json"  # how many there are
 
 
 @dataclass(frozen=True)
@@ -85,12 +87,13 @@ class Ensemble:
             place = folder / str(number)
             place.mkdir()
             member.save(place)
+        (folder / MEMBERS).write_text(json.dumps(len(self.members)), encoding="utf-8")
         self.familiarity.save(folder / FAMILIARITY)
 
     @classmethod
     def load(cls, folder: Path) -> Ensemble:
         """Read what `save` wrote."""
-        count = len(list(folder.glob(f"*/{SETTINGS}")))
+        count = int((folder / MEMBERS).read_text(encoding="utf-8"))
         places = [folder / str(number) for number in range(count)]
         members = tuple(Checkpoint.load(place / WEIGHTS, place / SETTINGS) for place in places)
         return cls(members, Familiarity.load(folder / FAMILIARITY))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +9,12 @@ import mlflow.pyfunc
 import pandas as pd
 from mlflow.exceptions import MlflowException
 
-from mlp.data.image import UnreadableImage, read_header
-from mlp.learning.ensemble import Decoded, Ensemble
+from mlp.learning.ensemble import Answer, Ensemble
 from mlp.learning.seal import TamperedModel, check_seal
 from mlp.serving.answers import table
+from mlp.serving.request import Question, Refused, question
 
-# As much as a server should answer at once: a second or two of work
-MOST_IMAGES = 1024
-# Some seconds of decoding: a few kilobytes can claim a hundred million pixels
-MOST_PIXELS = 500_000_000
-_TOP = 3
+_AT_ONCE = 32  # images of which the pixels are held in memory
 
 
 class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
@@ -36,7 +30,7 @@ class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         """Called by MLflow once, with the paths of the packaged files."""
         place = Path(context.artifacts["ensemble"])
         try:
-            check_seal(place.parents[1], context.model_config["digest"])
+            check_seal(place.parents[1])
         except TamperedModel as error:
             raise MlflowException.invalid_parameter_value(
                 f"this model is refused: {error}; its files were changed after packaging"
@@ -51,42 +45,32 @@ class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         Raises MlflowException (HTTP 400), without paths or a stack trace, when there is no row,
         there are too many, or none of them can be read.
         """
-        given = list(model_input["image"])
-        if not 0 < len(given) <= MOST_IMAGES:
-            raise MlflowException.invalid_parameter_value(
-                f"a request should hold 1 to {MOST_IMAGES} images; this one holds {len(given)}"
+        top = (params or {}).get("top_k", 3)
+        try:
+            return self._table(question(list(model_input["image"]), top, self.image_size))
+        except Refused as error:
+            raise MlflowException.invalid_parameter_value(str(error)) from None
+
+    @property
+    def image_size(self) -> int:
+        """Side in pixels of what the networks take."""
+        return self.ensemble.image_size
+
+    def records(self, question: Question) -> list[dict[str, Any]]:
+        """As `predict`, for what the server read. Raises Refused."""
+        made: list[dict[str, Any]] = self._table(question).to_dict("records")
+        return made
+
+    def _table(self, question: Question) -> pd.DataFrame:
+        answers: list[Answer] = []
+        for start in range(0, len(question.files), _AT_ONCE):
+            part = question.files[start : start + _AT_ONCE]
+            answers += self.ensemble.answer(
+                [file if isinstance(file, str) else self.ensemble.decode(file) for file in part]
             )
-        top = int((params or {}).get("top_k", _TOP))
-        if top < 1:
-            raise MlflowException.invalid_parameter_value(f"top_k should be 1 or more, not {top}")
-        answers = self.ensemble.answer(list(self._read(given)))
         if all(answer.error for answer in answers):
-            first = answers[0].error
-            raise MlflowException.invalid_parameter_value(
-                f"none of the {len(answers)} rows is a readable image; row 0: {first}"
+            raise Refused(
+                400,
+                f"none of the {len(answers)} rows is a readable image; row 0: {answers[0].error}",
             )
-        return table(answers, self.ensemble.classes, top)
-
-    def _read(self, given: Sequence[object]) -> Iterator[Decoded]:
-        pixels = 0
-        for text in given:
-            try:
-                image = _bytes(text)
-                header = read_header(image)
-            except UnreadableImage as error:
-                yield str(error)
-                continue
-            pixels += header.width * header.height
-            if pixels > MOST_PIXELS:
-                yield f"more than {MOST_PIXELS // 10**6} million pixels in one request"
-            else:
-                yield self.ensemble.decode(image)
-
-
-def _bytes(text: object) -> bytes:
-    try:
-        if isinstance(text, str):
-            return base64.b64decode("".join(text.split()), validate=True)
-    except ValueError:  # binascii.Error among them, and letters that are not ASCII
-        pass
-    raise UnreadableImage("column 'image' should hold an image file in base64")
+        return table(answers, self.ensemble.classes, question.top_k)

@@ -1,9 +1,18 @@
 """What MLflow runs to load a packaged model ("models from code")."""
 
+from pathlib import Path
+
 from mlflow.models import set_model
 
-from mlp.serving.classifier import Classifier
-from mlp.serving.guard import guard_server
+from mlp.learning.seal import DESCRIPTION, check_seal
 
-guard_server()
-set_model(Classifier())
+folder = Path(__file__).parent
+if (folder / DESCRIPTION).exists():  # not while it is being packaged
+    check_seal(folder)  # before anything else of the folder is run
+
+from mlp.serving.classifier import Classifier  # noqa: E402
+from mlp.serving.guard import guard_server  # noqa: E402
+
+classifier = Classifier()
+guard_server(classifier)
+set_model(classifier)

@@ -1,112 +1,198 @@
 """What stands between the network and `mlflow models serve`.
 
-MLflow's scoring server answers some malformed requests with its own stack trace and paths (a body
-that is no CSV), some with 500 (no content type, JSON nested thousands deep), and reads bodies of
-any size. The guard answers those itself, and takes stack traces out of what the server says.
+`/invocations` is answered here: MLflow's own way to the model reads bodies of any size, checks
+nothing before it is paid for, and puts stack traces, paths and the request itself into its answers.
+MLflow answers `/ping`, `/health` and `/version`; there is no other path.
+
+A request waits for a place in one of two lanes: large ones are answered one after the other, and
+none of them takes a place of the small ones.
 """
 
 from __future__ import annotations
 
+import asyncio
+import ctypes
 import json
+import logging
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Protocol
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+from mlp.serving.bodies import SMALL, Bodies, Message, Receive
+from mlp.serving.request import CSV, JSON, MOST_BYTES, Question, Refused, read
+
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
+_log = logging.getLogger(__name__)
 
-# 1,024 pictures of 60 kilobytes in base64, which is more than a server should take at once
-MOST_BYTES = 80 * 2**20
-CONTENT_TYPES = ("application/json", "text/csv")
+_MLFLOWS = ("/ping", "/health", "/version")
+_SMALL_WORK = 2_000_000  # pixels decoded in the time that answering takes: a tenth of a second
+_LARGE_AT_ONCE, _LARGE_WAITING, _SMALL_WAITING = 1, 2, 64
+_WAIT = 2.0  # seconds for a place in a lane
+_DRAIN = 4.0  # seconds to go on receiving from a client that does not read its answer yet
+
+
+class Model(Protocol):
+    """What answers questions."""
+
+    image_size: int
+
+    def records(self, question: Question) -> list[dict[str, Any]]:
+        """A row an image. Raises Refused."""
 
 
 class Guard:
-    """An ASGI application around another: `/invocations` is checked, the rest passed on."""
+    """An ASGI application around another."""
 
-    def __init__(self, app: App) -> None:
-        self.app = app
+    def __init__(self, app: App, model: Model) -> None:
+        self._app, self._model = app, model
+        cores = min(os.cpu_count() or 1, 8)
+        self._bodies = Bodies()
+        self._small, self._large = (
+            _Lane(cores, _SMALL_WAITING),
+            _Lane(_LARGE_AT_ONCE, _LARGE_WAITING),
+        )
+        self._threads = ThreadPoolExecutor(cores + _LARGE_AT_ONCE, "answering")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/invocations":
-            await self.app(scope, receive, send)
+        if scope["type"] != "http" or scope["path"] in _MLFLOWS:
+            await self._app(scope, receive, send)
             return
-        kind = dict(scope["headers"]).get(b"content-type", b"").decode("latin-1")
-        if kind.split(";")[0].strip().lower() not in CONTENT_TYPES:
-            await _refuse(send, 415, f"content type should be one of {', '.join(CONTENT_TYPES)}")
-            return
-        body = await _read(receive)
-        if body is None:
-            await _refuse(send, 413, f"a request should hold at most {MOST_BYTES} bytes")
-            return
-        await self._forward(body, scope, send)
-
-    async def _forward(self, body: bytes, scope: Message, send: Send) -> None:
-        """Pass a request on whose body was read, and look at the answer before it goes out."""
-        answer: list[Message] = []
-
-        async def once() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def keep(message: Message) -> None:
-            answer.append(message)
-
+        whole = False
         try:
-            await self.app(scope, once, keep)
-        except RecursionError:
-            await _refuse(send, 400, "the body is nested too deeply")
+            kind = _kind(scope)
+            async with self._bodies.body(receive) as body:
+                whole = True
+                answer = await self._answer(kind, body)
+            await _say(send, 200, answer)
             return
-        start, *parts = answer
-        text = b"".join(part.get("body", b"") for part in parts)
-        if start["status"] >= 400:
-            await _refuse(send, start["status"], _message(text))
-            return
-        await send(start)
-        await send({"type": "http.response.body", "body": text})
+        except Refused as refused:
+            status, reason = refused.status, str(refused)
+        except Exception:
+            _log.exception("a request could not be answered")
+            status, reason = 500, "the server could not answer; its log says why"
+        # Outside of the exception, which keeps what was read
+        await _refuse(send, status, reason, None if whole else receive)
+
+    async def _answer(self, kind: str, body: bytearray) -> bytes:
+        model, do = self._model, asyncio.get_running_loop().run_in_executor
+        if len(body) <= SMALL:
+            async with self._small.place():
+                asked = await do(self._threads, read, kind, body, model.image_size)
+                if asked.work <= _SMALL_WORK:
+                    return await do(self._threads, _predictions, model, asked)
+            async with self._large.place():
+                return await do(self._threads, _large, model, lambda: asked)
+        async with self._large.place():
+            return await do(
+                self._threads, _large, model, lambda: read(kind, body, model.image_size)
+            )
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """The body, or None as soon as it is too large."""
-    parts: list[bytes] = []
-    size, more = 0, True
-    while more:
-        message = await receive()
-        part = message.get("body", b"")
-        size += len(part)
-        if size > MOST_BYTES:
-            return None
-        parts.append(part)
-        more = message.get("more_body", False)
-    return b"".join(parts)
+class _Lane:
+    """So many requests at once, and so many that wait."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        self._free, self._room = asyncio.Semaphore(at_once), at_once + waiting
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Hold a place. Raises Refused where too many wait already, or for too long."""
+        if not self._room:
+            raise Refused(429, "the server is busy; try again")
+        self._room -= 1
+        try:
+            async with asyncio.timeout(_WAIT):
+                await self._free.acquire()
+        except TimeoutError:
+            self._room += 1
+            raise Refused(429, "the server is busy; try again") from None
+        try:
+            yield
+        finally:
+            self._free.release()
+            self._room += 1
 
 
-def _message(text: bytes) -> str:
-    """What an error answer says, without the stack trace and the request itself."""
+def _kind(scope: Message) -> str:
+    """The content type of what is asked. Raises Refused from the headers alone."""
+    headers: dict[bytes, str] = {k: str(value, "latin-1") for k, value in scope["headers"]}
+    if scope["path"] != "/invocations":
+        raise Refused(404, "there is nothing here; ask /invocations")
+    if scope["method"] != "POST":
+        raise Refused(405, "send images with POST")
+    kind, *more = [part.strip().lower() for part in headers.get(b"content-type", "").split(";")]
+    if kind not in (JSON, CSV):
+        raise Refused(415, f"content type should be {JSON} or {CSV}")
+    if [part for part in more if part.startswith("charset") and "utf-8" not in part]:
+        raise Refused(415, "the charset should be UTF-8")
+    if headers.get(b"content-encoding", "identity").strip().lower() != "identity":
+        raise Refused(415, "the body should be sent as it is, without a content encoding")
+    length = headers.get(b"content-length", "")
+    # Whoever declares a length of more digits than that is refused as well
+    if length.isdigit() and (len(length) > 12 or int(length) > MOST_BYTES):
+        raise Refused(413, f"a request should hold at most {MOST_BYTES} bytes")
+    return kind
+
+
+def _predictions(model: Model, question: Question) -> bytes:
+    # Row by row: a server of a thousand classes would stand still while it writes all of them
+    rows = [json.dumps(row, allow_nan=False) for row in model.records(question)]
+    return f'{{"predictions": [{", ".join(rows)}]}}'.encode()
+
+
+def _large(model: Model, asked: Callable[[], Question]) -> bytes:
     try:
-        said = json.loads(text)
-        message = str(said["message"]) if isinstance(said, dict) else str(said)
-    except (ValueError, KeyError):
-        message = text.decode("utf-8", "replace")
-    # "Failed to predict data '<the whole request>'. \nError: <why>"
-    if message.startswith("Failed to predict data"):
-        message = message.rpartition("\nError: ")[2]
-    if message.startswith("Failed to enforce schema of data"):
-        message = "Failed to enforce schema" + message[message.rfind(" with schema ") :]
-    return message[:1000]
+        return _predictions(model, asked())
+    finally:
+        _trim()
 
 
-async def _refuse(send: Send, status: int, message: str) -> None:
-    body = json.dumps({"error_code": _CODES.get(status, "BAD_REQUEST"), "message": message})
-    headers = [(b"content-type", b"application/json")]
+def _trim() -> None:
+    """Give freed memory back to the system: of what a large request took, glibc keeps the most."""
+    with suppress(OSError, AttributeError):  # another system, another library
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+async def _refuse(send: Send, status: int, message: str, receive: Receive | None = None) -> None:
+    """Answer with an error; `receive` where the body was not read to its end."""
+    code = _CODES.get(status, "INTERNAL_ERROR" if status >= 500 else "BAD_REQUEST")
+    body = json.dumps({"error_code": code, "message": message}).encode()
+    await _say(send, status, body, receive)
+
+
+async def _say(send: Send, status: int, body: bytes, receive: Receive | None = None) -> None:
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    if status == 429:
+        headers.append((b"retry-after", b"1"))
+    if status == 405:
+        headers.append((b"allow", b"POST"))
+    if receive is not None:
+        headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body.encode()})
+    if receive is not None:
+        # The answer is out; closing at once would cut off a client that is still sending
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        body = b""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN):
+                while (await receive()).get("more_body", False):
+                    pass
+    await send({"type": "http.response.body", "body": body})
 
 
-_CODES = {413: "REQUEST_LIMIT_EXCEEDED", 415: "INVALID_PARAMETER_VALUE", 500: "INTERNAL_ERROR"}
+_CODES = {
+    404: "ENDPOINT_NOT_FOUND",
+    408: "REQUEST_TIMEOUT",
+    413: "REQUEST_LIMIT_EXCEEDED",
+    415: "INVALID_PARAMETER_VALUE",
+    429: "RESOURCE_EXHAUSTED",
+}
 
 
-def guard_server() -> None:
+def guard_server(model: Model) -> None:
     """In the process of a scoring server, stand in front of the application it is about to make.
 
     MLflow loads the model, then makes a FastAPI application, and has no hook in between.
@@ -118,7 +204,11 @@ def guard_server() -> None:
         return
 
     class Guarded(fastapi.FastAPI):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            self._guard = Guard(super().__call__, model)
+
         async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-            await Guard(super().__call__)(scope, receive, send)
+            await self._guard(scope, receive, send)
 
     fastapi.FastAPI = Guarded  # type: ignore[misc]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import re
+import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +15,15 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
 
 from mlp.learning.ensemble import Ensemble
-from mlp.learning.seal import TamperedModel, check_seal
-from mlp.tracking.packaging import ARTIFACT, DIGEST
+from mlp.learning.seal import TamperedModel, check_seal, is_sealed
+from mlp.tracking.packaging import ARTIFACT, SEALED_AS
 from mlp.tracking.store import Store
 
 CHAMPION = "champion"
-SEALED_AS = "mlp.digest"  # tag of a registered version: the digest of its model's seal
 _FORMS = "models:/NAME@champion, models:/NAME/VERSION or models:/m-ID"
 
 
@@ -55,40 +59,69 @@ def load_packaged(store: Store, uri: str = "") -> Packaged:
         raise NoSuchModel(f"{uri!r} is no address of a model; give {_FORMS}")
     try:
         version = _registered(store, uri)
+        source, tags = _logged(store, (version.source if version else None) or uri)
         with tempfile.TemporaryDirectory(prefix="mlp-model-", ignore_cleanup_errors=True) as place:
-            mlflow.artifacts.download_artifacts(uri, dst_path=place, tracking_uri=store.uri)
-            folder = next(p.parent for p in Path(place).rglob("MLmodel"))
-            model = Model.load(str(folder))
-            return _load(folder, model, uri, version)
-    except (MlflowException, OSError, StopIteration) as error:
-        reason = getattr(error, "message", str(error)) or "it has no files"
+            folder = _copy(store, source, Path(place) / "model")
+            return _load(folder, uri, version, tags)
+    except (MlflowException, OSError) as error:
+        reason = getattr(error, "message", str(error))
         raise NoSuchModel(
             f"no model at {uri!r} in {store.address}: {reason}; give {_FORMS}"
         ) from None
 
 
-def _load(folder: Path, model: Model, uri: str, version: ModelVersion | None) -> Packaged:
-    digest = (model.flavors.get("python_function", {}).get("config") or {}).get(DIGEST)
-    if digest is None:
+def _copy(store: Store, source: str, place: Path) -> Path:
+    """Files of a model on this machine: links stay links, so that the seal's check sees them."""
+    if is_local_uri(source):
+        shutil.copytree(local_file_uri_to_path(source), place, symlinks=True)
+        return place
+    place.mkdir()
+    got = mlflow.artifacts.download_artifacts(source, dst_path=str(place), tracking_uri=store.uri)
+    return Path(got)
+
+
+def _load(
+    folder: Path, uri: str, version: ModelVersion | None, tags: Mapping[str, str]
+) -> Packaged:
+    if not is_sealed(folder):
         raise NoSuchModel(f"the model at {uri!r} was not packaged by this project")
     try:
+        digest = check_seal(folder)
+        if tags.get(SEALED_AS, digest) != digest:
+            raise TamperedModel("MLmodel is not the one that was recorded")
         if version is not None and version.tags.get(SEALED_AS, digest) != digest:
             raise TamperedModel("MLmodel is not the one that was registered")
-        check_seal(folder, digest)
+        return _read(folder, uri, version, digest)
     except TamperedModel as error:
-        raise TamperedModel(
-            f"the model at {uri!r} is refused: {error}; its files were changed after packaging. "
-            "Register its study again, or use another version"
-        ) from None
+        reason = str(error)
+    # Somebody who seals a model anew can put anything into its files, and readers raise anything
+    except Exception as error:
+        reason = f"its files cannot be read ({type(error).__name__})"
+    raise TamperedModel(
+        f"the model at {uri!r} is refused: {reason}; its files were changed after packaging. "
+        "Register its study again, or use another version"
+    )
+
+
+def _read(folder: Path, uri: str, version: ModelVersion | None, digest: str) -> Packaged:
     example = json.loads((folder / "input_example.json").read_text(encoding="utf-8"))
     return Packaged(
         Ensemble.load(folder / "artifacts" / ARTIFACT),
         uri,
         digest,
-        model.run_id,
+        Model.load(str(folder)).run_id,
         base64.b64decode(example["data"][0][0]),
         version,
     )
+
+
+def _logged(store: Store, source: str) -> tuple[str, Mapping[str, str]]:
+    """Where the files of a model are, and its tags."""
+    match = re.fullmatch(r"models:/(m-\w+)", source)
+    if match is None:
+        return source, {}
+    logged = store.client.get_logged_model(match[1])
+    return logged.artifact_location, logged.tags
 
 
 def _registered(store: Store, uri: str) -> ModelVersion | None:

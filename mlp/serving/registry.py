@@ -27,11 +27,11 @@ from mlp.learning.seal import TamperedModel
 from mlp.serving.choice import Choice
 from mlp.serving.duel import Duel, fight
 from mlp.serving.evaluation import Evaluated, evaluate
-from mlp.serving.packaged import CHAMPION, SEALED_AS, NoSuchModel, Packaged, load_packaged
+from mlp.serving.packaged import CHAMPION, NoSuchModel, Packaged, load_packaged
 from mlp.settings import SettingsError
 from mlp.study.resampling import require
 from mlp.tracking.claims import alone
-from mlp.tracking.packaging import Packager, model_files
+from mlp.tracking.packaging import SEALED_AS, Packager, model_files
 from mlp.tracking.recorded import RecordedStudy, read_split
 from mlp.tracking.store import Store
 

@@ -18,7 +18,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
 from mlp.learning.ensemble import Ensemble
-from mlp.learning.seal import seal
+from mlp.learning.seal import BLANK, DESCRIPTION, seal
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # mlp.serving stands below mlp.tracking, which only names its file
@@ -35,9 +35,12 @@ _REQUIREMENTS = (
     "opencv-python-headless",
     "safetensors",
 )
-# Within a model: where the ensemble is, what its seal covers, and the key of its config's digest
-ARTIFACT, SEALED, DIGEST = "ensemble", ("code", "artifacts", _ENTRY.name), "digest"
+ARTIFACT = "ensemble"  # where it is within a model
+SEALED_AS = "mlp.digest"  # tag of a model and of a registered version: the digest of its seal
 _EXAMPLE = "example.png"
+# A file of the name of the folder of Python's caches: a server then leaves none beside the sealed
+# source, and runs none that somebody else left there
+_NO_CACHE = "This file keeps Python from putting compiled code here.\n"
 _REFUSED = r"[/:.%\"']"  # in the name of a model, by MLflow
 _SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.string, "image")]),
@@ -105,12 +108,12 @@ class Packager:
         place = self._common / "artifacts" / ARTIFACT
         shutil.rmtree(place)
         shutil.copytree(files / ARTIFACT, place)
-        digest = seal(self._common, SEALED)
         model = Model.load(str(self._common))
-        model.flavors["python_function"]["config"] = {DIGEST: digest}
+        model.flavors["python_function"]["config"] = {"digest": BLANK}
         model.artifact_path, model.run_id = logged.artifact_location, run_id
         model.model_uuid = model.model_id = logged.model_id
-        model.save(str(self._common / "MLmodel"))
+        model.save(str(self._common / DESCRIPTION))
+        client.set_logged_model_tags(logged.model_id, {SEALED_AS: seal(self._common)})
         client.log_model_artifacts(logged.model_id, str(self._common))
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         client.log_outputs(
@@ -151,4 +154,6 @@ class Packager:
                 {"image": [base64.b64encode((files / _EXAMPLE).read_bytes()).decode()]}
             ),
         )
+        for place in {path.parent for path in (folder / "model").rglob("*.py")}:
+            (place / "__pycache__").write_text(_NO_CACHE, encoding="utf-8")
         return folder / "model"

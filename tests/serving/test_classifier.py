@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +24,7 @@ from mlp.learning.checkpoint import Checkpoint
 from mlp.learning.ensemble import Ensemble
 from mlp.learning.initialization import initialize
 from mlp.learning.network import MLP
-from mlp.learning.seal import seal
+from mlp.learning.seal import BLANK, seal
 from mlp.serving.classifier import Classifier
 from tests.conftest import CLASSES, colored_image
 
@@ -47,26 +49,25 @@ def ensemble() -> Ensemble:
     return Ensemble((member,), fit_familiarity(pixels, np.arange(30), np.arange(30, 40)))
 
 
-def opened(folder: Path, digest: str) -> Classifier:
+def opened(folder: Path) -> Classifier:
     own = Classifier()
-    place = folder / "artifacts" / "ensemble"
-    own.load_context(
-        SimpleNamespace(artifacts={"ensemble": str(place)}, model_config={"digest": digest})
-    )
+    own.load_context(SimpleNamespace(artifacts={"ensemble": str(folder / "artifacts/ensemble")}))
     return own
 
 
 @pytest.fixture
-def digest(ensemble: Ensemble, tmp_path: Path) -> str:
-    place = tmp_path / "artifacts" / "ensemble"
+def sealed(ensemble: Ensemble, tmp_path: Path) -> Path:
+    place = tmp_path / "model" / "artifacts" / "ensemble"
     place.mkdir(parents=True)
     ensemble.save(place)
-    return seal(tmp_path, ("artifacts",))
+    (tmp_path / "model" / "MLmodel").write_text(BLANK)
+    seal(tmp_path / "model")
+    return tmp_path / "model"
 
 
 @pytest.fixture
-def classifier(digest: str, tmp_path: Path) -> Classifier:
-    return opened(tmp_path, digest)
+def classifier(sealed: Path) -> Classifier:
+    return opened(sealed)
 
 
 def answer(classifier: Classifier, images: list[Any], **params: object) -> pd.DataFrame:
@@ -126,12 +127,43 @@ def test_index_of_the_table_does_not_matter(classifier: Classifier) -> None:
     )
 
 
+def urlsafe(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode()
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda data: "data:image/png;base64," + text(data),
+        lambda data: "DATA:;charset=utf-8;BASE64," + text(data).replace("+", "%2B"),
+        lambda data: "data:image/png;base64," + urlsafe(data).rstrip("="),
+        urlsafe,
+        lambda data: text(data).rstrip("="),
+        lambda data: f" {base64.encodebytes(data).decode()} ",
+    ],
+)
+@pytest.mark.parametrize("number", range(3))
+def test_every_usual_way_to_write_base64_is_the_same_image(
+    classifier: Classifier, way: Callable[[bytes], str], number: int
+) -> None:
+    files = [FILES[number], FILES[number] + b"\xfb\xff", FILES[number] + b"\xfb\xff\xfe"]
+    assert any(set("-_") & set(urlsafe(file)) for file in files)
+    pd.testing.assert_frame_equal(
+        answer(classifier, [way(file) for file in files]),
+        answer(classifier, [text(file) for file in files]),
+    )
+
+
 BAD = [
     ("not base64!", "in base64"),
-    ("abc", "in base64"),
+    ("abcde", "in base64"),
     ("!" + text(FILES[0]), "in base64"),
     ("é", "in base64"),
-    ("/etc/passwd", "in base64"),
+    ("/etc/passwd.", "in base64"),
+    ("/etc/passwd", "not an image"),  # letters of base64, every one of them
+    ("data:image/png,abc", "this data URL is not in base64"),
+    ("data:", "this data URL is not in base64"),
+    (repr(FILES[0]), "this is Python's b'...' around it"),
     (None, "in base64"),
     (float("nan"), "in base64"),
     (3, "in base64"),
@@ -163,8 +195,8 @@ def test_a_bad_row_is_answered_for_itself_and_names_no_path(
     [
         ([], {}, "1 to 1024 images; this one holds 0"),
         ([text(FILES[0])] * 1025, {}, "this one holds 1025"),
-        (["bad", None], {}, "none of the 2 rows is a readable image; row 0: column 'image'"),
-        ([text(FILES[0])], {"top_k": 0}, "top_k should be 1 or more, not 0"),
+        (["bad!", None], {}, "none of the 2 rows is a readable image; row 0: column 'image'"),
+        ([text(FILES[0])], {"top_k": 0}, "top_k should be an integer of 1 or more, not 0"),
     ],
 )
 def test_a_request_that_cannot_be_answered_is_the_clients_error(
@@ -180,18 +212,60 @@ def test_a_request_that_cannot_be_answered_is_the_clients_error(
 def test_pixels_that_a_request_claims_are_limited(
     classifier: Classifier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mlp.serving.classifier.MOST_PIXELS", 8 * 8 + 20 * 20)
-    table = answer(classifier, [text(FILES[0]), text(FILES[1]), text(FILES[2])])
-    assert list(table["error"][:2]) == ["", ""] and "million pixels" in table["error"][2]
+    # a BMP counts its pixels, a JPEG of one scan that is made at full size a scan of them
+    monkeypatch.setattr("mlp.serving.request.MOST_PIXELS", 8 * 8 + 20 * 20 + 5 * 5)
+    answer(classifier, [text(file) for file in FILES])
+    monkeypatch.setattr("mlp.serving.request.MOST_PIXELS", 8 * 8 + 20 * 20 + 5 * 5 - 1)
+    with pytest.raises(MlflowException, match="million pixels"):
+        answer(classifier, [text(file) for file in FILES])
+
+
+def test_all_answers_of_a_long_request_are_those_of_short_ones(classifier: Classifier) -> None:
+    given = [text(FILES[k % 3]) for k in range(70)]
+    long = answer(classifier, given)
+    assert list(long["label"]) == list(answer(classifier, given[:3])["label"]) * 23 + [
+        long["label"][0]
+    ]
 
 
 @pytest.mark.parametrize(
-    "name", ["0/weights.safetensors", "0/settings.json", "familiarity.safetensors"]
+    "name",
+    [
+        "0/weights.safetensors",
+        "0/settings.json",
+        "familiarity.safetensors",
+        "members.json",
+        "../../MLmodel",
+        "../../seal.json",
+    ],
 )
-def test_a_changed_file_is_refused(digest: str, tmp_path: Path, name: str) -> None:
-    file = tmp_path / "artifacts" / "ensemble" / name
+@pytest.mark.parametrize("way", ["changed", "removed", "linked"])
+def test_a_changed_file_is_refused(sealed: Path, tmp_path: Path, name: str, way: str) -> None:
+    file = (sealed / "artifacts" / "ensemble" / name).resolve()
     content = bytearray(file.read_bytes())
-    content[-2] ^= 1
-    file.write_bytes(bytes(content))
-    with pytest.raises(MlflowException, match=f"this model is refused: .*{name}"):
-        opened(tmp_path, digest)
+    file.unlink()
+    if way == "changed":
+        content[0] ^= 1
+        file.write_bytes(bytes(content))
+    elif way == "linked":
+        (tmp_path / "same").write_bytes(bytes(content))
+        file.symlink_to(tmp_path / "same")
+    with pytest.raises(
+        MlflowException, match=rf"this model is refused: .*({file.name}|seal\.json)"
+    ):
+        opened(sealed)
+
+
+def test_an_added_member_is_refused_and_never_counted(sealed: Path, ensemble: Ensemble) -> None:
+    place = sealed / "artifacts" / "ensemble"
+    shutil.copytree(place / "0", place / "1")
+    with pytest.raises(MlflowException, match=r"this model is refused: .*ensemble/1"):
+        opened(sealed)
+    assert len(Ensemble.load(place).members) == 1
+
+
+def test_added_source_is_refused(sealed: Path) -> None:
+    (sealed / "code").mkdir()
+    (sealed / "code" / "cv2.py").write_text("")
+    with pytest.raises(MlflowException, match=r"this model is refused: 'code/cv2\.py'"):
+        opened(sealed)

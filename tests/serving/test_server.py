@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import http.client
 import json
 import random
+import socket
 import struct
 import zlib
 from collections.abc import Iterator
@@ -42,6 +44,18 @@ class Client:
         text = answer.read().decode("utf-8", "replace")
         connection.close()
         return answer.status, text
+
+    def send(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
+    ) -> int:
+        """The status that a request gets whose headers are as given."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+            lines = [
+                f"{name}: {value}" for name, value in ({"Host": "x"} | (headers or {})).items()
+            ]
+            head = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""])
+            connection.sendall(head.encode() + body)
+            return int(connection.recv(1000).split()[1])
 
     def labels(self, request: Request) -> list[str]:
         status, text = self.post(*request)
@@ -106,6 +120,14 @@ def misuses(good: str) -> list[Request]:
     for kind in ("text/plain", "image/jpeg", "", None, "multipart/form-data"):
         found.append((b"x", kind))
     found.append((b"x" * (81 * 2**20), JSON))
+    for text in ("9" * 5000, "-" + "9" * 5000, "NaN", "-Infinity", "1e999", '"\\ud800"', "1.5"):
+        found.append((f'{{"inputs": {{"image": [{text}]}}}}'.encode(), JSON))
+        params = f'{{"inputs": {{"image": ["{good}"]}}, "params": {{"top_k": {text}}}}}'
+        found.append((params.encode(), JSON))
+    twice = f'{{"inputs": {{"image": ["{good}"]}}, "inputs": {{"image": ["{good}"]}}}}'
+    found += [(twice.encode(), JSON), (twice.encode("utf-16"), JSON)]
+    found.append((gzip.compress(forms([good])[0][0]), JSON))
+    found += [(forms([good])[0][0], f"{JSON}; charset=latin-1"), (b"a" * 100, f'{CSV}; charset="')]
     rng = random.Random(0)
     for _ in range(80):
         body = bytearray(json.dumps({"inputs": {"image": ["x" * 30]}}).encode())
@@ -151,4 +173,17 @@ def test_all_forms_answer_as_predict_does_and_no_misuse_is_answered(
         ):
             assert leak not in text, (body[:100], text[:500])
     assert client.process.memory_info().rss < before + 50 * 2**20
+
+    for path in ("/docs", "/redoc", "/openapi.json", "/docs/oauth2-redirect", "//invocations", "/"):
+        assert client.send("GET", path) == client.send("POST", path) == 404
+    for path in ("/ping", "/health", "/version"):
+        assert client.send("GET", path) == 200
+    for method in ("GET", "HEAD", "PUT", "OPTIONS", "PATCH", "BREW"):
+        assert client.send(method, "/invocations") == 405
+    encoded = {"Content-Type": JSON, "Content-Encoding": "gzip"}
+    assert client.send("POST", "/invocations", encoded) == 415
+    chunked = {"Content-Type": JSON, "Transfer-Encoding": "chunked"}
+    [good, _] = forms([images[0]])[2]
+    parts = b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in (good[:99], good[99:])) + b"0\r\n\r\n"
+    assert client.send("POST", "/invocations", chunked, parts) == 200
     assert client.labels(forms([images[0]])[2]) == expected[:1]
