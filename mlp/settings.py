@@ -69,6 +69,8 @@ def _explain(settings: type[Settings], name: str, problem: dict[str, Any]) -> st
         message = f"should be one of {', '.join(choices)}"
     elif settings.model_fields[name].annotation is bool:
         message = "should be true or false"
+    elif problem["type"] == "string_too_short":
+        message = "should not be empty"
     else:
         message = message.replace("Input should", "should")
     return f"{message}; {brief(field_text(problem['input']))} was given"

@@ -15,9 +15,11 @@ def evaluate(config: EvaluateConfig) -> None:
 
     from mlp.serving import assessment
     from mlp.serving.packaged import load_packaged
+    from mlp.tracking.opening import check_runs_dir
     from mlp.tracking.shell import tensorboard
     from mlp.tracking.store import KIND, open_store
 
+    check_runs_dir(config.runs_dir)
     store = open_store(config.experiment_name)
     model = load_packaged(store, config.model)
     index, part = assessment.part_of(config.data, config.part)

@@ -291,10 +291,14 @@ def build_network(config: RunConfig, shape: tuple[int, int, int], classes: int) 
     return network
 
 
+def parameter_count(config: RunConfig, shape: tuple[int, int, int], classes: int) -> int:
+    """Trained numbers in the network of a configuration, which is not made."""
+    with torch.device("meta"):
+        return sum(p.numel() for p in build_network(config, shape, classes).parameters())
+
+
 def memory_bytes(config: RunConfig, shape: tuple[int, int, int], classes: int) -> int:
     """About how much memory a learner holds: parameters, gradients, optimizer state, best copy."""
-    with torch.device("meta"):
-        parameters = sum(p.numel() for p in build_network(config, shape, classes).parameters())
     copies = 2 + (1 if config.optimizer == "sgd" else 2)
     copies += config.early_stopping_patience > 0
-    return 4 * parameters * copies
+    return 4 * parameter_count(config, shape, classes) * copies

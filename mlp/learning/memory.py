@@ -1,9 +1,18 @@
-"""How the C library deals with memory that was freed."""
+"""How much memory there is, what a training needs of it, and what the C library keeps."""
 
 from __future__ import annotations
 
 import ctypes
+import math
 import platform
+from pathlib import Path
+
+import psutil
+import torch
+
+from mlp.config import RunConfig
+from mlp.learning.learner import memory_bytes
+from mlp.settings import field_text
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # <malloc.h> of glibc
 _MOST = 2**31 - 1
@@ -21,3 +30,50 @@ def keep_freed_memory() -> bool:
         return False
     mallopt = ctypes.CDLL(None).mallopt
     return bool(mallopt(_TRIM_THRESHOLD, _MOST) and mallopt(_MMAP_THRESHOLD, _MOST))
+
+
+def free_memory(device: str = "cpu") -> int:
+    """Bytes that this process may still take on a device.
+
+    Of the CPU: what the machine has to spare, swap included, and no more than the limits of a
+    container (cgroup) and of the process (`ulimit -v`) leave.
+    """
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    free = [psutil.virtual_memory().available + psutil.swap_memory().free]
+    process = psutil.Process()
+    if hasattr(psutil, "RLIMIT_AS"):
+        most = process.rlimit(psutil.RLIMIT_AS)[0]
+        free += [most - process.memory_info().vms] * (most != psutil.RLIM_INFINITY)
+    # Of version 2 and of version 1 of cgroups, as they are seen in a container
+    for limit in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            most = int(Path("/sys/fs/cgroup", limit).read_text())
+        except (OSError, ValueError):  # none, or "max"
+            continue
+        free.append(most - process.memory_info().rss)
+    return max(0, min(free))
+
+
+def shortage(
+    config: RunConfig, shape: tuple[int, int, int], classes: int, images: int, free: int
+) -> str:
+    """Why a training on so many images does not fit into `free` bytes, empty where it does."""
+    batch = 4 * math.prod(shape) * min(config.batch_size, images)
+    needed = memory_bytes(config, shape, classes) + batch
+    if needed <= free:
+        return ""
+    network = "" if config.network == "cnn" else f"hidden {field_text(config.hidden)}, "
+    return (
+        f"not enough memory: {network}batch_size {config.batch_size} and image_size "
+        f"{config.image_size} take at least {needed / 2**30:.1f} GiB (weights, gradients, "
+        f"optimizer, a batch), and {free / 2**30:.1f} GiB are free; make one of them smaller"
+    )
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that there was no memory left, here or on a GPU."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    told = ("t allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in told)

@@ -15,6 +15,8 @@ from mlp.data.remarks import Remark
 from mlp.data.split import is_drawn
 from mlp.data.split_file import split_table
 from mlp.learning.learner import resolve_device
+from mlp.learning.memory import free_memory, shortage
+from mlp.settings import SettingsError
 from mlp.study.identity import identity, label
 from mlp.study.resampling import require
 from mlp.study.suite import Suite, arm_config
@@ -95,8 +97,8 @@ def plan(
     """Decide all runs of a study before the first one starts, on this machine or elsewhere.
 
     Decodes the images, so that damaged ones are known and listed. Raises DataError; SettingsError
-    for an arm that is not valid, a device that is not there, or a metric that the validation images
-    of a seed (and fold) do not define.
+    for an arm that is not valid or does not fit into the memory of this machine, a device that is
+    not there, or a metric that the validation images of a seed (and fold) do not define.
     """
     base = resolve_device(base, here)
     configs = [
@@ -107,8 +109,10 @@ def plan(
     ]
     source = index
     kinds = {(config.image_size, config.channels): config for _, config in configs}
-    for config in kinds.values():
-        index, _ = load(source, config)
+    shapes = {}
+    for kind, config in kinds.items():
+        index, dataset = load(source, config)
+        shapes[kind] = dataset.shape
     digest, labels = index.digest, index.usable["class"].to_numpy()
     varied = tuple(dict.fromkeys(name for arm in suite.arms for name in arm.changes))
     counts: dict[object, tuple[int, int]] = {}
@@ -121,6 +125,12 @@ def plan(
             require(metric, set(labels[drawn.val]), _whose(index, config))
         data = index.name, digest, index.classes, *counts[key]
         specs.append(RunSpec(name, config, identity(config, digest), *data, varied))
+    for spec in specs[: len(suite.arms)] if here else ():
+        config, classes = spec.config, len(spec.classes)
+        shape = shapes[config.image_size, config.channels]
+        why = shortage(config, shape, classes, spec.train_images, free_memory(config.device))
+        if why:
+            raise SettingsError(f"arm {spec.arm!r}: {why}" if len(suite.arms) > 1 else why)
     return Study(suite, resolve(base, source), tuple(seeds), source, index, tuple(specs))
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import psutil
 import torch
 from numpy.typing import NDArray
 
@@ -22,9 +21,11 @@ from mlp.learning.learner import (
     NonFiniteLoss,
     build_network,
     memory_bytes,
+    parameter_count,
 )
-from mlp.learning.memory import keep_freed_memory
+from mlp.learning.memory import free_memory, is_out_of_memory, keep_freed_memory, shortage
 from mlp.learning.scores import Evaluation, final_scores, probabilities
+from mlp.settings import field_text
 from mlp.study.planning import Datasets, Study, is_own
 from mlp.study.progress import RunProgress
 from mlp.tracking.interface import Outcome, RunLog, RunResult, RunSpec, TakenOver, Tracker
@@ -105,7 +106,7 @@ def _groups(
     specs: Sequence[RunSpec], datasets: Datasets, arms_at_once: int, memory: int
 ) -> Iterator[list[RunSpec]]:
     """Cut the runs of a seed (and fold) into groups that fit in memory."""
-    free = memory or psutil.virtual_memory().available // 2
+    free = memory or free_memory() // 2
     group: list[RunSpec] = []
     taken = 0
     for spec in specs:
@@ -165,12 +166,18 @@ def _run_side_by_side(
             batches, live[stream] = stream.epoch(0), []
             for spec in own:
                 # Made when its turn comes: the first one need not wait for the others' weights
-                live[stream].append(_start(spec, stream, tracker, datasets.index))
-                train(live[stream][-1], stream, batches)
-        every = [run for runs in live.values() for run in runs]
+                started = _start(spec, stream, tracker, datasets.index)
+                if isinstance(started, _Run):
+                    live[stream].append(started)
+                    train(started, stream, batches)
+                else:
+                    ended[spec.identity] = started
+                    progress.ended(spec, started, 0)
+        # Not the runs: what one of them holds is given back when it ends
+        records = [run.records for runs in live.values() for run in runs]
         epoch = 1
         while any(live.values()):
-            watch([run.records for run in every])
+            watch(records)
             for stream in [stream for stream, runs in live.items() if runs]:
                 batches = stream.epoch(epoch)
                 for run in list(live[stream]):
@@ -184,15 +191,45 @@ def _run_side_by_side(
     return ended
 
 
-def _start(spec: RunSpec, stream: Stream, tracker: Tracker, index: Index) -> _Run:
-    shape, classes = stream.dataset.shape, len(spec.classes)
-    learner = Learner(spec.config, shape, classes, stream.steps_per_epoch)
-    log = tracker.start(spec, learner.parameter_count, stream.dataset)
-    return _Run(spec, learner, log, [], index)
+def _start(spec: RunSpec, stream: Stream, tracker: Tracker, index: Index) -> _Run | Outcome:
+    """A run that has begun, or how it ended for want of memory."""
+    config, shape, classes = spec.config, stream.dataset.shape, len(spec.classes)
+    why = shortage(config, shape, classes, spec.train_images, free_memory(config.device))
+    if not why:
+        try:
+            learner = Learner(config, shape, classes, stream.steps_per_epoch)
+            log = tracker.start(spec, learner.parameter_count, stream.dataset)
+            return _Run(spec, learner, log, [], index)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            why = _too_little(spec, error)
+    count = parameter_count(config, shape, classes)
+    return tracker.start(spec, count, stream.dataset).fail(why, diverged=False)
+
+
+def _too_little(spec: RunSpec, error: Exception) -> str:
+    config, first = spec.config, str(error).partition("\n")[0]
+    return (
+        f"not enough memory for hidden {field_text(config.hidden)}, batch_size "
+        f"{config.batch_size} and image_size {config.image_size} beside what trains with it "
+        f"({first or 'no more was said'}); make one of them smaller, or arms_at_once"
+    )
 
 
 def _epoch(run: _Run, stream: Stream, batches: Batches, progress: RunProgress) -> Outcome | None:
     """Train a run for one epoch; how it ended, if it did."""
+    try:
+        return _one_epoch(run, stream, batches, progress)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        return run.log.fail(_too_little(run.spec, error), diverged=False)
+
+
+def _one_epoch(
+    run: _Run, stream: Stream, batches: Batches, progress: RunProgress
+) -> Outcome | None:
     if run.learner.epochs_done == 0:
         run.log.epoch(run.learner.initial_record(batches, stream.validation), run.learner)
     try:

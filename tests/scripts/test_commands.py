@@ -69,6 +69,7 @@ def call(command: SettingsCommand, *arguments: str) -> Result:
         (["--optimizer", "rmsprop"], "--optimizer: should be one of adam, adamw, sgd"),
         (["--batch-norm", "True", "--batch-size", "1"], "batch_norm needs a batch_size"),
         (["--device", "tpu"], "--device: should be one of auto, cpu, cuda"),
+        (["--data", ""], "--data: should not be empty; '' was given"),
         (["extra"], "unexpected extra argument"),
         (["--batch-norm", "maybe"], "--batch-norm: should be true or false; 'maybe' was given"),
         (["--batch-norm", ""], "--batch-norm: should be true or false; '' was given"),
@@ -124,6 +125,26 @@ def test_a_switch_leaves_a_file_alone() -> None:
     for typed in ("--loud a.jpg no.png", "--loud yes a.jpg no.png", "a.jpg --loud -- no.png"):
         assert call(look, *typed.split()).exit_code == 0
     assert made == [Choice(files=("a.jpg", "no.png"), loud=True)] * 3
+
+
+def test_a_folder_for_events_that_is_a_file_is_refused_before_training(
+    image_tree: Path,
+) -> None:
+    Path("taken").touch()
+    for folder in ("taken", "taken/below"):
+        result = call(train, "--data", str(image_tree), *QUICK, "--runs-dir", folder)
+        assert result.exit_code == 2 and not Path("mlflow.db").exists()
+        assert result.output.splitlines()[-1].startswith(f"Error: runs_dir: '{folder}' cannot be")
+
+
+def test_a_training_that_does_not_fit_into_memory_is_refused_with_its_settings(
+    image_tree: Path,
+) -> None:
+    large = ["--hidden", ",".join(["65536"] * 40), "--image-size", "8"]
+    result = call(train, "--data", str(image_tree), *large)
+    assert result.exit_code == 2 and not Path("mlflow.db").exists()
+    said = result.output.splitlines()[-1]
+    assert said.startswith("Error: not enough memory: hidden 65536,") and "GiB are free" in said
 
 
 def test_an_arm_that_the_base_makes_invalid_is_named() -> None:

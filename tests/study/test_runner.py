@@ -12,11 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, open_index
 from mlp.data.stream import Batches, Stream
 from mlp.learning.learner import EpochRecord, Learner, memory_bytes
+from mlp.learning.memory import is_out_of_memory
+from mlp.settings import SettingsError
 from mlp.study.execution import run
 from mlp.study.planning import Datasets, Study, plan
 from mlp.study.progress import Sent
@@ -320,3 +323,51 @@ def test_arms_with_fewer_training_images_say_which(make_study: MakeStudy) -> Non
     assert Counter(few.split["split"]) == {"train": 15, "val": 18}
     assert set(few.split["path"]) < set(shared["path"])
     assert [spec.train_images for spec in study.specs] == [36, 15]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried 9\nat"),
+        torch.OutOfMemoryError("CUDA out of memory."),
+    ],
+)
+@pytest.mark.parametrize("where", ["__init__", "epoch"])
+def test_a_run_that_is_short_of_memory_fails_alone_with_its_settings(
+    error: Exception, where: str, make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    former = getattr(Learner, where)
+
+    def short(self: Learner, *arguments: object) -> object:
+        config = arguments[0] if where == "__init__" else self.config
+        if config.hidden == (9,):  # type: ignore[attr-defined]
+            raise error
+        return former(self, *arguments)
+
+    monkeypatch.setattr(Learner, where, short)
+    arms = Arm("plain", {}, ""), Arm("large", {"hidden": (9,)}, ""), Arm("last", {"lr": 0.1}, "")
+    recorder = Recorder()
+    outcomes = run(make_study(*arms), recorder)
+    assert [o.status for o in outcomes] == ["FINISHED", "FAILED", "FINISHED"]
+    assert outcomes[1].reason.startswith("not enough memory for hidden 9, batch_size 8 and")
+    assert {r.status for r in recorder.runs} == {"FINISHED", "FAILED"}
+
+
+def test_other_errors_are_no_want_of_memory() -> None:
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert not is_out_of_memory(ValueError("out of memory"))
+
+
+def test_a_run_that_cannot_fit_is_not_begun(
+    make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = make_study(Arm("plain", {}, ""), Arm("large", {"hidden": (4000,)}, ""))
+    needed = memory_bytes(study.specs[0].config, (3, 8, 8), 3)
+    monkeypatch.setattr("mlp.study.runner.free_memory", lambda device="cpu": needed + 2**16)
+    outcomes = run(study, Recorder())
+    assert [o.status for o in outcomes] == ["FINISHED", "FAILED"]
+    assert "GiB are free" in outcomes[1].reason
+    monkeypatch.setattr("mlp.study.planning.free_memory", lambda device: needed + 2**16)
+    with pytest.raises(SettingsError, match="arm 'large': not enough memory: hidden 4000, batch_s"):
+        make_study(Arm("plain", {}, ""), Arm("large", {"hidden": (4000,)}, ""))
