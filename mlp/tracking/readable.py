@@ -19,7 +19,7 @@ from mlp.tracking.store import Store
 
 PREDICTIONS = "predictions.parquet"
 COLUMNS = ("id", "label", "probabilities")
-_NETWORK = "artifacts/ensemble/0"  # in a model
+_NETWORKS = "artifacts/"  # in a model
 _MODEL = ("MLmodel", SEAL, "input_example.json")
 _AT_ONCE = 8  # questions to a server
 
@@ -27,8 +27,8 @@ _AT_ONCE = 8  # questions to a server
 def problems(store: Store, runs: Sequence[Run]) -> dict[str, str]:
     """Why finished runs cannot be used again, by id: what of their files is gone, or unreadable.
 
-    On this machine the predictions are read (0.2 ms a run) and the other files only looked for; of
-    a server's the lists are asked for, two calls a run.
+    On this machine the predictions are read and the other files only looked for, 0.2 ms a run;
+    of a server's the lists are asked for, two calls a run.
     """
     local = [run for run in runs if is_local_uri(run.info.artifact_uri)]
     found = {run.info.run_id: _missing_here(store, run) for run in local}
@@ -61,9 +61,8 @@ def _missing_here(store: Store, run: Run) -> str:
                 if not (place / name).stat().st_size:
                     return f"{name} of its model is empty"
             sealed = json.loads((place / SEAL).read_text(encoding="utf-8"))
-            for name in sealed:
-                size = (place / name).stat().st_size
-                if not size and name.startswith(_NETWORK):
+            for name in (name for name in sealed if name.startswith(_NETWORKS)):
+                if not (place / name).stat().st_size:
                     return f"{name} of its model is empty"
         except (OSError, MlflowException):
             return "its model is not there"
@@ -78,7 +77,7 @@ def _missing_there(store: Store, run: Run) -> str:
         if not files.get(PREDICTIONS):
             return f"{PREDICTIONS} is not there"
         for model_id in _models(run):
-            if not store.client.list_logged_model_artifacts(model_id, _NETWORK):
+            if not store.client.list_logged_model_artifacts(model_id, _NETWORKS + "ensemble"):
                 return "its model is not there"
     except MlflowException as error:
         return f"its files cannot be listed ({error.message})"

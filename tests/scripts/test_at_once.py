@@ -155,9 +155,9 @@ def test_one_training_twice_is_trained_once(folder: Path, image_tree: Path) -> N
 def test_a_command_that_waits_goes_on_when_the_other_one_dies(
     folder: Path, image_tree: Path, sign: signal.Signals
 ) -> None:
-    first = study(folder, image_tree, "--epochs", "3000")
+    first = study(folder, image_tree, "--epochs", "800")
     until(folder, begun, first)
-    second = study(folder, image_tree, "--epochs", "3000")
+    second = study(folder, image_tree, "--epochs", "800")
     waiting(second)
     resting = psutil.Process(second.pid)
     used = sum(resting.cpu_times()[:2])
@@ -172,9 +172,9 @@ def test_a_command_that_waits_goes_on_when_the_other_one_dies(
 
 
 def test_a_command_that_waits_can_be_stopped(folder: Path, image_tree: Path) -> None:
-    first = study(folder, image_tree, "--epochs", "3000")
+    first = study(folder, image_tree, "--epochs", "800")
     until(folder, begun, first)
-    second = study(folder, image_tree, "--epochs", "3000")
+    second = study(folder, image_tree, "--epochs", "800")
     waiting(second)
     since = time.monotonic()
     second.send_signal(signal.SIGINT)
