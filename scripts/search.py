@@ -34,7 +34,8 @@ def search(
 
         click.echo(listing())
         return
-    from mlp.data.dataset import index_of, resolve
+    from mlp.data.dataset import index_of, load, reread, resolve
+    from mlp.data.index import Index
     from mlp.learning.learner import resolve_device
     from mlp.settings import SettingsError
     from mlp.study import search_page
@@ -50,8 +51,15 @@ def search(
         raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
     space = find_space(config.space)
     base = begin_with(recipe.recipe, base).filled(space.base)
-    index = index_of(base.changed({"fold": f"1/{config.folds}"}))
-    base = resolve(resolve_device(base), index)
+    given = resolve_device(base)
+
+    def decoded() -> Index:
+        index = index_of(given.changed({"fold": f"1/{config.folds}"}))
+        load(index, resolve(given, index))
+        return index
+
+    index = reread(decoded)
+    base = resolve(given, index)
     sought = Search(config, space, base, index, report.metric)
     folder = Path(tracking.runs_dir)
     store = open_to_record(tracking)

@@ -39,7 +39,7 @@ def evaluate(
             f"{index.name}: the model does not know {', '.join(unknown)}; it knows "
             f"{', '.join(ensemble.classes)}"
         )
-    index, pixels = load_pixels(index, ensemble.image_size, ensemble.gray)
+    index, pixels = load_pixels(index, ensemble.image_size, ensemble.gray, ensemble.depth)
     table = index.usable.reset_index(drop=True)
     if paths is not None:
         table = table[[path in paths for path in table["path"]]]

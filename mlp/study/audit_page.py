@@ -136,7 +136,7 @@ def _pictured(audit: Audit, findings: list[Finding]) -> Iterator[tuple[str, list
 
 def _thumbnail(audit: Audit, path: str) -> str:
     try:
-        image = decode(audit.index.read(path), _THUMBNAIL, False)
+        image = decode(audit.index.read(path), _THUMBNAIL, False, audit.index.depth)
     except (UnreadableImage, OSError):
         return ""
     encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]))[1]
