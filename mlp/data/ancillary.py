@@ -16,7 +16,8 @@ from mlp.data.formats import JPEG, PNG, TIFF, Format
 _CHUNKS = {b"IHDR", b"PLTE", b"tRNS", b"sBIT", b"eXIf", b"IDAT", b"IEND"}
 _OPTIONAL = {b"sBIT", b"eXIf"}
 _SIGNATURE = 8
-_EXIF, _ADOBE = b"Exif\x00\x00", b"Adobe"
+# How a segment begins that matters, and its least length
+_SEGMENTS = ((b"Exif\x00\x00", 14), (b"JFIF\x00", 14), (b"Adobe", 12))
 
 
 def without_ancillary(data: bytes, kind: Format) -> bytes | None:
@@ -52,9 +53,10 @@ def _png(data: bytes) -> bytes:
         for kind, start, end in whole
         if kind in _CHUNKS and (kind not in _OPTIONAL or sound(data[start:end]))
     ]
-    # What is cut off is left to the decoder, which says so
-    cut = b"" if whole and whole[-1][0] == b"IEND" else data[whole[-1][2] if whole else 8 :]
-    return data[:_SIGNATURE] + b"".join(kept) + cut
+    rest = data[whole[-1][2] if whole else _SIGNATURE :]
+    # Of the pixels, what is cut off is left to the decoder, which says so
+    ended = {b"IDAT", b"IEND"} & {kind for kind, _, _ in whole} and rest[4:8] != b"IDAT"
+    return data[:_SIGNATURE] + b"".join(kept) + (b"" if ended else rest)
 
 
 def _jpeg(data: bytes) -> bytes:
@@ -69,8 +71,8 @@ def _jpeg(data: bytes) -> bytes:
             break  # the picture itself, or no segment
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
         content = data[at + 4 : end]
-        other = marker == 0xFE or 0xE0 < marker <= 0xEF
-        if not other or content.startswith((_EXIF, _ADOBE)):
+        matters = any(content.startswith(b) and len(content) >= n for b, n in _SEGMENTS)
+        if matters or not (marker == 0xFE or 0xE0 <= marker <= 0xEF):
             parts.append(data[at:end])
         at = end
     return b"".join(parts) + data[at:]

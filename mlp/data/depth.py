@@ -24,10 +24,11 @@ from mlp.data.formats import JPEG2000, PNG, TIFF, Format
 
 FULL = 16  # bits
 _FULL_WHITE = 2**FULL - 1
-_WIDE = re.compile(r"(RGBA|RGBa|RGBX|RGB);16([LBN])")
+_WIDE = re.compile(r"(RGBA|RGBa|RGBX|RGB|CMYK);16([LBN])")
 _LA = "LA;16B"
 _OTHER_BYTE = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
 _PLANES, _MAX_VALUES = 284, (281, 341)  # tags of TIFF
+_IN_PLANES = 2
 
 
 Opener = Callable[[], Image.Image]
@@ -39,7 +40,7 @@ class TooDeep(ValueError):
 
 @dataclass(frozen=True)
 class Wide:
-    """Values (H, W) or (H, W, 3) up to 16 bits as stored, and alpha (H, W) where there is one.
+    """Values (H, W), (H, W, 3) or (H, W, 4) as stored: of gray, RGB or CMYK; and alpha (H, W).
 
     `white`: the value of white that the format declares, 0 where it does not.
     """
@@ -60,11 +61,13 @@ class Wide:
         return max(8, largest.bit_length())
 
     def picture(self, depth: int) -> Image.Image:
-        """8 bits of each value: L, LA, RGB or RGBA. `depth`: bits, where the format says nothing.
+        """8 bits of each value: L, LA, RGB, RGBA or CMYK. `depth`: bits, where no format says it.
 
         Raises TooDeep for values of more bits.
         """
         colour = self._eight_bits(depth)
+        if colour.ndim == 3 and colour.shape[2] == 4:
+            return Image.frombytes("CMYK", colour.shape[1::-1], colour.tobytes())
         if self.alpha is None:
             return Image.fromarray(colour)
         spare = max(0, self.white.bit_length() - 8 if self.white else depth - 8)
@@ -97,6 +100,19 @@ def is_wide(image: Image.Image) -> bool:
     return image.mode.startswith("I") or bool(_WIDE.match(_rawmode(image))) or _is_la(image)
 
 
+def misread(image: Image.Image, data: bytes, kind: Format) -> str:
+    """What is read of an image with more than 8 bits a value, and is not its pixels; else ""."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(tiff.BITS)
+    if tags.get(_PLANES) == _IN_PLANES and isinstance(bits, tuple) and max(bits) > 8:
+        return "16-bit colours in separate planes: save it as PNG"
+    if kind is JPEG2000 and not image.mode.startswith("I") and _precision(data) == FULL:
+        return "16-bit colours in JPEG 2000: save it as PNG or TIFF"
+    if image.mode == "F":
+        return "floating-point pixels, of which the range is unknown"
+    return ""
+
+
 def load_wide(image: Image.Image, data: bytes, kind: Format, again: Opener) -> Wide:
     """The values of such an image. `again` opens it once more. Raises TooDeep, and as Pillow does.
 
@@ -107,8 +123,6 @@ def load_wide(image: Image.Image, data: bytes, kind: Format, again: Opener) -> W
     premultiplied = False
     tags = getattr(image, "tag_v2", {})
     raw = _WIDE.match(_rawmode(image))
-    if tags.get(_PLANES) == 2 and raw:
-        raise TooDeep("16-bit colours in separate planes; save it as PNG")
     if image.mode.startswith("I"):
         stored = np.asarray(image)
         if stored.min() < 0:
@@ -116,6 +130,7 @@ def load_wide(image: Image.Image, data: bytes, kind: Format, again: Opener) -> W
         if stored.max() > _FULL_WHITE:
             raise TooDeep("pixels of more than 16 bits")
         values = stored.astype(np.uint16)
+        alpha = _clear(values, image)
     elif _is_la(image):
         image.tile = [tile._replace(args="RGBA") for tile in image.tile]  # type: ignore[attr-defined]
         both = np.asarray(image).astype(np.uint16)
@@ -128,8 +143,10 @@ def load_wide(image: Image.Image, data: bytes, kind: Format, again: Opener) -> W
         _take(image, raw[2])
         _take(low, _OTHER_BYTE[raw[2]])
         values = np.asarray(np.asarray(image).astype(np.uint16) << 8 | np.asarray(low), np.uint16)
-        if values.shape[2] == 4:
+        if image.mode == "RGBA":
             values, alpha = values[..., :3], values[..., 3]
+        else:
+            alpha = _clear(values, image)
     return Wide(values, alpha, _declared(values, data, kind, tags), premultiplied=premultiplied)
 
 
@@ -139,6 +156,17 @@ def _rawmode(image: Image.Image) -> str:
     args = tiles[0].args if tiles else ""
     first = args[0] if isinstance(args, tuple) and args else args
     return first if isinstance(first, str) else ""
+
+
+def _clear(values: NDArray[np.uint16], image: Image.Image) -> NDArray[np.uint16] | None:
+    """Alpha of an image in which one value or colour is said to be transparent."""
+    clear = image.info.get("transparency")
+    if not isinstance(clear, int | tuple):
+        return None
+    same = values == np.asarray(clear)
+    return np.where(same.all(axis=2) if values.ndim == 3 else same, 0, _FULL_WHITE).astype(
+        np.uint16
+    )
 
 
 def _is_la(image: Image.Image) -> bool:
@@ -162,7 +190,7 @@ def _declared(
     if kind is PNG:
         return _by_sbit(values, data)
     if kind is JPEG2000:
-        return _FULL_WHITE if precision(data) < FULL else 0  # Pillow scales them
+        return _FULL_WHITE if _precision(data) < FULL else 0  # Pillow scales them
     if kind is not TIFF:
         return 0
     said = [tags.get(tag) for tag in _MAX_VALUES]
@@ -194,7 +222,7 @@ def _by_sbit(values: NDArray[np.uint16], data: bytes) -> int:
     return white
 
 
-def precision(data: bytes) -> int:
+def _precision(data: bytes) -> int:
     """Bits of the first component of a JPEG 2000 image."""
     at = data.find(b"\xff\x4f\xff\x51")
     return (data[at + 42] & 0x7F) + 1 if 0 <= at < len(data) - 42 else FULL

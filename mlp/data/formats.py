@@ -77,7 +77,7 @@ MICROSCOPE = Format(
     "a microscope's file", (".czi", ".lif", ".mrxs", ".nd2", ".oib", ".oif", ".vsi"), "",
     "save the pictures that count as PNG or TIFF",
 )  # fmt: skip
-SVG = Format("SVG", (".svg", ".svgz"), "", "a drawing of lines: render it as PNG")
+SVG = Format("SVG", (".svg", ".svgz"), "", "render it as PNG")
 EPS = Format("EPS", (".eps", ".epsf", ".ps"), "", "render it as PNG")
 METAFILE = Format("WMF or EMF", (".wmf", ".emf"), "", "render it as PNG")
 ICON = Format("an icon", (".ico", ".cur", ".icns"), "", "save the size that counts as PNG")

@@ -24,8 +24,8 @@ from PIL import Image, UnidentifiedImageError
 
 from mlp.data import tiff
 from mlp.data.ancillary import without_ancillary
-from mlp.data.depth import FULL, TooDeep, Wide, is_wide, load_wide, precision
-from mlp.data.formats import JPEG2000, PNM, RAW, READABLE, TIFF, Format, by_content
+from mlp.data.depth import FULL, TooDeep, Wide, is_wide, load_wide, misread
+from mlp.data.formats import PNM, RAW, READABLE, TIFF, Format, by_content
 from mlp.data.portable import Portable
 
 NOT_AN_IMAGE, EMPTY = f"not an image ({READABLE})", "empty file"
@@ -156,14 +156,13 @@ class _Opened:
         if isinstance(source, Portable):
             # A white of all 16 bits says nothing: it is what writers give to any such image
             return Wide(source.values(), white=source.white % (2**FULL - 1))
+        why = misread(source, self.data, self.kind)
+        if why:
+            raise TooDeep(why)
         if is_wide(source):
             again = lambda: _open(self.data, self.kind)  # noqa: E731
             wide = load_wide(source, self.data, self.kind, again)
             return replace(wide, white_is_zero=self.white_is_zero)
-        if self.kind is JPEG2000 and precision(self.data) == FULL:
-            raise TooDeep("16-bit colours in JPEG 2000; save it as PNG or TIFF")
-        if source.mode == "F":
-            raise TooDeep("floating-point pixels, of which the range is unknown")
         if size is not None:
             _draft(source, size)
         source.load()

@@ -293,7 +293,7 @@ def _blocks(
                     index.read.forget()
                 path = rows.at[changed[0], "path"]
                 raise Changed(
-                    f"{index.name}: {path} changed while it was being read; run it again when "
+                    f"{index.name}: {path} changed while it was being read: run it again when "
                     "nothing writes there any more"
                 )
             bad = {str(row): image for row, image in made.items() if isinstance(image, str)}

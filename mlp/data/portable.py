@@ -79,8 +79,7 @@ class Portable:
         text = re.sub(rb"#[^\n\r]*", b"", self.body)
         if self.kind == 1:  # the digits need not be apart
             digits = np.frombuffer(text, np.uint8)
-            return 49 - digits[(digits == 48) | (digits == 49)]
+            return np.asarray(49 - digits[(digits == 48) | (digits == 49)], np.uint8)
         if _NO_TEXT.search(text):
             raise ValueError("letters among its numbers")
-        numbers: NDArray[np.int64] = np.fromstring(text, np.int64, sep=" ")
-        return numbers
+        return np.array(np.fromstring(text, np.int64, sep=" "), np.int64)

@@ -12,6 +12,7 @@ import numpy as np
 
 from mlp.data.audit import COMPARED, KINDS, Audit, Finding
 from mlp.data.image import UnreadableImage, decode
+from mlp.data.remarks import of_depth
 from mlp.study.page import render
 from mlp.study.summary import columns
 
@@ -68,7 +69,7 @@ def _facts(audit: Audit) -> list[str]:
             f"{audit.small} images are smaller than {COMPARED} pixels: too small to tell whether "
             "two show the same picture, so only equal pixels were looked for"
         )
-    return facts
+    return facts + [str(remark) for remark in of_depth(audit.index)]
 
 
 def markdown(audit: Audit) -> str:
