@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mlp.config import RunConfig
-from mlp.data.depth import FULL
+from mlp.data.depth import UNKNOWN
 from mlp.data.digits import digits
 from mlp.data.familiarity import Familiarity, fit_familiarity
 from mlp.data.folder import folder
@@ -47,7 +47,7 @@ class Dataset:
     pixels: NDArray[np.uint8]
     split: Split
     leaked: NDArray[np.int64]  # rows of the validation images that are copies of training images
-    depth: int = FULL  # bits of white in images of more than 8, see `Index.depth`
+    depth: int = UNKNOWN  # bits of white in images of more than 8, see `Index.depth`
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -23,6 +23,8 @@ from mlp.data.ancillary import chunks, sound
 from mlp.data.formats import JPEG2000, PNG, TIFF, Format
 
 FULL = 16  # bits
+UNKNOWN = 0  # of a set without such images: nobody can say what is white in one
+_BLACK = FULL - 4  # bits: an image that takes no more is (almost) black if it was meant to take all
 _FULL_WHITE = 2**FULL - 1
 _WIDE = re.compile(r"(RGBA|RGBa|RGBX|RGB|CMYK);16([LBN])")
 _LA = "LA;16B"
@@ -63,8 +65,15 @@ class Wide:
     def picture(self, depth: int) -> Image.Image:
         """8 bits of each value: L, LA, RGB, RGBA or CMYK. `depth`: bits, where no format says it.
 
-        Raises TooDeep for values of more bits.
+        Raises TooDeep for values of more bits, or where neither says it and most are not used.
         """
+        if not self.white and depth == UNKNOWN:
+            bits, depth = self.bits(), FULL
+            if bits <= _BLACK:
+                raise TooDeep(
+                    f"values of {bits} bits in 16, and nothing says which of them is white: save "
+                    "it with 8 bits, or train on images like it"
+                )
         colour = self._eight_bits(depth)
         if colour.ndim == 3 and colour.shape[2] == 4:
             return Image.frombytes("CMYK", colour.shape[1::-1], colour.tobytes())
@@ -97,7 +106,7 @@ class Wide:
 
 def is_wide(image: Image.Image) -> bool:
     """Whether an image that Pillow has opened, and not loaded, has more than 8 bits a value."""
-    return image.mode.startswith("I") or bool(_WIDE.match(_rawmode(image))) or _is_la(image)
+    return image.mode.startswith("I") or bool(_WIDE.match(_rawmode(image))) or is_la(image)
 
 
 def misread(image: Image.Image, data: bytes, kind: Format) -> str:
@@ -131,7 +140,7 @@ def load_wide(image: Image.Image, data: bytes, kind: Format, again: Opener) -> W
             raise TooDeep("pixels of more than 16 bits")
         values = stored.astype(np.uint16)
         alpha = _clear(values, image)
-    elif _is_la(image):
+    elif is_la(image):
         image.tile = [tile._replace(args="RGBA") for tile in image.tile]  # type: ignore[attr-defined]
         both = np.asarray(image).astype(np.uint16)
         pair = np.asarray(both[..., ::2] << 8 | both[..., 1::2], np.uint16)
@@ -169,7 +178,8 @@ def _clear(values: NDArray[np.uint16], image: Image.Image) -> NDArray[np.uint16]
     )
 
 
-def _is_la(image: Image.Image) -> bool:
+def is_la(image: Image.Image) -> bool:
+    """Whether it is 16-bit gray with alpha, for which Pillow has no mode of its own."""
     return _rawmode(image) == _LA
 
 

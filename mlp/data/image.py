@@ -24,7 +24,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mlp.data import tiff
 from mlp.data.ancillary import without_ancillary
-from mlp.data.depth import FULL, TooDeep, Wide, is_wide, load_wide, misread
+from mlp.data.depth import FULL, TooDeep, Wide, is_la, is_wide, load_wide, misread
 from mlp.data.formats import PNM, RAW, READABLE, TIFF, Format, by_content
 from mlp.data.portable import Portable
 
@@ -104,7 +104,7 @@ def read_header(data: bytes) -> Header:
         source = image.source
         if isinstance(source, Portable):
             return Header(width, height, source.gray, source.white > 255)
-        return Header(width, height, source.mode in _GRAY_MODES, is_wide(source))
+        return Header(width, height, source.mode in _GRAY_MODES or is_la(source), is_wide(source))
 
     return _whatever_else_is_in_it(data, header)
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from mlp.data.depth import FULL
+from mlp.data.depth import UNKNOWN
 
 SPLITS = ("train", "val", "test")
 
@@ -65,8 +65,11 @@ class Index:
 
     @cached_property
     def depth(self) -> int:
-        """Bits of white in images of more than 8 whose format does not say it: one for the set."""
-        return int(self.usable["depth"].max()) if self.usable["depth"].any() else FULL
+        """Bits of white in images of more than 8 whose format does not say it: one for the set.
+
+        UNKNOWN where there is no such image.
+        """
+        return int(self.usable["depth"].max()) if self.usable["depth"].any() else UNKNOWN
 
     @cached_property
     def digest(self) -> str:

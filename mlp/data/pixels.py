@@ -47,19 +47,19 @@ class _Noted:
 
 
 def load_pixels(
-    index: Index, size: int, gray: bool, depth: int = 0
+    index: Index, size: int, gray: bool, depth: int | None = None
 ) -> tuple[Index, NDArray[np.uint8]]:
     """The pixels of the usable images of an index: uint8 (N, size, size, 1 if gray else 3).
 
     The array is memory-mapped from the cache folder, in the order of the returned index: the given
     one, with the images refused that turned out to be damaged when they were decoded. The file is
-    keyed by the content of the images, the size, the channels, the depth (see `decode`; 0: that of
-    the index) and the version of the decoder; a checksum of each block is compared when it is
+    keyed by the content of the images, the size, the channels, the depth (see `decode`; None: that
+    of the index) and the version of the decoder; a checksum of each block is compared when it is
     opened, and a damaged file is made again. Decoding goes on where an interrupted one stopped; of
     two processes, one waits for the other. Raises DataError when a file that was indexed cannot be
     read any more, and Changed when it is another one now.
     """
-    depth = depth or index.depth
+    depth = index.depth if depth is None else depth
     name = _name(index, size, gray, depth)
     store = _Store(cache_folder() / name, len(index.usable), (size, size, 1 if gray else 3))
     noted = store.noted()
