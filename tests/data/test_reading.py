@@ -155,9 +155,9 @@ def test_a_file_that_changes_before_it_is_decoded_is_indexed_again_by_itself(roo
     np.testing.assert_array_equal(pixels[0], np.full((6, 6, 3), 222))
 
     def always() -> None:
+        (root / "b/3.bmp").write_bytes(bmp(100 + len(tries)))
         index = open_index(str(root))
-        level = 100 + len(tries)
-        (root / "b/3.bmp").write_bytes(bmp(level))
+        (root / "b/3.bmp").write_bytes(bmp(10 + len(tries)))
         tries.append("")
         load(index, resolve(config, index))
 
