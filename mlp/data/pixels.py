@@ -71,7 +71,8 @@ def load_pixels(
     try:
         pixels = np.load(store.file("npy"), mmap_mode="r")
     except (OSError, MemoryError):
-        raise DataError(f"not enough memory for {_room(index, store)}") from None
+        said = room(index.name, len(index.usable), size, gray)
+        raise DataError(f"not enough memory for {said}") from None
     paths = index.usable["path"]
     reasons = {str(paths.iloc[int(row)]): why for row, why in noted.refused.items()}
     single = tuple(str(paths.iloc[row]) for row in noted.single)
@@ -92,13 +93,13 @@ def _name(index: Index, size: int, gray: bool, depth: int) -> str:
     return f"pixels-{hashes.hexdigest()[:32]}"
 
 
-def _room(index: Index, store: _Store) -> str:
-    """What the decoded images take, and what to do about it."""
-    size, _, channels = store.shape
-    said = "channels=gray takes a third of it, a" if channels == 3 else "a"
+def room(name: str, images: int, size: int, gray: bool) -> str:
+    """What so many decoded images take, and what to do about it."""
+    taken = images * size**2 * (1 if gray else 3) / 2**30
+    said = "" if gray else "; channels=gray takes a third"
     return (
-        f"the {store.images} decoded images of {index.name}: {store.bytes / 2**30:.2f} GiB with "
-        f"image_size={size} and {channels} channels; {said} smaller image_size less"
+        f"{images} images of {name}, decoded with image_size={size}: {taken:.2f} GiB; a smaller "
+        f"image_size takes less{said}"
     )
 
 
@@ -136,11 +137,6 @@ class _Store:
         )
         assert len(buffer.getvalue()) == _HEADER, "NumPy pads headers to multiples of 64 bytes"
         return buffer.getvalue()
-
-    @property
-    def bytes(self) -> int:
-        """What all images take."""
-        return self.images * int(np.prod(self.shape))
 
     def noted(self) -> _Noted | None:
         """What was noted of the images, when the pixels are there and as they were written."""
@@ -226,10 +222,11 @@ def _decode_all(index: Index, store: _Store, depth: int) -> _Noted:
         done, noted, blocks = store.resume()
         part.touch()
         free = shutil.disk_usage(part.parent).free
-        if store.bytes - part.stat().st_size > free:
+        if store.images * int(np.prod(store.shape)) - part.stat().st_size > free:
+            said = room(index.name, store.images, store.shape[0], store.shape[2] == 1)
             raise DataError(
-                f"{part.parent} has {free / 2**30:.2f} GiB left, too little for "
-                f"{_room(index, store)}; or set MLP_CACHE to a folder with more room"
+                f"{part.parent} has {free / 2**30:.2f} GiB left, too little for {said}; or set "
+                "MLP_CACHE to a folder with more room"
             )
         with part.open("r+b") as out, notes.open("a") as log:
             out.truncate(_HEADER + sum(length for length, _ in blocks))
@@ -248,8 +245,8 @@ def _decode_all(index: Index, store: _Store, depth: int) -> _Noted:
             out.write(store.header(len(noted.refused)))
         part.replace(store.file("npy"))
     with replacing(store.file("json")) as target:
-        said = {"refused": noted.refused, "single": noted.single, "blocks": blocks}
-        target.write_text(_sealed(said))
+        every = {"refused": noted.refused, "single": noted.single, "blocks": blocks}
+        target.write_text(_sealed(every))
     notes.unlink()
     return noted
 
