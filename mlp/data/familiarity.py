@@ -87,9 +87,8 @@ def _sample(rows: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _numbers(pixels: Iterable[NDArray[np.uint8]]) -> Floats:
-    return np.stack(
-        [_describe(np.asarray(image / np.float32(255), np.float32)) for image in pixels]
-    )
+    scaled = (np.asarray(image / np.float32(255), np.float32) for image in pixels)
+    return np.stack([_describe(image) for image in scaled])
 
 
 def _describe(image: NDArray[np.float32]) -> Floats:
