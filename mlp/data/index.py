@@ -133,12 +133,16 @@ def _check_folders(index: Index) -> None:
         if (row.split, row[2]) not in kept:
             gone.setdefault((row.split, row[2]), []).append(f"{row.path}: {row.reason}")
     if gone:
-        listed = "".join(
-            f"\n  {split + ' ' if split else ''}{cls!r}: {len(files)} files, the first: {files[0]}"
+        shown = {
+            f"{cls!r}{f' in {split}/' if split else ''}": files
             for (split, cls), files in sorted(gone.items())[:_SHOWN]
+        }
+        listed = "".join(
+            f"\n  {name}: {len(files)} files, the first: {files[0]}"
+            for name, files in shown.items()
         )
-        more = f"\n  and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
+        more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         raise DataError(
-            f"{index.name}: no image can be used of {len(gone)} class folders; convert or repair "
-            f"their files, or remove the folders{listed}{more}"
+            f"{index.name}: no image can be used of the class {', '.join(shown)}{more}; convert or "
+            f"repair its files, or remove the folder{listed}"
         )

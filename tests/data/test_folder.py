@@ -158,7 +158,7 @@ def test_a_class_folder_without_a_usable_image_is_an_error_that_names_it(
     (root / cls).mkdir()
     name, content = {"wasp": ("a.HEIC", b"\0\0\0\x18ftypheic"), "papers": ("a.txt", b"words")}[cls]
     (root / cls / name).write_bytes(content)
-    with pytest.raises(DataError, match=rf"no image can be used of 1 class folders.*\n  '{cls}'"):
+    with pytest.raises(DataError, match=f"no image can be used of the class '{cls}'; convert"):
         check(folder(str(root)))
 
 
@@ -166,7 +166,7 @@ def test_a_folder_that_lacks_usable_images_in_one_split_is_named_with_it(tmp_pat
     put_many(tmp_path / "data", "train/a", "train/b", "val/a")
     (tmp_path / "data/val/b").mkdir()
     (tmp_path / "data/val/b/x.png").write_bytes(b"nothing")
-    with pytest.raises(DataError, match=r"val 'b': 1 files, the first: val/b/x.png: not an image"):
+    with pytest.raises(DataError, match=r"'b' in val/: 1 files, the first: val/b/x.png: not an"):
         check(folder(str(tmp_path / "data")))
 
 
