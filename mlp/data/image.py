@@ -12,7 +12,7 @@ import io
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -116,8 +116,9 @@ def significant_bits(data: bytes) -> int:
     """
 
     def bits(image: _Opened) -> int:
-        wide = image.load(None)
-        return wide.bits() if isinstance(wide, Wide) else 0
+        with image.alone_if_large():
+            wide = image.load(None)
+            return wide.bits() if isinstance(wide, Wide) else 0
 
     return _whatever_else_is_in_it(data, bits)
 
@@ -146,6 +147,11 @@ class _Opened:
     data: bytes
     kind: Format
     white_is_zero: bool = False
+
+    def alone_if_large(self) -> AbstractContextManager[object]:
+        """What to hold while it is decoded."""
+        width, height = self.source.size
+        return _one_large if width * height > _LARGE_PIXELS else nullcontext()
 
     def load(self, size: int | None) -> Wide | Image.Image:
         """Its values: as they are where they have more than 8 bits, else as Pillow has them.
@@ -245,9 +251,7 @@ def _draft(image: Image.Image, size: int) -> None:
 
 def _pixels(opened: _Opened, size: int, gray: bool, depth: int) -> NDArray[np.uint8]:
     """The 8-bit pixels of an image, (H, W) if gray, else (H, W, 3)."""
-    width, height = opened.source.size
-    large = width * height > _LARGE_PIXELS
-    with _one_large if large else nullcontext():
+    with opened.alone_if_large():
         loaded = opened.load(size)
         image = loaded.picture(depth) if isinstance(loaded, Wide) else loaded
         image = _upright(image, opened.source)

@@ -34,7 +34,7 @@ from mlp.data.image import (
     read_header,
     significant_bits,
 )
-from mlp.data.index import COLUMNS
+from mlp.data.index import COLUMNS, DataError
 
 # Far above any camera's file, and small enough to hold one for each core
 MAX_BYTES = 256 * 2**20
@@ -46,7 +46,7 @@ _HASH = _REMEMBERED.index("sha256")
 _TICK = 2_000_000_000  # nanoseconds
 _IN_DOUBT = -1
 # File systems that keep no time of their own, or only sometimes
-_NO_CTIME = ("fuse.", "vfat", "msdos", "exfat", "fat")
+_NO_CTIME = ("fuse", "macfuse", "osxfuse", "vfat", "msdos", "exfat", "fat")
 _CHUNK = 4096
 _SAVE_EVERY = 64  # chunks: what an interruption that cannot be caught may cost
 
@@ -107,7 +107,7 @@ def _chunks(
 ) -> Iterator[tuple[pd.DataFrame, int]]:
     """Rows in the order of the paths, some thousand at a time, and how many were read anew."""
     places = pd.Index(known["path"])
-    dated = _keeps_dates(root)
+    dated = _Dates()
     bar = tqdm(
         total=len(paths), desc="indexing", unit=" images", disable=None, delay=1, leave=False
     )
@@ -118,7 +118,7 @@ def _chunks(
             remembered = iter(known.iloc[found[found >= 0]].itertuples(index=False, name=None))
             old = [next(remembered) if place >= 0 else None for place in found]
             # Asking whether a file has changed takes less time than asking a thread to do it
-            rows = [_unchanged(root, row) if dated else None for row in old]
+            rows = [_unchanged(root, row, dated) for row in old]
             changed = [k for k, row in enumerate(rows) if row is None]
             anew = pool.map(
                 _row,
@@ -159,13 +159,28 @@ def _remember(memory: Path, parts: list[pd.DataFrame], known: pd.DataFrame) -> N
         )
 
 
-def _keeps_dates(root: Path) -> bool:
-    """Whether the system notes by itself when a file under a folder was changed."""
-    if os.name == "nt":
-        return False  # its ctime is when the file was made
-    mounted = {Path(part.mountpoint): part.fstype for part in psutil.disk_partitions(all=True)}
-    holding = [place for place in (root, *root.parents) if place in mounted]
-    return not holding or not mounted[holding[0]].lower().startswith(_NO_CTIME)
+class _Dates:
+    """Which file systems note by themselves when a file was changed. Links lead to others."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, bool] = {}
+
+    def kept(self, path: str, status: os.stat_result) -> bool:
+        """Whether the one of this file does."""
+        if status.st_dev not in self._found:
+            self._found[status.st_dev] = self._kept_at(Path(path).resolve())
+        return self._found[status.st_dev]
+
+    def _kept_at(self, path: Path) -> bool:
+        if os.name == "nt":
+            return False  # its ctime is when the file was made
+        try:
+            partitions = psutil.disk_partitions(all=True)
+        except OSError:
+            return False
+        mounted = {Path(part.mountpoint): part.fstype.lower() for part in partitions}
+        kind = next((mounted[place] for place in (path, *path.parents) if place in mounted), "")
+        return not kind.startswith(_NO_CTIME)
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:
@@ -174,16 +189,17 @@ def _state(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
 
 
-def _unchanged(root: Path, known: Row | None) -> Row | None:
+def _unchanged(root: Path, known: Row | None, dates: _Dates) -> Row | None:
     """What is remembered of a file, if it certainly has not changed."""
     if known is None:
         return None
+    # A Path made for each image would take longer than the question
+    path = os.path.join(root, str(known[0]))  # noqa: PTH118
     try:
-        # A Path made for each image would take longer than the question
-        status = os.stat(os.path.join(root, str(known[0])))  # noqa: PTH116, PTH118
+        status = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
-    return known if known[1:_HASH] == _state(status) else None
+    return known if known[1:_HASH] == _state(status) and dates.kept(path, status) else None
 
 
 def _row(root: Path, path: str, known: Row | None) -> Row:
@@ -212,6 +228,10 @@ def _row(root: Path, path: str, known: Row | None) -> Row:
             depth = significant_bits(data)
     except UnreadableImage as error:
         header, reason = Header(0, 0, False), said_of(path, str(error))
+    except MemoryError:
+        raise DataError(
+            f"not enough memory to decode {path}: close other programs, or make that image smaller"
+        ) from None
     return (*where, header.width, header.height, header.gray, depth, reason)
 
 
