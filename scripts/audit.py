@@ -14,12 +14,12 @@ def audit(config: AuditConfig) -> None:
     Nothing is changed. Exit code 0, or with --strict 3 when there is anything to report.
     """
     from mlp.data.audit import audit
-    from mlp.data.dataset import source
+    from mlp.data.dataset import reread, source
     from mlp.study import audit_page
     from mlp.tracking.recorded import record_report
     from mlp.tracking.store import KIND, open_store
 
-    found = audit(source(config.data))
+    found = reread(lambda: audit(source(config.data)))
     store = open_store(config.experiment_name)
     with store.command_run(f"audit of {found.index.name}", {KIND: "audit"}) as run_id:
         description = audit_page.markdown(found)

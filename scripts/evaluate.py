@@ -13,6 +13,7 @@ def evaluate(config: EvaluateConfig) -> None:
     """
     from pathlib import Path
 
+    from mlp.data.dataset import reread
     from mlp.serving import assessment
     from mlp.serving.packaged import load_packaged
     from mlp.tracking.opening import check_runs_dir
@@ -22,9 +23,11 @@ def evaluate(config: EvaluateConfig) -> None:
     check_runs_dir(config.runs_dir)
     store = open_store(config.experiment_name)
     model = load_packaged(store, config.model)
-    index, part = assessment.part_of(config.data, config.part)
-    made = assessment.assess(store, model, index, part)
-    with store.command_run(f"evaluate {model.title} on {index.name}", {KIND: "evaluation"}) as run:
+    made = reread(
+        lambda: assessment.assess(store, model, *assessment.part_of(config.data, config.part))
+    )
+    name = made.evaluated.index.name
+    with store.command_run(f"evaluate {model.title} on {name}", {KIND: "evaluation"}) as run:
         events = assessment.record(store, run, made, config.data, Path(config.runs_dir))
     console.out(assessment.terminal(made))
     console.out(f"\n{store.how_to_open(store.page(run))}")

@@ -31,11 +31,11 @@ def launch(
     `chosen` is a suite or the name of one; `store` is opened where it is not given.
     """
     # Here, so that --help does not wait for torch and mlflow
-    from mlp.data.dataset import index_of
+    from mlp.data.dataset import index_of, reread
     from mlp.data.remarks import remarks
     from mlp.study import report
     from mlp.study.execution import check_scheduler, cluster, divide, run
-    from mlp.study.planning import plan
+    from mlp.study.planning import Study, plan
     from mlp.study.suites import find_suite
     from mlp.tracking.mlflow_tracker import MlflowTracker
     from mlp.tracking.opening import open_to_record
@@ -48,9 +48,13 @@ def launch(
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
     # A worker that dies leaves a run behind, which should not be that of the command
     single = len(suite.arms) * len(seeds) * len(folds) == 1 and executor.executor == "serial"
-    index = index_of(base.changed({"fold": folds[0]}))
     here, metric = executor.executor != "dask", report_config.metric
-    study = plan(suite, base, seeds, index, folds, here, metric)
+
+    def planned() -> Study:
+        index = index_of(base.changed({"fold": folds[0]}))
+        return plan(suite, base, seeds, index, folds, here, metric)
+
+    study = reread(planned)
     notes = remarks(study.index, base, study_config.folds)
     for note in notes:
         console.err(f"Note: {line(note)}")

@@ -35,7 +35,8 @@ def search(
 
         console.out(listing())
         return
-    from mlp.data.dataset import index_of, resolve
+    from mlp.data.dataset import index_of, load, reread, resolve
+    from mlp.data.index import Index
     from mlp.learning.learner import resolve_device
     from mlp.settings import SettingsError
     from mlp.study import search_page
@@ -53,8 +54,15 @@ def search(
     space = find_space(config.space)
     check_scheduler(executor)
     base = begin_with(recipe.recipe, base).filled(space.base)
-    index = index_of(base.changed({"fold": f"1/{config.folds}"}))
-    base = resolve(resolve_device(base), index)
+    given = resolve_device(base)
+
+    def decoded() -> Index:
+        index = index_of(given.changed({"fold": f"1/{config.folds}"}))
+        load(index, resolve(given, index))
+        return index
+
+    index = reread(decoded)
+    base = resolve(given, index)
     sought = Search(config, space, base, index, report.metric)
     sought.check()
     folder = Path(tracking.runs_dir)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlp.data.image import FORMATS
+from mlp.data.formats import HEAD, by_content, by_name
 from mlp.data.index import Index
 from mlp.data.likeness import SIDE, alike
 from mlp.data.normalization import channel_statistics
@@ -26,15 +25,6 @@ COMPARED = 16  # pixels, of the shorter side
 LONG = 4  # times as wide as high, or the other way
 BLANK = 2.0  # gray levels of standard deviation
 FEW = 0.1  # of the images of the largest class
-
-_ENDINGS = {
-    ".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".bmp": "BMP", ".webp": "WEBP",
-    ".tif": "TIFF", ".tiff": "TIFF",
-}  # fmt: skip
-_MAGIC = {
-    b"\xff\xd8": "JPEG", b"\x89PNG": "PNG", b"BM": "BMP", b"II*\x00": "TIFF", b"MM\x00*": "TIFF",
-    b"II+\x00": "TIFF", b"MM\x00+": "TIFF",
-}  # fmt: skip
 
 # In the order in which they matter, worst first; texts are of the report
 KINDS = {
@@ -164,16 +154,10 @@ def _of_each_image(rows: pd.DataFrame, pixels: NDArray[np.uint8]) -> Iterable[Fi
 def _extensions(index: Index, rows: pd.DataFrame) -> Iterable[Finding]:
     """Files whose first bytes are not of the format that their name claims."""
     for path in rows["path"]:
-        claimed = _ENDINGS.get(PurePosixPath(path).suffix.lower())
-        found = _format(index.read(path)[:16])
-        if claimed and found and claimed != found:
-            yield Finding("extension", (path,), f"{found} inside")
-
-
-def _format(head: bytes) -> str | None:
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
-    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+        claimed = by_name(path)
+        found = by_content(index.read(path)[:HEAD])
+        if claimed and found and claimed is not found:
+            yield Finding("extension", (path,), f"{found.name} inside")
 
 
 def _classes(rows: pd.DataFrame) -> Iterable[Finding]:
@@ -197,6 +181,3 @@ def _sizes(rows: pd.DataFrame) -> dict[str, int]:
         for side in ("width", "height")
         if len(rows)
     }
-
-
-assert set(_ENDINGS.values()) == set(_MAGIC.values()) | {"WEBP"} == set(FORMATS)

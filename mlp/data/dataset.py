@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
+import psutil
 from numpy.typing import NDArray
 
 from mlp.config import RunConfig
+from mlp.data.depth import UNKNOWN
 from mlp.data.digits import digits
 from mlp.data.familiarity import Familiarity, fit_familiarity
 from mlp.data.folder import folder
-from mlp.data.index import Index, check
+from mlp.data.index import DataError, Index, check
 from mlp.data.leaks import OnLeak, settle_leaks
 from mlp.data.manifest import manifest
 from mlp.data.medmnist import PREFIX, medmnist
 from mlp.data.normalization import Normalization, channel_statistics
-from mlp.data.pixels import load_pixels
+from mlp.data.pixels import Changed, load_pixels, room
 from mlp.data.split import Split, split, thin
 from mlp.data.split_file import apply_split
 
@@ -29,6 +33,7 @@ _IMAGENET_STD = (0.229, 0.224, 0.225)
 _DEFAULT_SIDE = 64
 # The settings that a split of some data depends on
 SPLIT_FIELDS = ("val_fraction", "images_per_class", "seed", "fold")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,7 @@ class Dataset:
     pixels: NDArray[np.uint8]
     split: Split
     leaked: NDArray[np.int64]  # rows of the validation images that are copies of training images
+    depth: int = UNKNOWN  # bits of white in images of more than 8, see `Index.depth`
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -106,6 +112,14 @@ def source(data: str) -> Index:
     return folder(data)
 
 
+def reread(make: Callable[[], Made]) -> Made:
+    """What `make` makes of some data; once more where a file changed before it was decoded."""
+    try:
+        return make()
+    except Changed:
+        return make()
+
+
 def index_of(config: RunConfig) -> Index:
     """The index that a training under `config` begins with. Raises DataError.
 
@@ -136,13 +150,27 @@ def split_of(index: Index, config: RunConfig) -> Split:
     return dataclasses.replace(whole, train=train)
 
 
+def _check_memory(index: Index, config: RunConfig) -> None:
+    """Raise DataError where validation images will not fit: of all images, only they have to."""
+    assert isinstance(config.image_size, int)
+    images = int((index.usable["split"] == "val").sum())
+    images = images or int(config.val_fraction * len(index.usable))
+    gray = config.channels == "gray"
+    free = psutil.virtual_memory().available
+    if images * config.image_size**2 * (1 if gray else 3) > free:
+        said = room(index.name, images, config.image_size, gray)
+        raise DataError(f"{free / 2**30:.2f} GiB of memory are free, too little for {said}")
+
+
 def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
     """Decode (or find decoded) the images as a resolved configuration wants them, and split them.
 
     Also returns the index with the images refused that could not be decoded. Raises DataError.
     """
     assert isinstance(config.image_size, int) and config.channels != "auto"
-    index, pixels = load_pixels(index, config.image_size, config.channels == "gray")
+    depth, gray = index.depth, config.channels == "gray"
+    _check_memory(index, config)
+    index, pixels = load_pixels(index, config.image_size, gray, depth)
     check(index)
     rows = index.usable
     number = {name: label for label, name in enumerate(index.classes)}
@@ -158,4 +186,5 @@ def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
         pixels=pixels,
         split=drawn,
         leaked=drawn.val[copies],
+        depth=depth,
     )

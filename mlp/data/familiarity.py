@@ -11,6 +11,7 @@ the colours and layout of the training images is not, whatever it shows.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Familiarity:
     precision: Floats
     threshold: float
 
-    def distance(self, pixels: NDArray[np.uint8]) -> Floats:
+    def distance(self, pixels: Iterable[NDArray[np.uint8]]) -> Floats:
         """Squared distance of images (B, H, W, C), as decoded for the network: (B,)."""
         away = (_numbers(pixels) - self.centre) / self.scale
         return np.asarray(((away @ self.precision) * away).sum(axis=1))
@@ -70,14 +71,14 @@ def fit_familiarity(
 
     Of many, evenly spaced ones stand for all.
     """
-    numbers = _numbers(pixels[_sample(train)])
+    numbers = _numbers(pixels[row] for row in _sample(train))
     centre = numbers.mean(axis=0)
     # A number that never varies, as the corner of all digits, is told from another value by a
     # thousandth of the range
     scale = np.maximum(numbers.std(axis=0), 1e-3)
     precision = LedoitWolf().fit((numbers - centre) / scale).precision_
     fitted = Familiarity(centre, scale, precision, np.inf)
-    known = fitted.distance(pixels[_sample(held_out)])
+    known = fitted.distance(pixels[row] for row in _sample(held_out))
     return replace(fitted, threshold=float(np.quantile(known, 1 - FALSE_ALARMS)))
 
 
@@ -85,8 +86,9 @@ def _sample(rows: NDArray[np.int64]) -> NDArray[np.int64]:
     return rows[:: -(-len(rows) // _SAMPLE)]
 
 
-def _numbers(pixels: NDArray[np.uint8]) -> Floats:
-    return np.stack([_describe(image.astype(np.float32) / 255) for image in pixels])
+def _numbers(pixels: Iterable[NDArray[np.uint8]]) -> Floats:
+    scaled = (np.asarray(image / np.float32(255), np.float32) for image in pixels)
+    return np.stack([_describe(image) for image in scaled])
 
 
 def _describe(image: NDArray[np.float32]) -> Floats:

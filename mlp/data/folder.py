@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
+
 from mlp.data import walk
-from mlp.data.image import EXTENSIONS
+from mlp.data.formats import EXTENSIONS, READABLE, by_name
+from mlp.data.image import EMPTY, NOT_AN_IMAGE
 from mlp.data.index import SPLITS, DataError, Index
-from mlp.data.reading import read_files
+from mlp.data.reading import Files, read_files
 from mlp.data.walk import subfolders
 
 _SPLIT_NAMES = {
@@ -43,20 +46,24 @@ def folder(path: str) -> Index:
     if not files:
         raise DataError(
             f"no images found in {root}; expected train/<class>/*.jpg and val/<class>/*.jpg, or "
-            f"<class>/*.jpg (JPEG, PNG, BMP, WebP or TIFF)"
+            f"<class>/*.jpg ({READABLE})"
         )
     table = read_files(root, files)
-    # Files that neither are images nor claim to be (Thumbs.db, notes.txt) are no one's mistake.
-    stray = [
-        reason != "" and not claimed.lower().endswith(EXTENSIONS)
-        for claimed, reason in zip(table["path"], table["reason"], strict=True)
-    ]
-    if any(stray):
-        notes.append(f"{sum(stray)} files that are no images were passed over")
-    table = table[[not s for s in stray]].reset_index(drop=True)
-    if table.empty:
+    # Files that neither are images nor claim to be (Thumbs.db, notes.txt) are no one's mistake,
+    # where there is something else in the folder of the class.
+    stray = pd.Series(
+        [
+            reason in (NOT_AN_IMAGE, EMPTY) and by_name(path) is None
+            for path, reason in zip(table["path"], table["reason"], strict=True)
+        ]
+    )
+    if stray.all():
         raise DataError(f"no images found in {root}, only other files")
-    return Index(root.name, table, lambda name: (root / name).read_bytes(), tuple(notes))
+    stray &= ~stray.groupby([table["class"], table["split"]]).transform("all")
+    if stray.any():
+        notes.append(f"{stray.sum()} files that are no images were passed over")
+    table = table[~stray].reset_index(drop=True)
+    return Index(root.name, table, Files(root), tuple(notes))
 
 
 def _class_folders(root: Path, notes: list[str]) -> list[tuple[str, str, str]]:

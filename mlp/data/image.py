@@ -1,8 +1,9 @@
 """One encoded image: what its header says, and its pixels at a given size.
 
-Formats: JPEG, PNG, BMP, WebP and TIFF, recognised by content, never by file name. EXIF rotation is
-applied, palettes and CMYK become RGB, transparent pixels show white, 16-bit values keep their
-high byte, and of several frames the first is taken.
+Formats are those of `mlp.data.formats`, recognised by content, never by file name. EXIF rotation is
+applied, palettes and CMYK become RGB, transparent pixels show white, of values of more than 8 bits
+8 are left (`mlp.data.depth`), and of several frames the first is taken. Texts, profiles and broken
+metadata do not matter.
 """
 
 from __future__ import annotations
@@ -10,18 +11,24 @@ from __future__ import annotations
 import io
 import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+from mlp.data import tiff
+from mlp.data.ancillary import without_ancillary
+from mlp.data.depth import FULL, TooDeep, Wide, is_la, is_wide, load_wide, misread
+from mlp.data.formats import PNM, RAW, READABLE, TIFF, Format, by_content
+from mlp.data.portable import Portable
+
+NOT_AN_IMAGE, EMPTY = f"not an image ({READABLE})", "empty file"
 # Ten times the picture of a usual camera; a bomb of a few kilobytes can claim far more.
 MAX_PIXELS = 120_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -35,7 +42,7 @@ _LARGE_PIXELS = 20_000_000
 _one_large = threading.Lock()
 # Part of the key under which headers and decoded pixels are kept: raise the number when `decode`
 # changes its output, as another release of a library may.
-DECODER_VERSION = f"2 pillow {PIL.__version__} opencv {cv2.__version__}"
+DECODER_VERSION = f"3 pillow {PIL.__version__} opencv {cv2.__version__}"
 
 # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size for less work (its 8x8 cosine transforms,
 # cut off). This much larger than what is asked for it stays, the rest being averaged.
@@ -44,17 +51,41 @@ _MARGIN = 2
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 
 
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Tags by which a TIFF file shows that it is a camera's, of which the first image is a preview
+_DNG_VERSION, _SUBFILE, _SUB_DIRECTORIES = 50706, 254, 330
+Made = TypeVar("Made")
+
+
 class UnreadableImage(ValueError):
     """Why bytes cannot be used as an image, in words for a person."""
 
 
+class _Damaged(UnreadableImage):
+    """What a decoder said."""
+
+    def __init__(self, error: Exception) -> None:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        super().__init__(f"damaged: {reason}")
+
+
 @dataclass(frozen=True)
 class Header:
-    """Width and height in pixels as stored, and whether the image has no colour."""
+    """Width and height in pixels, whether the image has no colour, and whether more than 8 bits."""
 
     width: int
     height: int
     gray: bool
+    wide: bool = False
 
 
 @contextmanager
@@ -67,32 +98,39 @@ def quiet_decoder() -> Iterator[None]:
 
 def read_header(data: bytes) -> Header:
     """What the first bytes of an image say. Raises UnreadableImage."""
-    image = _open(data)
-    return Header(image.width, image.height, image.mode in _GRAY_MODES)
+
+    def header(image: _Opened) -> Header:
+        width, height = image.source.size
+        source = image.source
+        if isinstance(source, Portable):
+            return Header(width, height, source.gray, source.white > 255)
+        return Header(width, height, source.mode in _GRAY_MODES or is_la(source), is_wide(source))
+
+    return _whatever_else_is_in_it(data, header)
 
 
-def decode(data: bytes, size: int, gray: bool) -> NDArray[np.uint8]:
+def significant_bits(data: bytes) -> int:
+    """How many bits the values of an image take, 8 to 16, where its format does not say it; else 0.
+
+    Decodes it, where it has more than 8. Raises UnreadableImage.
+    """
+
+    def bits(image: _Opened) -> int:
+        with image.alone_if_large():
+            wide = image.load(None)
+            return wide.bits() if isinstance(wide, Wide) else 0
+
+    return _whatever_else_is_in_it(data, bits)
+
+
+def decode(data: bytes, size: int, gray: bool, depth: int = FULL) -> NDArray[np.uint8]:
     """The pixels of an image squeezed to a square: uint8 (size, size, 1 if gray else 3), RGB order.
 
     Shrinking averages areas (cv2.INTER_AREA), enlarging is bilinear. A JPEG at least four
-    times as large is decoded at a fraction of its size first (`_draft`). Raises UnreadableImage.
+    times as large is decoded at a fraction of its size first (`_draft`). `depth`: bits of white in
+    an image with more than 8, of which the format does not say it. Raises UnreadableImage.
     """
-    image = _open(data)
-    large = image.width * image.height > _LARGE_PIXELS
-    try:
-        with _one_large if large else nullcontext():
-            _draft(image, size)
-            image.load()
-            ImageOps.exif_transpose(image, in_place=True)
-            pixels = _pixels(image, gray)
-    except UnreadableImage:
-        raise
-    except MemoryError:
-        raise
-    # Pillow's decoders raise nearly any exception on damaged files: OSError, SyntaxError,
-    # ValueError, struct.error, IndexError ...
-    except Exception as error:
-        raise UnreadableImage(f"damaged: {_one_line(error)}") from None
+    pixels = _whatever_else_is_in_it(data, lambda image: _pixels(image, size, gray, depth))
     height, width = pixels.shape[:2]
     shrinking = height >= size and width >= size
     resized = cv2.resize(
@@ -101,22 +139,101 @@ def decode(data: bytes, size: int, gray: bool) -> NDArray[np.uint8]:
     return np.asarray(resized, np.uint8).reshape(size, size, 1 if gray else 3)
 
 
-def _open(data: bytes) -> Image.Image:
+@dataclass(frozen=True)
+class _Opened:
+    """An image of which the header was read."""
+
+    source: Image.Image | Portable
+    data: bytes
+    kind: Format
+    white_is_zero: bool = False
+
+    def alone_if_large(self) -> AbstractContextManager[object]:
+        """What to hold while it is decoded."""
+        width, height = self.source.size
+        return _one_large if width * height > _LARGE_PIXELS else nullcontext()
+
+    def load(self, size: int | None) -> Wide | Image.Image:
+        """Its values: as they are where they have more than 8 bits, else as Pillow has them.
+
+        `size`: what they will be shrunk to.
+        """
+        source = self.source
+        if isinstance(source, Portable):
+            # A white of all 16 bits says nothing: it is what writers give to any such image
+            return Wide(source.values(), white=source.white % (2**FULL - 1))
+        why = misread(source, self.data, self.kind)
+        if why:
+            raise TooDeep(why)
+        if is_wide(source):
+            again = lambda: _open(self.data, self.kind)  # noqa: E731
+            wide = load_wide(source, self.data, self.kind, again)
+            return replace(wide, white_is_zero=self.white_is_zero)
+        if size is not None:
+            _draft(source, size)
+        source.load()
+        return source
+
+
+def _whatever_else_is_in_it(data: bytes, use: Callable[[_Opened], Made]) -> Made:
+    """What `use` makes of an image, tried again without its texts, profiles and metadata.
+
+    Raises UnreadableImage.
+    """
     if not data:
-        raise UnreadableImage("empty file")
+        raise UnreadableImage(EMPTY)
+    kind = by_content(data)
+    if kind is None:
+        raise UnreadableImage(NOT_AN_IMAGE)
+    if not kind.reader:
+        raise UnreadableImage(kind.refusal)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except UnidentifiedImageError:
-        raise UnreadableImage("not an image (JPEG, PNG, BMP, WebP or TIFF)") from None
+        return _attempt(data, kind, use)
+    except _Damaged as error:
+        bare = without_ancillary(data, kind)
+        if bare is None:
+            raise
+        try:
+            return _attempt(bare, kind, use)
+        except UnreadableImage:
+            raise error from None
+
+
+def _attempt(data: bytes, kind: Format, use: Callable[[_Opened], Made]) -> Made:
+    try:
+        data, white_is_zero = tiff.black_is_zero(data) if kind is TIFF else (data, False)
+        source = Portable.open(data) if kind is PNM else _open(data, kind)
+        _check_size(*source.size)
+        return use(_Opened(source, data, kind, white_is_zero))
+    except (UnreadableImage, MemoryError):
+        raise
+    except TooDeep as error:
+        raise UnreadableImage(str(error)) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise UnreadableImage(_TOO_LARGE) from None
+    except UnidentifiedImageError:
+        what = f"a {kind.name} file that is not whole, or of a variant that is not read"
+        raise _Damaged(ValueError(what)) from None
+    # Pillow's decoders raise nearly any exception on damaged files: OSError, SyntaxError,
+    # ValueError, struct.error, IndexError ...
     except Exception as error:
-        raise UnreadableImage(f"damaged: {_one_line(error)}") from None
-    if image.width * image.height > MAX_PIXELS:
-        raise UnreadableImage(_TOO_LARGE)
-    if max(image.size) > MAX_SIDE:
-        raise UnreadableImage(_TOO_LONG)
+        raise _Damaged(error) from None
+
+
+def _open(data: bytes, kind: Format) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=(kind.reader,))
+    tags = getattr(image, "tag_v2", {})
+    preview = tags.get(_SUBFILE, 0) & 1 and _SUB_DIRECTORIES in tags
+    if _DNG_VERSION in tags or preview:
+        raise UnreadableImage(RAW.refusal)
     return image
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise UnreadableImage(_TOO_LARGE)
+    if max(width, height) > MAX_SIDE:
+        raise UnreadableImage(_TOO_LONG)
 
 
 def drafted(width: int, height: int, size: int) -> int:
@@ -138,23 +255,29 @@ def _draft(image: Image.Image, size: int) -> None:
         image.draft(None, (image.width // part, image.height // part))
 
 
-def _pixels(image: Image.Image, gray: bool) -> NDArray[np.uint8]:
-    """The 8-bit pixels of a loaded image, (H, W) if gray, else (H, W, 3)."""
-    if image.mode == "F":
-        raise UnreadableImage("floating-point pixels, of which the range is unknown")
-    if image.mode.startswith("I"):
-        wide = np.asarray(image).astype(np.int64)
-        if wide.min() < 0 or wide.max() > 0xFFFF:
-            raise UnreadableImage("pixels of more than 16 bits")
-        image = Image.fromarray((wide >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-        image = image.convert("RGB")
-    wanted = "L" if gray else "RGB"
-    # Pillow copies what it need not convert
-    return np.asarray(image if image.mode == wanted else image.convert(wanted))
+def _pixels(opened: _Opened, size: int, gray: bool, depth: int) -> NDArray[np.uint8]:
+    """The 8-bit pixels of an image, (H, W) if gray, else (H, W, 3)."""
+    with opened.alone_if_large():
+        loaded = opened.load(size)
+        image = loaded.picture(depth) if isinstance(loaded, Wide) else loaded
+        image = _upright(image, opened.source)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            image = image.convert("RGB")
+        wanted = "L" if gray else "RGB"
+        # Pillow copies what it need not convert
+        return np.asarray(image if image.mode == wanted else image.convert(wanted))
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def _upright(image: Image.Image, source: Image.Image | Portable) -> Image.Image:
+    """The picture as the metadata of the loaded file turn it; as it is where those are broken.
+
+    Pillow turns TIFF files itself.
+    """
+    try:
+        turn = 1 if isinstance(source, Portable) else source.getexif().get(_ORIENTATION, 1)
+        method = _UPRIGHT.get(turn)
+    except Exception:  # whatever metadata make of Pillow
+        return image
+    return image if method is None else image.transpose(method)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
+
+from mlp.data.depth import UNKNOWN
 
 SPLITS = ("train", "val", "test")
 
 # path: relative to the source, with /, the name of the image from here on
 # class: its label; split: one of SPLITS, or "" where the source does not say
 # sha256: of the encoded bytes; width, height: pixels; gray: has no colour
+# depth: bits that the values take where they have more than 8 and the format does not say how many
+# count, 0 elsewhere
 # reason: "" for an image that can be used, else why not
-COLUMNS = ("path", "class", "split", "sha256", "width", "height", "gray", "reason")
+COLUMNS = ("path", "class", "split", "sha256", "width", "height", "gray", "depth", "reason")
 
 
 # How the reasons begin of images that are sound, and were left out on purpose
 COPY, NOT_IN_SPLIT = "a copy of ", "not named by "
+_SHOWN = 10
 
 
 class DataError(ValueError):
@@ -37,6 +42,7 @@ class Index:
     table: pd.DataFrame
     read: Callable[[str], bytes] = field(repr=False, compare=False)
     notes: tuple[str, ...] = ()
+    single: tuple[str, ...] = ()  # once decoded: paths of images of one value in each channel
 
     def __post_init__(self) -> None:
         assert tuple(self.table.columns) == COLUMNS
@@ -58,6 +64,14 @@ class Index:
         return tuple(sorted(self.usable["class"].unique()))
 
     @cached_property
+    def depth(self) -> int:
+        """Bits of white in images of more than 8 whose format does not say it: one for the set.
+
+        UNKNOWN where there is no such image.
+        """
+        return int(self.usable["depth"].max()) if self.usable["depth"].any() else UNKNOWN
+
+    @cached_property
     def digest(self) -> str:
         """Hexadecimal digest of the usable images, their classes and their given splits."""
         hasher = hashlib.sha256()
@@ -73,18 +87,20 @@ def refuse(index: Index, reasons: dict[str, str]) -> Index:
         reasons.get(path, reason)
         for path, reason in zip(table["path"], table["reason"], strict=True)
     ]
-    return Index(index.name, table, index.read, index.notes)
+    return replace(index, table=table)
 
 
 def check(index: Index) -> None:
     """Raise DataError where no classifier could be trained on these images."""
     table, usable = index.table, index.usable
     refused = index.damaged
-    listed = "".join(f"\n  {r.path}: {r.reason}" for r in refused.head(10).itertuples())
-    if len(refused) > 10:
-        listed += f"\n  and {len(refused) - 10} more"
+    shown = refused.head(_SHOWN).itertuples()
+    listed = "".join(f"\n  {row.path}: {row.reason}" for row in shown)
+    if len(refused) > _SHOWN:
+        listed += f"\n  and {len(refused) - _SHOWN} more"
     if usable.empty:
         raise DataError(f"{index.name}: none of its {len(table)} images can be read{listed}")
+    _check_folders(index)
     if len(refused) > 0.1 * len(table):
         raise DataError(
             f"{index.name}: {len(refused)} of {len(table)} images cannot be used, more than a "
@@ -106,3 +122,27 @@ def check(index: Index) -> None:
                 f"{index.name}: {split}/ has classes that train/ lacks: {', '.join(unknown)}; "
                 "nothing could learn them"
             )
+
+
+def _check_folders(index: Index) -> None:
+    """Raise DataError where all images of a class, in a split, cannot be used."""
+    left = index.table.drop(index.damaged.index)
+    kept = set(zip(left["split"], left["class"], strict=True))
+    gone: dict[tuple[str, str], list[str]] = {}
+    for row in index.damaged.itertuples():
+        if (row.split, row[2]) not in kept:
+            gone.setdefault((row.split, row[2]), []).append(f"{row.path}: {row.reason}")
+    if gone:
+        shown = {
+            f"{cls!r}{f' in {split}/' if split else ''}": files
+            for (split, cls), files in sorted(gone.items())[:_SHOWN]
+        }
+        listed = "".join(
+            f"\n  {name}: {len(files)} files, the first: {files[0]}"
+            for name, files in shown.items()
+        )
+        more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
+        raise DataError(
+            f"{index.name}: no image can be used of the class {', '.join(shown)}{more}; convert or "
+            f"repair its files, or remove the folder{listed}"
+        )

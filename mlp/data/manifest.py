@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mlp.data.index import SPLITS, DataError, Index
-from mlp.data.reading import read_files
+from mlp.data.reading import Files, read_files
 from mlp.data.split_file import read_csv
 
 
@@ -39,4 +39,4 @@ def manifest(file: str) -> Index:
     paths = table["path"].str.replace("\\", "/", regex=False)
     files = list(zip(paths, table["class"], table["split"], strict=True))
     index = read_files(root, files)
-    return Index(Path(file).stem, index, lambda path: (root / path).read_bytes())
+    return Index(Path(file).stem, index, Files(root))

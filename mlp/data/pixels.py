@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from mlp import console
 from mlp.data.cache import cache_folder, replacing, writing
 from mlp.data.image import DECODER_VERSION, UnreadableImage, decode, quiet_decoder
 from mlp.data.index import DataError, Index, refuse
+from mlp.data.reading import Files
 
 # Images decoded between two notes of what is done: what an interruption may cost
 _BLOCK = 1024
@@ -33,42 +35,73 @@ _HEADER = 128  # bytes: what NumPy's header of such a shape comes to
 Block = tuple[int, int]  # length in bytes and CRC-32
 
 
-def load_pixels(index: Index, size: int, gray: bool) -> tuple[Index, NDArray[np.uint8]]:
+class Changed(DataError):
+    """A file is not what it was when the index was made: a new index is needed."""
+
+
+@dataclass(frozen=True)
+class _Noted:
+    """Rows that were refused and why, and rows of images of one value in each channel."""
+
+    refused: dict[str, str]
+    single: list[int]
+
+
+def load_pixels(
+    index: Index, size: int, gray: bool, depth: int | None = None
+) -> tuple[Index, NDArray[np.uint8]]:
     """The pixels of the usable images of an index: uint8 (N, size, size, 1 if gray else 3).
 
     The array is memory-mapped from the cache folder, in the order of the returned index: the given
     one, with the images refused that turned out to be damaged when they were decoded. The file is
-    keyed by the content of the images, the size, the channels and the version of the decoder; a
-    checksum of each block is compared when it is opened, and a damaged file is made again. Decoding
-    goes on where an interrupted one stopped; of two processes, one waits for the other. Raises
-    DataError when a file that was indexed cannot be read any more, or has changed.
+    keyed by the content of the images, the size, the channels, the depth (see `decode`; None: that
+    of the index) and the version of the decoder; a checksum of each block is compared when it is
+    opened, and a damaged file is made again. Decoding goes on where an interrupted one stopped; of
+    two processes, one waits for the other. Raises DataError when a file that was indexed cannot be
+    read any more, and Changed when it is another one now.
     """
-    name = _name(index, size, gray)
+    depth = index.depth if depth is None else depth
+    name = _name(index, size, gray, depth)
     store = _Store(cache_folder() / name, len(index.usable), (size, size, 1 if gray else 3))
-    refused = store.refused()
-    if refused is None:
+    noted = store.noted()
+    if noted is None:
         with _alone(store.file("lock")):
-            refused = store.refused()
-            if refused is None:
-                refused = _decode_all(index, store)
-    pixels = np.load(store.file("npy"), mmap_mode="r")
+            noted = store.noted()
+            if noted is None:
+                noted = _decode_all(index, store, depth)
+    try:
+        pixels = np.load(store.file("npy"), mmap_mode="r")
+    except (OSError, MemoryError):
+        said = room(index.name, len(index.usable), size, gray)
+        raise DataError(f"not enough memory for {said}") from None
     paths = index.usable["path"]
-    reasons = {str(paths.iloc[int(row)]): why for row, why in refused.items()}
+    reasons = {str(paths.iloc[int(row)]): why for row, why in noted.refused.items()}
+    single = tuple(str(paths.iloc[row]) for row in noted.single)
     index = refuse(index, reasons) if reasons else index
     assert len(pixels) == len(index.usable)
-    return index, pixels
+    return replace(index, single=single), pixels
 
 
 def pixel_files(index: Index, size: int, gray: bool) -> tuple[str, ...]:
     """Names of the files in the cache folder that `load_pixels` reads, once it has made them."""
-    return tuple(f"{_name(index, size, gray)}.{suffix}" for suffix in ("npy", "json"))
+    return tuple(f"{_name(index, size, gray, index.depth)}.{suffix}" for suffix in ("npy", "json"))
 
 
-def _name(index: Index, size: int, gray: bool) -> str:
-    hashes = hashlib.sha256(f"{DECODER_VERSION} {size} {gray}".encode())
+def _name(index: Index, size: int, gray: bool, depth: int) -> str:
+    hashes = hashlib.sha256(f"{DECODER_VERSION} {size} {gray} {depth}".encode())
     for digest in index.usable["sha256"]:
         hashes.update(digest.encode())
     return f"pixels-{hashes.hexdigest()[:32]}"
+
+
+def room(name: str, images: int, size: int, gray: bool) -> str:
+    """What so many decoded images take, and what to do about it."""
+    taken = images * size**2 * (1 if gray else 3) / 2**30
+    said = "" if gray else "; channels=gray takes a third"
+    return (
+        f"{images} images of {name}, decoded with image_size={size}: {taken:.2f} GiB; a smaller "
+        f"image_size takes less{said}"
+    )
 
 
 @contextmanager
@@ -106,39 +139,42 @@ class _Store:
         assert len(buffer.getvalue()) == _HEADER, "NumPy pads headers to multiples of 64 bytes"
         return buffer.getvalue()
 
-    def refused(self) -> dict[str, str] | None:
-        """Rows that were refused and why, when the pixels are there and as they were written."""
+    def noted(self) -> _Noted | None:
+        """What was noted of the images, when the pixels are there and as they were written."""
         try:
-            noted = _unsealed(self.file("json").read_text())
-            refused: dict[str, str] = noted["refused"]
-            blocks = [(int(length), int(crc)) for length, crc in noted["blocks"]]
+            read = _unsealed(self.file("json").read_text())
+            noted = _Noted(dict(read["refused"]), [int(row) for row in read["single"]])
+            blocks = [(int(length), int(crc)) for length, crc in read["blocks"]]
             with self.file("npy").open("rb") as stream:
                 header = stream.read(_HEADER)
             whole = _HEADER + sum(length for length, _ in blocks)
-            if self.file("npy").stat().st_size != whole or header != self.header(len(refused)):
+            if self.file("npy").stat().st_size != whole:
+                return None
+            if header != self.header(len(noted.refused)):
                 return None
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return refused if _intact(self.file("npy"), blocks) == len(blocks) else None
+        return noted if _intact(self.file("npy"), blocks) == len(blocks) else None
 
-    def resume(self) -> tuple[int, dict[str, str], list[Block]]:
-        """Of an interrupted decoding: images done, rows refused, and the blocks written.
+    def resume(self) -> tuple[int, _Noted, list[Block]]:
+        """Of an interrupted decoding: images done, what was noted of them, the blocks written.
 
         The notes of anything else are taken away, so that what follows joins what is good.
         """
         lines = []
         try:
             for line in self.file("notes").read_text().splitlines():
-                count, bad, length, crc = _unsealed(line)
-                lines.append((int(count), dict(bad), (int(length), int(crc))))
+                count, bad, single, length, crc = _unsealed(line)
+                lines.append((int(count), dict(bad), list(single), (int(length), int(crc))))
         except (OSError, ValueError, KeyError, TypeError):
             pass  # the line that the interruption cut, or none at all
-        good = lines[: _intact(self.file("part"), [block for _, _, block in lines])]
+        good = lines[: _intact(self.file("part"), [line[-1] for line in lines])]
         self.file("notes").write_text(
-            "".join(_sealed([count, bad, *block]) + "\n" for count, bad, block in good)
+            "".join(_sealed([*noted, *block]) + "\n" for *noted, block in good)
         )
-        refused = {row: why for _, bad, _ in good for row, why in bad.items()}
-        return good[-1][0] if good else 0, refused, [block for _, _, block in good]
+        refused = {row: why for _, bad, _, _ in good for row, why in bad.items()}
+        single = [row for _, _, rows, _ in good for row in rows]
+        return good[-1][0] if good else 0, _Noted(refused, single), [line[-1] for line in good]
 
 
 def _sealed(noted: object) -> str:
@@ -176,53 +212,62 @@ def _intact(file: Path, blocks: list[Block]) -> int:
     return good.index(False) if False in good else len(good)
 
 
-def _decode_all(index: Index, store: _Store) -> dict[str, str]:
-    """Write the pixels of all images that can be decoded; the others' rows and reasons.
+def _decode_all(index: Index, store: _Store, depth: int) -> _Noted:
+    """Write the pixels of all images that can be decoded; what is noted of them.
 
     What is done is noted block by block in a file beside the unfinished one.
     """
     rows = index.usable[["path", "sha256"]].reset_index(drop=True)
     part, notes = store.file("part"), store.file("notes")
     with writing(store.file("npy")):
-        done, refused, blocks = store.resume()
+        done, noted, blocks = store.resume()
         part.touch()
+        free = shutil.disk_usage(part.parent).free
+        if store.images * int(np.prod(store.shape)) - part.stat().st_size > free:
+            said = room(index.name, store.images, store.shape[0], store.shape[2] == 1)
+            raise DataError(
+                f"{part.parent} has {free / 2**30:.2f} GiB left, too little for {said}; or set "
+                "MLP_CACHE to a folder with more room"
+            )
         with part.open("r+b") as out, notes.open("a") as log:
             out.truncate(_HEADER + sum(length for length, _ in blocks))
             out.seek(0, io.SEEK_END)
-            for count, images, bad in _blocks(index, rows, done, store.shape):
+            for count, images, found in _blocks(index, rows, done, store.shape, depth):
                 block = len(images), zlib.crc32(images)
                 out.write(images)
                 out.flush()
-                log.write(_sealed([count, bad, *block]) + "\n")
+                log.write(_sealed([count, found.refused, found.single, *block]) + "\n")
                 log.flush()
-                refused |= bad
+                noted.refused.update(found.refused)
+                noted.single.extend(found.single)
                 blocks.append(block)
             # How many images there are is known only now
             out.seek(0)
-            out.write(store.header(len(refused)))
+            out.write(store.header(len(noted.refused)))
         part.replace(store.file("npy"))
     with replacing(store.file("json")) as target:
-        target.write_text(_sealed({"refused": refused, "blocks": blocks}))
+        every = {"refused": noted.refused, "single": noted.single, "blocks": blocks}
+        target.write_text(_sealed(every))
     notes.unlink()
-    return refused
+    return noted
 
 
 def _blocks(
-    index: Index, rows: pd.DataFrame, done: int, shape: tuple[int, int, int]
-) -> Iterator[tuple[int, bytes, dict[str, str]]]:
-    """Block by block: images done so far, their pixels, and the rows refused with why."""
+    index: Index, rows: pd.DataFrame, done: int, shape: tuple[int, int, int], depth: int
+) -> Iterator[tuple[int, bytes, _Noted]]:
+    """Block by block: images done so far, their pixels, and what is noted of them."""
     size, gray = shape[0], shape[2] == 1
 
-    def attempt(path: str, digest: str) -> NDArray[np.uint8] | str:
+    def attempt(path: str, digest: str) -> NDArray[np.uint8] | str | None:
         try:
             encoded = index.read(path)
         except OSError as error:
             # Not a refusal: those are remembered with the content, and this may pass
             raise DataError(f"{index.name}: {path} cannot be read: {error.strerror}") from None
         if hashlib.sha256(encoded).hexdigest() != digest:
-            raise DataError(f"{index.name}: {path} changed while it was being read: run it again")
+            return None
         try:
-            return decode(encoded, size, gray)
+            return decode(encoded, size, gray, depth)
         except UnreadableImage as error:
             return str(error)
         except MemoryError:
@@ -239,8 +284,19 @@ def _blocks(
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
         for start in range(done, len(rows), step):
             block = rows.iloc[start : start + step]
-            made = list(pool.map(attempt, block["path"], block["sha256"]))
-            bad = {str(start + k): why for k, why in enumerate(made) if isinstance(why, str)}
-            pixels = b"".join(image.tobytes() for image in made if not isinstance(image, str))
+            made = dict(enumerate(pool.map(attempt, block["path"], block["sha256"]), start))
+            changed = [row for row, image in made.items() if image is None]
+            if changed:
+                if isinstance(index.read, Files):
+                    index.read.forget()
+                path = rows.at[changed[0], "path"]
+                raise Changed(
+                    f"{index.name}: {path} changed while it was being read: run it again when "
+                    "nothing writes there any more"
+                )
+            bad = {str(row): image for row, image in made.items() if isinstance(image, str)}
+            images = {row: image for row, image in made.items() if isinstance(image, np.ndarray)}
+            single = [row for row, image in images.items() if (image == image[0, 0]).all()]
             bar.update(len(block))
-            yield start + len(block), pixels, bad
+            pixels = b"".join(image.tobytes() for image in images.values())
+            yield start + len(block), pixels, _Noted(bad, single)

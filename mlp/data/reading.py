@@ -1,40 +1,79 @@
-"""Files to rows of an index: each is read once, hashed, and remembered while it does not change."""
+"""Files to rows of an index: each is read once, hashed, and remembered while it does not change.
+
+Size and time of change say little: zip, tar, rsync -t and cp -p bring old times along, and BMP
+files of one size have one length. The time at which the system last changed a file's entry (ctime)
+and its number (inode) cannot be set; where a system does not keep them, or a file was changed just
+before it was read, its content is hashed again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from mlp.data.cache import cache_folder, replacing
-from mlp.data.image import DECODER_VERSION, Header, UnreadableImage, quiet_decoder, read_header
-from mlp.data.index import COLUMNS
+from mlp.data.formats import by_name
+from mlp.data.image import (
+    DECODER_VERSION,
+    NOT_AN_IMAGE,
+    Header,
+    UnreadableImage,
+    quiet_decoder,
+    read_header,
+    significant_bits,
+)
+from mlp.data.index import COLUMNS, DataError
 
 # Far above any camera's file, and small enough to hold one for each core
 MAX_BYTES = 256 * 2**20
-_REMEMBERED = ("path", "size", "mtime_ns", "sha256", "width", "height", "gray", "reason")
+_STATE = ("size", "mtime_ns", "ctime_ns", "inode")
+_REMEMBERED = ("path", *_STATE, "sha256", "width", "height", "gray", "depth", "reason")
+_HASH = _REMEMBERED.index("sha256")
+# As coarse as a file system's clock may be: what was written so shortly before it was read may be
+# written once more without a trace
+_TICK = 2_000_000_000  # nanoseconds
+_IN_DOUBT = -1
+# File systems that keep no time of their own, or only sometimes
+_NO_CTIME = ("fuse", "macfuse", "osxfuse", "vfat", "msdos", "exfat", "fat")
 _CHUNK = 4096
 _SAVE_EVERY = 64  # chunks: what an interruption that cannot be caught may cost
 
 Row = tuple[object, ...]
 
 
+@dataclass(frozen=True)
+class Files:
+    """The files under a folder, read by their paths."""
+
+    root: Path
+
+    def __call__(self, path: str) -> bytes:
+        return (self.root / path).read_bytes()
+
+    def forget(self) -> None:
+        """Let the next call of `read_files` read each of them."""
+        _memory(self.root).unlink(missing_ok=True)
+
+
 def read_files(root: Path, files: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
     """The table of an index of (path, class, split) files under `root`, sorted by path.
 
-    What an earlier call read of files with the same size and time of change is not read again.
-    Interrupted, it keeps what it has read.
+    What an earlier call read of files that have not changed is not read again. Interrupted, it
+    keeps what it has read.
     """
-    place = f"{DECODER_VERSION} {root}".encode("utf-8", "surrogateescape")
-    memory = cache_folder() / f"index-{hashlib.sha256(place).hexdigest()[:32]}.parquet"
+    memory = _memory(root)
     known = _recall(memory)
     parts: list[pd.DataFrame] = []
     unsaved = 0
@@ -48,7 +87,7 @@ def read_files(root: Path, files: Sequence[tuple[str, str, str]]) -> pd.DataFram
     finally:
         if unsaved:
             _remember(memory, parts, known)
-    table = pd.concat(parts, ignore_index=True).drop(columns=["size", "mtime_ns"])
+    table = pd.concat(parts, ignore_index=True).drop(columns=list(_STATE))
     parts.clear()
     table.insert(1, "class", [cls for _, cls, _ in files])
     table.insert(2, "split", [split for _, _, split in files])
@@ -57,11 +96,18 @@ def read_files(root: Path, files: Sequence[tuple[str, str, str]]) -> pd.DataFram
     return table if in_order else table.sort_values("path", ignore_index=True)
 
 
+def _memory(root: Path) -> Path:
+    """Where is kept what was read of the files under a folder."""
+    place = f"{DECODER_VERSION} {root}".encode("utf-8", "surrogateescape")
+    return cache_folder() / f"index-{hashlib.sha256(place).hexdigest()[:32]}.parquet"
+
+
 def _chunks(
     root: Path, paths: Sequence[str], known: pd.DataFrame
 ) -> Iterator[tuple[pd.DataFrame, int]]:
     """Rows in the order of the paths, some thousand at a time, and how many were read anew."""
     places = pd.Index(known["path"])
+    dated = _Dates()
     bar = tqdm(
         total=len(paths), desc="indexing", unit=" images", disable=None, delay=1, leave=False
     )
@@ -72,9 +118,14 @@ def _chunks(
             remembered = iter(known.iloc[found[found >= 0]].itertuples(index=False, name=None))
             old = [next(remembered) if place >= 0 else None for place in found]
             # Asking whether a file has changed takes less time than asking a thread to do it
-            rows = [_unchanged(root, row) for row in old]
+            rows = [_unchanged(root, row, dated) for row in old]
             changed = [k for k, row in enumerate(rows) if row is None]
-            anew = pool.map(_row, [root] * len(changed), [part[k] for k in changed])
+            anew = pool.map(
+                _row,
+                [root] * len(changed),
+                [part[k] for k in changed],
+                [old[k] for k in changed],
+            )
             for k, row in zip(changed, anew, strict=True):
                 rows[k] = row
             bar.update(len(rows))
@@ -90,7 +141,7 @@ def _recall(memory: Path) -> pd.DataFrame:
         table = pq.read_table(
             memory, columns=list(_REMEMBERED), page_checksum_verification=True
         ).to_pandas()
-    except (OSError, ValueError, KeyError, pa.ArrowException):  # Arrow has errors of its own
+    except Exception:  # whatever a flipped bit makes of Arrow's reader
         return empty
     return table.drop_duplicates("path", keep="last", ignore_index=True)
 
@@ -108,48 +159,103 @@ def _remember(memory: Path, parts: list[pd.DataFrame], known: pd.DataFrame) -> N
         )
 
 
-def _unchanged(root: Path, known: Row | None) -> Row | None:
-    """What is remembered of a file, if it has the same size and time of change."""
+class _Dates:
+    """Which file systems note by themselves when a file was changed. Links lead to others."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, bool] = {}
+
+    def kept(self, path: str, status: os.stat_result) -> bool:
+        """Whether the one of this file does."""
+        if status.st_dev not in self._found:
+            self._found[status.st_dev] = self._kept_at(Path(path).resolve())
+        return self._found[status.st_dev]
+
+    def _kept_at(self, path: Path) -> bool:
+        if os.name == "nt":
+            return False  # its ctime is when the file was made
+        try:
+            partitions = psutil.disk_partitions(all=True)
+        except OSError:
+            return False
+        mounted = {Path(part.mountpoint): part.fstype.lower() for part in partitions}
+        kind = next((mounted[place] for place in (path, *path.parents) if place in mounted), "")
+        return not kind.startswith(_NO_CTIME)
+
+
+def _state(status: os.stat_result) -> tuple[int, int, int, int]:
+    """What of a file's status changes with its content: _STATE."""
+    inode = status.st_ino & (2**63 - 1)
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
+
+
+def _unchanged(root: Path, known: Row | None, dates: _Dates) -> Row | None:
+    """What is remembered of a file, if it certainly has not changed."""
     if known is None:
         return None
+    # A Path made for each image would take longer than the question
+    path = os.path.join(root, str(known[0]))  # noqa: PTH118
     try:
-        # A Path made for each image would take longer than the question
-        status = os.stat(f"{root}/{known[0]}")  # noqa: PTH116
+        status = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
-    return known if known[1:3] == (status.st_size, status.st_mtime_ns) else None
+    return known if known[1:_HASH] == _state(status) and dates.kept(path, status) else None
 
 
-def _row(root: Path, path: str) -> Row:
-    """One row with the columns _REMEMBERED."""
+def _row(root: Path, path: str, known: Row | None) -> Row:
+    """One row with the columns _REMEMBERED; what is known of the same content holds on."""
 
     def refused(reason: str) -> Row:
-        return (path, -1, -1, "", 0, 0, False, reason)
+        return (path, -1, -1, -1, -1, "", 0, 0, False, 0, reason)
 
+    begun = time.time_ns()
     try:
         data, status = read_whole(root / path)
     except UnreadableImage as error:
-        return refused(str(error))
+        harmless = by_name(path) is None and Path(path).suffix
+        return refused(NOT_AN_IMAGE if harmless else str(error))
+    size, mtime, ctime, inode = _state(status)
+    if ctime > begun - _TICK:
+        ctime = _IN_DOUBT
     digest = hashlib.sha256(data).hexdigest()
+    where = path, size, mtime, ctime, inode, digest
+    if known is not None and known[_HASH] == digest:
+        return (*where, *known[_HASH + 1 :])
+    depth, reason = 0, ""
     try:
-        header, reason = read_header(data), ""
+        header = read_header(data)
+        if header.wide:
+            depth = significant_bits(data)
     except UnreadableImage as error:
-        header, reason = Header(0, 0, False), str(error)
-    where = path, status.st_size, status.st_mtime_ns, digest
-    return (*where, header.width, header.height, header.gray, reason)
+        header, reason = Header(0, 0, False), said_of(path, str(error))
+    except MemoryError:
+        raise DataError(
+            f"not enough memory to decode {path}: close other programs, or make that image smaller"
+        ) from None
+    return (*where, header.width, header.height, header.gray, depth, reason)
+
+
+def said_of(path: str, reason: str) -> str:
+    """Why a file cannot be used: where its content says nothing, its ending may."""
+    claimed = by_name(path)
+    if reason == NOT_AN_IMAGE and claimed is not None and not claimed.reader:
+        return claimed.refusal
+    return reason
 
 
 def read_whole(path: Path) -> tuple[bytes, os.stat_result]:
     """The bytes of a file and its status. Raises UnreadableImage for what no image is kept in."""
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise UnreadableImage("not a file that could be read to its end")
-        if status.st_size > MAX_BYTES:
-            raise UnreadableImage(f"{status.st_size // 2**20} MiB, more than {MAX_BYTES // 2**20}")
-        data = path.read_bytes()
+        for _ in range(2):  # it may be written just now
+            status = path.stat()
+            if not stat.S_ISREG(status.st_mode):
+                raise UnreadableImage("not a file that could be read to its end")
+            if status.st_size > MAX_BYTES:
+                limit = MAX_BYTES // 2**20
+                raise UnreadableImage(f"{status.st_size // 2**20} MiB, more than {limit}")
+            data = path.read_bytes()
+            if len(data) == status.st_size:
+                return data, status
     except OSError as error:
         raise UnreadableImage(f"cannot be read: {error.strerror}") from None
-    if len(data) != status.st_size:
-        raise UnreadableImage("changed while it was being read")
-    return data, status
+    raise UnreadableImage("changed while it was being read")

@@ -12,6 +12,9 @@ _SHOWN = 10
 TEXTS = {
     "note": "{name}: {note}",
     "damaged": "{name}: {count} of {all} images left out: {shown}{more}",
+    "depth": "{name}: {count} images of 16 bits do not say how many of them count; the largest "
+    "value takes {bits}, so {white} is white in all; {dark} of them stay below a sixteenth of that",
+    "single": "{name}: {count} images are of one colour only, once decoded: {shown}{more}",
     "copies_left_out": "{name}: {count} validation or test images left out: they are copies of "
     "images that come before them, byte for byte",
     "not_named": "{name}: {count} images left out: the split file does not name them",
@@ -54,6 +57,12 @@ def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[Remark]:
         more = f" + {len(refused) - _SHOWN}" if len(refused) > _SHOWN else ""
         values = {"count": len(refused), "all": len(index.table), "shown": shown, "more": more}
         made.append(Remark.make("damaged", name=name, **values))
+    made += of_depth(index)
+    if index.single:
+        more = f" + {len(index.single) - _SHOWN}" if len(index.single) > _SHOWN else ""
+        shown = ", ".join(index.single[:_SHOWN])
+        values = {"count": len(index.single), "shown": shown, "more": more}
+        made.append(Remark.make("single", name=name, **values))
     for kind, beginning in (("copies_left_out", COPY), ("not_named", NOT_IN_SPLIT)):
         count = int(reasons.str.startswith(beginning).sum())
         if count:
@@ -66,6 +75,16 @@ def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[Remark]:
     else:
         made += _on_given_splits(index)
     return made
+
+
+def of_depth(index: Index) -> list[Remark]:
+    """What was decided about the brightness of images with more than 8 bits, where it was."""
+    deep, bits = index.usable["depth"], index.depth
+    if not deep.any():
+        return []
+    dark = int(((deep > 0) & (deep <= bits - 4)).sum())
+    values = {"count": int((deep > 0).sum()), "bits": bits, "white": 2**bits - 1, "dark": dark}
+    return [Remark.make("depth", name=index.name, **values)]
 
 
 def _on_given_splits(index: Index) -> list[Remark]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -64,7 +65,7 @@ def apply_split(index: Index, file: str) -> Index:
     table["split"] = rows["split"].fillna("").to_numpy()
     usable = (table["reason"] == "").to_numpy()
     table.loc[usable & ~named, "reason"] = f"{NOT_IN_SPLIT}{Path(file).name}"
-    return Index(index.name, table, index.read, index.notes)
+    return replace(index, table=table)
 
 
 def read_csv(file: str, what: str, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 
+from mlp.data.depth import FULL
 from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
 from mlp.learning.network import NETWORKS, Network
 from mlp.learning.scores import probabilities
@@ -28,6 +29,7 @@ class Checkpoint:
     image_size: int
     gray: bool
     normalization: Normalization
+    depth: int = FULL  # bits of white in images of more than 8 whose format does not say it
 
     def save(self, folder: Path) -> dict[str, Path]:
         """Write both files into a folder; their paths by name."""
@@ -41,6 +43,7 @@ class Checkpoint:
             "classes": self.classes,
             "image_size": self.image_size,
             "gray": self.gray,
+            "depth": self.depth,
             "normalization": dataclasses.asdict(self.normalization),
         }
         files["settings"].write_text(json.dumps(settings, indent=1), encoding="utf-8")
@@ -61,6 +64,7 @@ class Checkpoint:
             read["image_size"],
             read["gray"],
             Normalization(tuple(mean), tuple(std)),
+            read.get("depth", FULL),
         )
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -40,7 +40,7 @@ class Ensemble:
     familiarity: Familiarity
 
     def __post_init__(self) -> None:
-        kinds = {(m.classes, m.image_size, m.gray) for m in self.members}
+        kinds = {(m.classes, m.image_size, m.gray, m.depth) for m in self.members}
         assert len(kinds) == 1, "members of an ensemble take the same images, know the same classes"
 
     @property
@@ -58,6 +58,11 @@ class Ensemble:
         """Whether `decode` has to give one channel."""
         return self.members[0].gray
 
+    @property
+    def depth(self) -> int:
+        """Bits of white in images of more than 8 whose format does not say it, for `decode`."""
+        return self.members[0].depth
+
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Mean probabilities (N, K) of decoded images (N, H, W, C)."""
         return np.asarray(np.mean([m.probabilities(pixels) for m in self.members], axis=0))
@@ -65,7 +70,7 @@ class Ensemble:
     def decode(self, image: bytes) -> Decoded:
         """An encoded image as the networks take it, or why it cannot be read."""
         try:
-            return decode(image, self.image_size, self.gray)
+            return decode(image, self.image_size, self.gray, self.depth)
         except UnreadableImage as error:
             return str(error)
 

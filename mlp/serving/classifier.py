@@ -18,7 +18,7 @@ _AT_ONCE = 32  # images of which the pixels are held in memory
 
 
 class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """Takes a string column `image` of base64-encoded files (JPEG, PNG, BMP, WebP, TIFF).
+    """Takes a string column `image` of base64-encoded files, of the formats in `mlp.data.formats`.
 
     Gives, row by row: `label` and `probability` of the most probable class, `top_labels` and
     `top_probabilities` (as many as the parameter `top_k`), the `probabilities` of all classes in

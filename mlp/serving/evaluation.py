@@ -39,7 +39,13 @@ def evaluate(
             f"{index.name}: the model does not know {', '.join(unknown)}; it knows "
             f"{', '.join(ensemble.classes)}"
         )
-    index, pixels = load_pixels(index, ensemble.image_size, ensemble.gray)
+    index, pixels = load_pixels(index, ensemble.image_size, ensemble.gray, ensemble.depth)
+    if index.usable.empty and len(index.damaged):
+        first = index.damaged.iloc[0]
+        raise DataError(
+            f"{index.name}: none of its {len(index.table)} images can be used; the first, "
+            f"{first['path']}: {first['reason']}"
+        )
     table = index.usable.reset_index(drop=True)
     if paths is not None:
         table = table[[path in paths for path in table["path"]]]

@@ -13,9 +13,10 @@ import numpy as np
 from tqdm import tqdm
 
 from mlp.data import walk
-from mlp.data.image import EXTENSIONS, UnreadableImage, quiet_decoder
+from mlp.data.formats import READABLE, by_content, by_name
+from mlp.data.image import UnreadableImage, quiet_decoder
 from mlp.data.index import DataError
-from mlp.data.reading import read_whole
+from mlp.data.reading import read_whole, said_of
 from mlp.learning.ensemble import Answer, Decoded, Ensemble
 from mlp.learning.explanation import contributions
 from mlp.tracking import pictures
@@ -53,7 +54,7 @@ def find_images(given: Sequence[str], notes: list[str]) -> list[tuple[str, bool]
         what = ", ".join(given) if any(given) else "nothing"
         raise DataError(
             f"no images: {what} was given; give image files, folders, or patterns such as "
-            "'new/*.jpg' (JPEG, PNG, BMP, WebP or TIFF)"
+            f"'new/*.jpg' ({READABLE})"
         )
     return list(found.items())
 
@@ -64,22 +65,26 @@ def predict(ensemble: Ensemble, paths: Sequence[tuple[str, bool]]) -> Iterator[P
     Of a folder, files that neither are images nor claim to be are passed over.
     """
 
-    def read(path: str) -> Decoded:
+    def read(path: str) -> tuple[Decoded, bool]:
+        """An image as the networks take it, and whether its content or ending is an image's."""
+        claimed = by_name(path) is not None
         try:
             data, _ = read_whole(Path(path))
         except UnreadableImage as error:
-            return str(error)
-        return ensemble.decode(data)
+            return str(error), claimed
+        decoded = ensemble.decode(data)
+        if isinstance(decoded, str):
+            decoded = said_of(path, decoded)
+        return decoded, claimed or by_content(data) is not None
 
     bar = tqdm(total=len(paths), desc="classifying", unit="", disable=None, delay=1, leave=False)
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
         for start in range(0, len(paths), _AT_ONCE):
             part = paths[start : start + _AT_ONCE]
-            decoded = list(pool.map(read, [path for path, _ in part]))
-            for (path, named), image, answer in zip(
-                part, decoded, ensemble.answer(decoded), strict=True
-            ):
-                if named or not answer.error or path.lower().endswith(EXTENSIONS):
+            made = list(pool.map(read, [path for path, _ in part]))
+            answers = ensemble.answer([decoded for decoded, _ in made])
+            for (path, named), (image, claimed), answer in zip(part, made, answers, strict=True):
+                if named or claimed:
                     yield Prediction(path, answer, image)
             bar.update(len(part))
 

@@ -18,7 +18,7 @@ import pandas as pd
 from mlflow.entities import Metric
 from mlflow.entities.model_registry import ModelVersion
 
-from mlp.data.dataset import index_of, load
+from mlp.data.dataset import index_of, load, reread
 from mlp.data.index import DataError, Index
 from mlp.escaping import line
 from mlp.learning.ensemble import Ensemble
@@ -184,7 +184,7 @@ class _Source:
             run = self._choice.runs[0]
             then = run.params["data_digest"]
             config = run.config
-            index, _ = load(index_of(config), config)
+            index, _ = reread(lambda: load(index_of(config), config))
             if index.digest != then:
                 raise DataError(
                     f"{config.data} has changed since the study: its digest was {then} and is "

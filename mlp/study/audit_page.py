@@ -10,6 +10,7 @@ import numpy as np
 
 from mlp.data.audit import COMPARED, KINDS, Audit, Finding
 from mlp.data.image import UnreadableImage, decode
+from mlp.data.remarks import of_depth
 from mlp.escaping import csv_text, line
 from mlp.escaping import markdown as _escape
 from mlp.study.page import render
@@ -68,7 +69,7 @@ def _facts(audit: Audit) -> list[str]:
             f"{audit.small} images are smaller than {COMPARED} pixels: too small to tell whether "
             "two show the same picture, so only equal pixels were looked for"
         )
-    return facts
+    return facts + [str(remark) for remark in of_depth(audit.index)]
 
 
 def markdown(audit: Audit) -> str:
@@ -140,7 +141,7 @@ def _pictured(audit: Audit, findings: list[Finding]) -> Iterator[tuple[str, list
 
 def _thumbnail(audit: Audit, path: str) -> str:
     try:
-        image = decode(audit.index.read(path), _THUMBNAIL, False)
+        image = decode(audit.index.read(path), _THUMBNAIL, False, audit.index.depth)
     except (UnreadableImage, OSError):
         return ""
     encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]))[1]

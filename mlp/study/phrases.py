@@ -301,6 +301,12 @@ PHRASES: dict[str, tuple[str, str]] = {
     "status.SCHEDULED": ("not started", "sin empezar"),
     # Remarks on the data, by kind: English stands in mlp.data.remarks
     "remark.damaged": ("", "{name}: {count} de {all} imágenes excluidas: {shown}{more}"),
+    "remark.depth": (
+        "",
+        "{name}: {count} imágenes de 16 bits no dicen cuántos cuentan; el valor mayor ocupa "
+        "{bits}, así que {white} es blanco; {dark} quedan por debajo de un dieciseisavo",
+    ),
+    "remark.single": ("", "{name}: {count} imágenes de un solo color: {shown}{more}"),
     "remark.copies_left_out": (
         "",
         "{name}: {count} imágenes de validación o prueba excluidas: son copias exactas de imágenes "

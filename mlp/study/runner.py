@@ -272,7 +272,7 @@ def _result(run: _Run, stream: Stream) -> RunResult:
     network = build_network(config, data.shape, len(data.classes))
     network.load_state_dict(learner.network.state_dict())
     size, gray = data.shape[1], data.shape[0] == 1
-    checkpoint = Checkpoint(network, data.classes, size, gray, stream.normalization)
+    checkpoint = Checkpoint(network, data.classes, size, gray, stream.normalization, data.depth)
     return RunResult(
         scores={f"final/{name}": value for name, value in scores.items()},
         records=run.records,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -148,6 +149,60 @@ def test_other_files_are_passed_over_with_a_note(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("cls", ["wasp", "papers"])
+def test_a_class_folder_without_a_usable_image_is_an_error_that_names_it(
+    tmp_path: Path, cls: str
+) -> None:
+    root = tmp_path / "data"
+    put_many(root, "ant", "bee", count=20)
+    (root / cls).mkdir()
+    name, content = {"wasp": ("a.HEIC", b"\0\0\0\x18ftypheic"), "papers": ("a.txt", b"words")}[cls]
+    (root / cls / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"no image can be used of the class '{cls}'; convert"):
+        check(folder(str(root)))
+
+
+def test_a_folder_that_lacks_usable_images_in_one_split_is_named_with_it(tmp_path: Path) -> None:
+    put_many(tmp_path / "data", "train/a", "train/b", "val/a")
+    (tmp_path / "data/val/b").mkdir()
+    (tmp_path / "data/val/b/x.png").write_bytes(b"nothing")
+    with pytest.raises(DataError, match=r"'b' in val/: 1 files, the first: val/b/x.png: not an"):
+        check(folder(str(tmp_path / "data")))
+
+
+def test_images_that_are_not_read_count_as_refused_and_say_what_they_are(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    put_many(root, "a", "b", count=10)
+    for name, content in {
+        "phone.jpg": b"\0\0\0\x18ftypheic\0\0\0\0mif1heic",  # content before ending
+        "raw.NEF": b"",
+        "scan.dcm": b"of no known beginning",
+        "empty.jpg": b"",
+        "words.jpg": b"words",
+        "unnamed": b"8BPS\0\1",
+        "volume.nii.gz": b"\x1f\x8b",
+        "labels.json": b"{}",
+        "Thumbs.db": b"\xd0\xcf\x11\xe0",
+        "BMW.txt": b"BMW is where this text begins, which does not make it a picture",
+    }.items():
+        (root / "a" / name).write_bytes(content)
+    index = folder(str(root))
+    reasons = index.damaged.set_index("path")["reason"]
+    for name, reason in {
+        "phone.jpg": "HEIC, which is not read: .*pillow-heif",
+        "raw.NEF": "empty file",
+        "scan.dcm": "DICOM, which is not read: .*pydicom",
+        "empty.jpg": "empty file",
+        "words.jpg": "not an image",
+        "unnamed": "PSD, which is not read",
+        "volume.nii.gz": "a volume .* not read",
+    }.items():
+        assert re.match(reason, reasons.pop(f"a/{name}")), name
+    assert reasons.empty and "3 files that are no images were passed over" in index.notes
+    with pytest.raises(DataError, match="7 of 27 images cannot be used, more than a tenth"):
+        check(index)
+
+
 def test_the_content_decides_and_not_the_extension(tmp_path: Path) -> None:
     root = tmp_path / "data"
     put(root / "a/really-a-png.jpg", kind="PNG")
@@ -158,7 +213,10 @@ def test_the_content_decides_and_not_the_extension(tmp_path: Path) -> None:
     assert dict(table["width"]) == {"a/no-extension": 4, "a/really-a-png.jpg": 4, "b/tiff.data": 6}
 
 
-def test_only_what_changed_is_read_again(tmp_path: Path, reads: list[str]) -> None:
+def test_only_what_changed_is_read_again(
+    tmp_path: Path, reads: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlp.data.reading._TICK", 0)
     root = tmp_path / "data"
     put_many(root, "a", "b")
     (root / "a/fake.jpg").write_text("not a picture")

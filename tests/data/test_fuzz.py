@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mlp.data.image import UnreadableImage, decode, quiet_decoder, read_header
+from mlp.data.image import UnreadableImage, decode, quiet_decoder, read_header, significant_bits
 
 SECONDS = float(os.environ.get("MLP_FUZZ_SECONDS", "60"))
 _EXAMPLES = 400  # between two looks at the clock
@@ -28,6 +28,12 @@ _MODES = {
     "BMP": ("1", "L", "P", "RGB"),
     "WEBP": ("RGB", "RGBA"),
     "TIFF": ("1", "L", "RGB", "RGBA", "CMYK", "I;16", "F"),
+    "GIF": ("L", "P"),
+    "AVIF": ("RGB", "RGBA"),
+    "JPEG2000": ("L", "RGB", "I;16"),
+    "PPM": ("1", "L", "RGB", "I;16"),
+    "TGA": ("L", "P", "RGBA"),
+    "PCX": ("1", "P", "RGB"),
 }
 
 
@@ -84,6 +90,7 @@ def check(data: bytes) -> None:
     for gray in (False, True):
         try:
             header = read_header(data)
+            significant_bits(data)
             pixels = decode(data, 16, gray)
         except UnreadableImage as error:
             assert str(error) and "\n" not in str(error)

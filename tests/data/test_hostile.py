@@ -255,6 +255,7 @@ def test_an_interrupted_index_goes_on_where_it_was(
     image_tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_CHUNK", 10)
+    monkeypatch.setattr(reading, "_TICK", 0)
     read: list[str] = []
     read_bytes = Path.read_bytes
 

@@ -216,7 +216,7 @@ def test_enlarging_is_bilinear() -> None:
         pytest.param(b"", "empty", id="nothing"),
         pytest.param(b"no picture at all\n" * 20, "not an image", id="text"),
         pytest.param(noise(1000).tobytes(), "not an image", id="random"),
-        pytest.param(b"GIF89a" + bytes(100), "not an image", id="another format"),
+        pytest.param(b"GIF89a" + bytes(100), "damaged: a GIF file that is not", id="GIF"),
         pytest.param(b"\xff\xd8\xff\xe0" + noise(1000).tobytes(), ".", id="random JPEG"),
         pytest.param(encoded(noise(32, 32, 3), "JPEG")[:-200], "damaged: .*truncated", id="JPEG"),
         pytest.param(encoded(noise(32, 32, 3), "PNG")[:-200], "damaged: .*truncated", id="PNG"),

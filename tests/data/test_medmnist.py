@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import zipfile
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -56,7 +58,10 @@ def test_pictures_labels_and_splits_are_those_of_the_file(
         (arrays(8, 8, labels=14), "14 labels an image"),
         ({"train_images": np.zeros((2, 8, 8), np.uint8)}, "train_labels should be there"),
         ({"train_images": np.zeros((2, 8, 8)), "train_labels": np.zeros((2, 1))}, "float64"),
-        ({"other": np.zeros(2)}, "none of its 0 images"),
+        (
+            {"other": np.zeros(2)},
+            "it has other; it should have train_images and train_labels",
+        ),
         (labelled(np.array([0.2, 0.7])), "train_labels are float64; they should be whole numbers"),
         (labelled(np.array([0, np.nan])), "train_labels are float64; they should be whole numbers"),
         (labelled(np.array(["cat", "dog"])), "train_labels are <U3; they should be whole numbers"),
@@ -72,6 +77,55 @@ def test_other_arrays_are_refused_in_words(
     with pytest.raises(DataError) as caught:
         open_index(str(tmp_path / "set.npz"))
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize("shape", [(28, 28), (28, 28, 1), (32, 32, 3)])
+def test_keras_names_of_arrays_are_read_too(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    file, rng = tmp_path / "mnist.npz", np.random.default_rng(0)
+    given = {part: rng.integers(0, 256, (n, *shape), np.uint8) for part, n in COUNTS.items()}
+    labels = {part: (np.arange(len(given[part])) % 3)[:, None] for part in given}
+    np.savez(
+        file,
+        **{f"x_{part}": given[part] for part in ("train", "test")},
+        **{f"y_{part}": labels[part] for part in ("train", "test")},
+        names=np.array(["what else is in it", None], object),
+    )
+    index = open_index(str(file))
+    assert (index.classes, set(index.table["split"])) == (("0", "1", "2"), {"train", "test"})
+    _, data = load(index, resolve(RunConfig(data=str(file), val_fraction=0.4), index))
+    rows = data.split.test[np.argsort([data.ids[row][-10:] for row in data.split.test])]
+    np.testing.assert_array_equal(data.pixels[rows].reshape(4, *shape), given["test"])
+    np.testing.assert_array_equal(data.labels[rows], labels["test"][:, 0])
+
+
+def claiming(file: Path, shape: tuple[int, ...], held: int) -> None:
+    """An .npz file with an array of which the header promises a shape."""
+    header = io.BytesIO()
+    fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, fields)
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x_train.npy", header.getvalue() + bytes(held))
+
+
+def test_nothing_is_allocated_on_the_word_of_a_header(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "bomb.npz"
+    claiming(file, (10**9, 10**4, 10**4), 10)
+    with pytest.raises(DataError, match="x_train claims 100000000000000000 bytes and has 10"):
+        open_index(str(file))
+    claiming(file, (4, 1024, 1024), 4 * 2**20)  # four kilobytes on the disk
+    monkeypatch.setattr(
+        "mlp.data.medmnist.psutil.virtual_memory", lambda: SimpleNamespace(available=2**22)
+    )
+    with pytest.raises(DataError, match=r"take 0\.0 GiB, more than half of the 0\.0 GiB"):
+        open_index(str(file))
+
+
+def test_objects_are_refused_by_name(tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", x_train=np.array([object()] * 2), y_train=np.arange(2))
+    with pytest.raises(DataError, match="x_train holds Python objects, which only pickle"):
+        open_index(str(tmp_path / "set.npz"))
 
 
 def test_what_is_no_npz_is_refused_and_nothing_is_unpickled(tmp_path: Path) -> None:

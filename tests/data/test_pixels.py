@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -21,7 +22,7 @@ from mlp.data.pixels import load_pixels
 
 def make_index(files: dict[str, bytes], read: Callable[[str], bytes] | None = None) -> Index:
     rows = [
-        (path, path[0], "", hashlib.sha256(data).hexdigest(), 6, 6, False, "")
+        (path, path[0], "", hashlib.sha256(data).hexdigest(), 6, 6, False, 0, "")
         for path, data in sorted(files.items())
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -227,6 +228,19 @@ def test_blocks_of_large_images_hold_fewer(
     monkeypatch.setattr("mlp.data.pixels._BLOCK_BYTES", 5 * 4 * 4 * 3)
     interrupted(files, monkeypatch, at=11, block=1024)
     assert reads(files) == sorted(files)[10:]
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_decoded(
+    files: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid_decoding(monkeypatch)
+    monkeypatch.setattr(
+        "mlp.data.pixels.shutil.disk_usage", lambda _: SimpleNamespace(free=12 * 4 * 4 * 3 - 1)
+    )
+    told = r"0\.00 GiB left, too little for 12 images of made, decoded with image_size=4"
+    with pytest.raises(DataError, match=told) as caught:
+        load_pixels(make_index(files), 4, False)
+    assert "channels=gray takes a third; or set MLP_CACHE" in str(caught.value)
 
 
 def test_an_image_for_which_there_is_no_memory_is_named(

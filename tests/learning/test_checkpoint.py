@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 from collections.abc import Iterator
@@ -179,6 +180,19 @@ def test_weights_of_another_network_are_refused(image_tree: Path, tmp_path: Path
         Checkpoint.load(
             tmp_path / "one" / "weights.safetensors", tmp_path / "other" / "settings.json"
         )
+
+
+def test_depth_is_kept_and_models_without_it_take_all_bits(
+    tmp_path: Path, image_tree: Path
+) -> None:
+    checkpoint, _, _ = trained(image_tree)
+    deep = dataclasses.replace(checkpoint, depth=12)
+    assert reloaded(deep, tmp_path / "saved").depth == 12
+    settings = tmp_path / "saved" / "settings.json"
+    read = json.loads(settings.read_text())
+    del read["depth"]
+    settings.write_text(json.dumps(read))
+    assert Checkpoint.load(tmp_path / "saved" / "weights.safetensors", settings).depth == 16
 
 
 def test_normalization_is_read_exactly(tmp_path: Path, image_tree: Path) -> None:

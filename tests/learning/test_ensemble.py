@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import cv2
@@ -70,6 +71,15 @@ def test_each_image_is_answered_in_its_place_and_a_bad_one_spoils_no_other(
     assert answers[4].probabilities is None and "damaged" in answers[4].error
     assert ensemble.answer([]) == []
     np.testing.assert_array_equal(ensemble.decode(files[0]), decode(files[0], SIDE, False))
+
+
+def test_images_of_16_bits_are_decoded_as_those_of_the_training_were(ensemble: Ensemble) -> None:
+    wide = (PIXELS[0].astype(np.uint16) << 4)[..., ::-1]  # 12 bits
+    data = cv2.imencode(".png", wide)[1].tobytes()
+    for depth, expected in ((12, PIXELS[0]), (16, PIXELS[0] >> 4)):
+        members = tuple(dataclasses.replace(each, depth=depth) for each in ensemble.members)
+        deep = Ensemble(members, ensemble.familiarity)
+        np.testing.assert_array_equal(deep.decode(data), expected)
 
 
 def test_a_folder_gives_back_members_in_their_order(ensemble: Ensemble, tmp_path: Path) -> None:

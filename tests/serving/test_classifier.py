@@ -171,7 +171,7 @@ BAD = [
     (["a"], "in base64"),
     ("", "empty file"),
     (text(b"no image at all"), "not an image"),
-    (text(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "not an image"),
+    (text(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "SVG, which is not read"),
     (text(FILES[0][:100]), "damaged"),
 ]
 

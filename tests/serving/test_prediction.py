@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mlp.data.image import NOT_AN_IMAGE
 from mlp.data.index import DataError
 from mlp.learning.ensemble import Answer, Ensemble
 from mlp.serving.answers import table
@@ -41,6 +42,10 @@ def new(trained: Trained) -> Path:
     shutil.copy(trained.images / "val" / "blue" / "0.png", folder / "b" / "no_suffix")
     (folder / "notes.txt").write_text("no image")
     (folder / "broken.png").write_bytes(b"no image")
+    (folder / "c").mkdir()
+    (folder / "c" / "phone").write_bytes(b"\0\0\0\x18ftypheic")
+    (folder / "c" / "scan.DCM").write_bytes(b"unknown")
+    Image.open(folder / "a" / "1.png").save(folder / "c" / "small.gif")
     (folder / ".hidden.png").write_bytes(b"no image")
     return folder
 
@@ -50,17 +55,29 @@ def test_a_folder_gives_what_is_or_claims_to_be_an_image(ensemble: Ensemble, new
     made = list(predict(ensemble, find_images([str(new)], notes)))
     names = [prediction.path for prediction in made]
     red = sorted(f"new/a/{p.name}" for p in (new / "a").iterdir())
-    assert names == [*red, "new/b/no_suffix", "new/broken.png"] and notes == []
-    assert [p.path for p in made if p.answer.error] == ["new/broken.png"]
-    for prediction in made[:-1]:
+    others = [f"new/c/{name}" for name in ("phone", "scan.DCM", "small.gif")]
+    assert notes == []
+    assert names == [*red, "new/b/no_suffix", "new/broken.png", *others]
+    assert {p.path: p.answer.error.split(",")[0] for p in made if p.answer.error} == {
+        "new/broken.png": NOT_AN_IMAGE.split(",")[0],
+        "new/c/phone": "HEIC",
+        "new/c/scan.DCM": "DICOM",
+    }
+    for prediction in made:
+        if prediction.answer.error:
+            continue
         data = Path(prediction.path).read_bytes()
         [alone] = ensemble.answer([ensemble.decode(data)])
         assert alone.probabilities is not None and prediction.answer.probabilities is not None
         np.testing.assert_allclose(
             alone.probabilities, prediction.answer.probabilities, rtol=1e-5, atol=1e-12
         )
-    said = [CLASSES[int(p.answer.probabilities.argmax())] for p in made[:-1]]  # type: ignore[union-attr]
-    assert said.count("red") >= 19 and said[-1] == "blue"
+    said = [
+        CLASSES[int(p.answer.probabilities.argmax())]
+        for p in made
+        if p.answer.probabilities is not None
+    ]
+    assert said.count("red") >= 19 and said[len(red)] == "blue"
 
 
 def test_files_and_patterns_keep_their_order_and_count_once(new: Path) -> None:

@@ -1,0 +1,85 @@
+"""PBM, PGM and PPM files as NumPy arrays.
+
+Pillow scales values one by one, in Python, where the largest is not 255 or 65535: an image of a
+megapixel takes it seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_GAP = rb"(?:\s|#[^\n\r]*[\n\r])+"
+_BITS = re.compile(rb"P[14]" + 2 * (_GAP + rb"(\d{1,9})") + rb"\s")
+_LEVELS = re.compile(rb"P[2356]" + 3 * (_GAP + rb"(\d{1,9})") + rb"\s")
+_HEADER = 2**16  # bytes: where comments fill more, it is no header
+_NO_TEXT = re.compile(rb"[^\d\s]")
+
+
+@dataclass(frozen=True)
+class Portable:
+    """What the header of a file says, and its values, which are read when they are asked for."""
+
+    kind: int  # 1 to 6: bits, levels or colours as text, and then the same in bytes
+    width: int
+    height: int
+    white: int  # the largest value that a pixel may have
+    body: bytes
+
+    @property
+    def gray(self) -> bool:
+        """Whether it has no colour."""
+        return self.kind not in (3, 6)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.width, self.height
+
+    @classmethod
+    def open(cls, data: bytes) -> Portable:
+        """Read the header. Raises ValueError."""
+        bits = data[1:2] in b"14"
+        found = (_BITS if bits else _LEVELS).match(data[:_HEADER])
+        if found is None:
+            raise ValueError("its header is not whole")
+        numbers = [int(digits) for digits in found.groups()]
+        width, height, white = [*numbers, 1] if bits else numbers
+        if not (width and height and 0 < white < 2**16):
+            raise ValueError(f"{width}x{height} pixels with values up to {white}")
+        return cls(int(data[1:2]), width, height, white, data[found.end() :])
+
+    def values(self) -> NDArray[np.uint16]:
+        """The pixels (H, W) or (H, W, 3), 0 to `white`. Raises ValueError where some are absent."""
+        shape = (self.height, self.width) if self.gray else (self.height, self.width, 3)
+        count = int(np.prod(shape))
+        flat = self._flat(count)
+        if len(flat) < count:
+            raise ValueError(f"truncated: {len(flat)} of {count} values")
+        flat = flat[:count]
+        if flat.max() > self.white:
+            raise ValueError(f"a value of {flat.max()}, where white is {self.white}")
+        return flat.astype(np.uint16).reshape(shape)
+
+    def _flat(self, count: int) -> NDArray[np.integer]:
+        if self.kind == 4:
+            row = -(-self.width // 8)  # bytes
+            whole = len(self.body) // row
+            packed = np.frombuffer(self.body, np.uint8, min(whole, self.height) * row)
+            bits = np.unpackbits(packed.reshape(-1, row), axis=1)[:, : self.width]
+            return np.asarray(1 - bits.ravel(), np.uint8)
+        if self.kind > 4:
+            kind = np.dtype("u1" if self.white < 256 else ">u2")
+            return np.frombuffer(self.body, kind, len(self.body) // kind.itemsize)
+        if count > len(self.body):
+            raise ValueError(f"truncated: {len(self.body)} bytes for {count} values")
+        text = re.sub(rb"#[^\n\r]*", b"", self.body)
+        if self.kind == 1:  # the digits need not be apart
+            digits = np.frombuffer(text, np.uint8)
+            return np.asarray(49 - digits[(digits == 48) | (digits == 49)], np.uint8)
+        if _NO_TEXT.search(text):
+            raise ValueError("letters among its numbers")
+        return np.array(np.fromstring(text, np.int64, sep=" "), np.int64)
