@@ -14,13 +14,14 @@ def evaluate(config: EvaluateConfig) -> None:
 
     import click
 
+    from mlp.data.dataset import source
     from mlp.serving import assessment
     from mlp.serving.packaged import load_packaged
     from mlp.tracking.store import KIND, open_store
 
     store = open_store(config.experiment_name)
     model = load_packaged(store, config.model)
-    index, part = assessment.part_of(config.data, config.part)
+    index, part = assessment.part_of(source(config.data, config.layout, config.links), config.part)
     made = assessment.assess(store, model, index, part)
     with store.command_run(f"evaluate {model.title} on {index.name}", {KIND: "evaluation"}) as run:
         events = assessment.record(store, run, made, config.data, Path(config.runs_dir))

@@ -35,6 +35,7 @@ def search(
         click.echo(listing())
         return
     from mlp.data.dataset import index_of, resolve
+    from mlp.data.remarks import remarks
     from mlp.learning.learner import resolve_device
     from mlp.settings import SettingsError
     from mlp.study import search_page
@@ -52,6 +53,8 @@ def search(
     base = begin_with(recipe.recipe, base).filled(space.base)
     index = index_of(base.changed({"fold": f"1/{config.folds}"}))
     base = resolve(resolve_device(base), index)
+    for line in remarks(index, base, config.folds):
+        click.echo(f"Note: {line}", err=True)
     sought = Search(config, space, base, index, report.metric)
     folder = Path(tracking.runs_dir)
     store = open_to_record(tracking)

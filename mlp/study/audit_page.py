@@ -12,6 +12,7 @@ import numpy as np
 
 from mlp.data.audit import COMPARED, KINDS, Audit, Finding
 from mlp.data.image import UnreadableImage, decode
+from mlp.data.remarks import understood
 from mlp.study.page import render
 from mlp.study.summary import columns
 
@@ -59,6 +60,9 @@ def _facts(audit: Audit) -> list[str]:
         return ", ".join(f"{value:.3f}" for value in values)
 
     facts = [
+        f"read as {line}" for line in understood(audit.index) if line.kind.startswith("layout")
+    ]
+    facts += [
         "size: " + ", ".join(f"{name} {pixels}" for name, pixels in audit.sizes.items()),
         f"mean by channel (red, green, blue; 0 to 1): {numbers(audit.mean)}",
         f"standard deviation by channel: {numbers(audit.std)}",

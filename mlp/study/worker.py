@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from typing import Literal
@@ -154,7 +154,7 @@ def version() -> str:
 
 def without_files(index: Index) -> Index:
     """An index that can be sent to another machine: only the cache there has its images."""
-    return Index(index.name, index.table, _elsewhere, index.notes)
+    return replace(index, read=_elsewhere)
 
 
 def _elsewhere(path: str) -> bytes:
