@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from mlp.data.index import DataError, Layout
+from mlp.data.index import SPLITS, DataError, Layout
 from mlp.data.labels import label, likeness
 from mlp.data.notes import Notes
 from mlp.data.walk import Links, Listing, images_below, is_image_name
@@ -24,8 +24,8 @@ _WORDS = SPLIT_NAMES | dict.fromkeys(("pred", "predict", "prediction", "predicti
 _SHOWN = 8
 _SAY = (
     "say layout=flat where each folder is a class, whatever is below it, or layout=splits where "
-    "the names say what trains, validates and tests; or list the images in a CSV file of path, "
-    "class and split"
+    "the names say what trains, validates and tests; or give the folder below that holds the "
+    "classes, or a CSV file of path, class and split"
 )
 
 
@@ -172,11 +172,12 @@ class _Reader:
                     f"{self.shown()} has two folders for one split: {', '.join(names)}{self.tree()}"
                 )
         self.pass_over(top)
+        shown: dict[str, str] = {}
         found_classes: list[tuple[str, str, str]] = []
-        for name, split in used.items():
+        for name, split in sorted(used.items(), key=lambda item: SPLITS.index(item[1])):
             self.pass_over(inner[name])
             found_classes += self.class_folders(inner[name], split)
-        shown = {inner[name].here: split for name, split in used.items()}
+            shown[inner[name].here] = split
         return Layout(tuple(found_classes), top.here, shown, tuple(passed))
 
     def flat(self) -> Layout:

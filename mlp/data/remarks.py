@@ -13,9 +13,10 @@ from mlp.data.split import is_drawn
 _SHOWN = 10
 
 TEXTS = {
-    "layout": "{name}: {count} classes ({classes}), a folder each in {place}/: {images} images"
-    "{passed}",
-    "layout_splits": "{name}: {count} classes ({classes}); {images} images: {splits}{passed}",
+    "layout": "{name}: {count} classes ({classes}), a folder each in {place}/: {images} images; "
+    "passed over: {passed}",
+    "layout_splits": "{name}: {count} classes ({classes}); {images} images: {splits}; "
+    "passed over: {passed}",
     "look_alikes": "{name}: classes that differ only in case, width or blanks: {classes}",
     "note": "{name}: {note}",
     "damaged": "{name}: {count} of {all} images left out: {shown}{more}",
@@ -105,10 +106,8 @@ def _layout(index: Index, layout: Layout) -> Remark:
         "count": len(index.classes),
         "classes": ", ".join(index.classes[:_SHOWN]) + more,
         "images": len(rows),
-        "passed": "",
+        "passed": ", ".join(f"{name}/" for name in layout.passed[:_SHOWN]) or "–",
     }
-    if layout.passed:
-        values["passed"] = f"; – {', '.join(f'{name}/' for name in layout.passed[:_SHOWN])}"
     if not layout.splits:
         place = f"{index.name}/{layout.inside}" if layout.inside else index.name
         return Remark.make("layout", **values, place=place)

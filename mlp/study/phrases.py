@@ -302,12 +302,12 @@ PHRASES: dict[str, tuple[str, str]] = {
     # Remarks on the data, by kind: English stands in mlp.data.remarks
     "remark.layout": (
         "",
-        "{name}: {count} clases ({classes}), una carpeta cada una en {place}/: {images} imágenes"
-        "{passed}",
+        "{name}: {count} clases ({classes}), una carpeta cada una en {place}/: {images} imágenes; "
+        "omitido: {passed}",
     ),
     "remark.layout_splits": (
         "",
-        "{name}: {count} clases ({classes}); {images} imágenes: {splits}{passed}",
+        "{name}: {count} clases ({classes}); {images} imágenes: {splits}; omitido: {passed}",
     ),
     "remark.look_alikes": (
         "",

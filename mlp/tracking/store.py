@@ -20,6 +20,7 @@ from mlflow.tracking.context.registry import resolve_tags
 
 from mlp.tracking.pages import run_page
 from mlp.tracking.patience import Patience, patient
+from mlp.tracking.quoting import unquoted
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
 STUDY, DATA, PROCESS, DIVERGED = "mlp.study", "mlp.data", "mlp.process", "mlp.diverged"
@@ -77,10 +78,11 @@ class Store:
         present = self.client.get_run(run_id).data.params if adopted else {}
         params = []
         for name, value in values.items():
+            logged = present.get(name, value)
             if name not in present:
                 params.append(Param(name, value))
-            # mlflow run logs what was typed, quoted for a shell
-            elif present[name].strip("'\"") != value and f"resolved/{name}" not in present:
+            # mlflow run logs what was typed, quoted for a shell; some names look quoted themselves
+            if unquoted(logged) != value and f"resolved/{name}" not in present:
                 params.append(Param(f"resolved/{name}", value))
         self.client.log_batch(run_id, params=params)
 
