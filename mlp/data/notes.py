@@ -73,10 +73,14 @@ class Notes:
 
     def __init__(self) -> None:
         self._met: dict[str, tuple[int, str]] = {}
+        self._told: set[tuple[str, str]] = set()
 
     def add(self, kind: str, first: str, count: int = 1) -> None:
-        """Another `count` cases of a kind (of TEXTS), the first of them at a path."""
+        """Another `count` cases of a kind (of TEXTS), the first of them at a path not yet told."""
         assert kind in TEXTS
+        if (kind, first) in self._told:
+            return
+        self._told.add((kind, first))
         before, shown = self._met.get(kind, (0, first))
         self._met[kind] = before + count, shown
 

@@ -89,7 +89,7 @@ def test_an_image_damaged_behind_its_header_is_left_out(image_tree: Path) -> Non
     assert len(data.ids) == len(data.labels) == len(data.pixels) == 53
     assert (len(data.split.train), len(data.split.val)) == (35, 18)
     np.testing.assert_array_equal(data.pixels.mean((1, 2)).argmax(1), 2 - data.labels)
-    (line,) = remarks(index, settings)
+    _, line = remarks(index, settings)
     assert line.startswith("colors: 1 of 54 images left out: train/green/3.png (damaged")
 
 

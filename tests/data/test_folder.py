@@ -81,7 +81,8 @@ def test_folders_beside_the_splits_are_noted(tmp_path: Path) -> None:
     index = folder(str(tmp_path / "data"))
     assert set(index.table["split"]) == {"train", "val"}
     assert index.notes == (
-        "4 images in folders beside those of the splits were passed over, the first: models/a/0.png",
+        "4 images in folders beside those of the splits were passed over, the first: "
+        "models/a/0.png",
         "4 images in hidden or system folders were passed over, the first: .git/a/0.png",
     )
 

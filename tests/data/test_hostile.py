@@ -18,7 +18,7 @@ from PIL import Image
 
 from mlp.config import RunConfig
 from mlp.data import reading
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index, resolve, source
 from mlp.data.image import UnreadableImage, decode, read_header
 from mlp.data.index import DataError, Index
 from mlp.data.remarks import remarks
@@ -132,10 +132,11 @@ def test_links_that_leave_the_folder_can_be_refused(image_tree: Path, tmp_path: 
     assert index.classes == ("blue", "green", "red")
     (note,) = index.notes[:1]
     assert note.startswith("3 links that lead out of the folder were refused (links=inside)")
-    table = "\n".join(f"{p},{c}" for p, c in (("colors/val/red/0.png", "a"), ("store/0.png", "b")))
-    (image_tree / "list.csv").write_text(f"path,class\n../{table}\n")
-    with pytest.raises(DataError, match=r"no image of it may be read\n  2 links"):
-        open_index(str(image_tree / "list.csv"), links="inside")
+    file = image_tree / "train" / "list.csv"
+    file.write_text(f"path,class\n../val/red/0.png,a\n{store}/0.png,b\nred/out.png,b\n")
+    assert len(source(str(file)).usable) == 3
+    with pytest.raises(DataError, match=r"no image of it may be read\n  3 links"):
+        source(str(file), links="inside")
 
 
 @links
