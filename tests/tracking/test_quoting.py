@@ -34,7 +34,7 @@ def test_what_a_shell_of_windows_would_read_comes_back(text: str) -> None:
 
 
 @pytest.mark.usefixtures("fresh_database")
-@pytest.mark.parametrize("name", ['x "new"', "'x'", '"x"', "it's", "a b", "plain"])
+@pytest.mark.parametrize("name", ['x "new"', "'x'", "'x y'", '"x y"', "it's", "a b", "plain"])
 @pytest.mark.parametrize("adopted", [False, True])
 def test_quotes_in_names_of_folders_are_recorded_as_they_are(
     name: str, adopted: bool, monkeypatch: pytest.MonkeyPatch
@@ -51,4 +51,4 @@ def test_quotes_in_names_of_folders_are_recorded_as_they_are(
     params = store.client.get_run(run_id).data.params
     assert RecordedRun("arm", 0, "none", params=params).config == config
     # Where nothing is lost by it, a parameter is there once
-    assert ("resolved/data" in params) == (not adopted and name in ("'x'", '"x"'))
+    assert ("resolved/data" in params) == (not adopted and name in ("'x y'", '"x y"'))
