@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from mlp.settings import Settings, SettingsError, field_text
+from mlp.settings import Place, Settings, SettingsError, field_text
+from mlp.source import SourceConfig
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
@@ -45,17 +46,10 @@ def _check_fold(value: str) -> str:
     return value
 
 
-class RunConfig(Settings):
+class RunConfig(SourceConfig):
     """All the hyperparameters of one training. Frozen; unknown keys are errors; seed 0 is valid."""
 
-    data: str = Field(
-        "digits",
-        min_length=1,
-        description="'digits' (built in); a folder of images: train/ val/ [test/] with a folder "
-        "a class in each, or just a folder a class; a CSV file of path, class and perhaps split; "
-        "a MedMNIST .npz file, or medmnist:NAME",
-    )
-    split: str = Field(
+    split: Place = Field(
         "",
         description="CSV file of path, class, split (train, val, test) and sha256, such as the "
         "split.csv that each study writes: use that split; empty: the split of the data",
@@ -244,7 +238,10 @@ class RunConfig(Settings):
 
 
 # What stays the same for all arms of a study: an arm that changed one of these would not be paired.
-STUDY_WIDE = ("data", "split", "on_leak", "val_fraction", "fold", "seed", "device", "threads")
+STUDY_WIDE = (
+    "data", "split", "layout", "links", "on_leak", "val_fraction", "fold", "seed", "device",
+    "threads",
+)  # fmt: skip
 
 
 def _split_seeds(value: object) -> object:
@@ -325,7 +322,7 @@ class ExperimentConfig(Settings):
 class TrackingConfig(ExperimentConfig):
     """Where runs are recorded and whether recorded ones are used again."""
 
-    runs_dir: str = Field(
+    runs_dir: Place = Field(
         "runs", min_length=1, description="folder of the TensorBoard events written while training"
     )
     retrain: bool = Field(

@@ -7,14 +7,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mlp.config import MAX_FOLDS, ExperimentConfig, RunConfig, TrackingConfig
-from mlp.settings import Settings
+from mlp.config import MAX_FOLDS, ExperimentConfig, TrackingConfig
+from mlp.settings import Place, Settings
+from mlp.source import SourceConfig
 
 
 class SuiteChoice(Settings):
     """Which suite a study trains."""
 
-    suite: str = Field(
+    suite: Place = Field(
         "regularization",
         min_length=1,
         description="name of a suite, or a YAML file with one of your own",
@@ -25,7 +26,7 @@ class SuiteChoice(Settings):
 class RecipeChoice(Settings):
     """Which settings a training begins with."""
 
-    recipe: str = Field(
+    recipe: Place = Field(
         "plain",
         min_length=1,
         description="settings to begin with: plain, the defaults; strong, found for small sets of "
@@ -37,7 +38,7 @@ class RecipeChoice(Settings):
 class SearchConfig(Settings):
     """Where a search looks, how, and for how long."""
 
-    space: str = Field(
+    space: Place = Field(
         "default",
         min_length=1,
         description="name of a search space, or a YAML file with one of your own",
@@ -142,14 +143,9 @@ class ReportChoice(StudyChoice):
     )
 
 
-class AuditConfig(ExperimentConfig):
+class AuditConfig(ExperimentConfig, SourceConfig):
     """Which data are looked at, and what their findings lead to."""
 
-    data: str = Field(
-        RunConfig.model_fields["data"].default,
-        min_length=1,
-        description=RunConfig.model_fields["data"].description,
-    )
     strict: bool = Field(False, description="end with exit code 3 when there is anything to report")
 
 
@@ -185,32 +181,27 @@ class ModelChoice(ExperimentConfig):
 class PredictConfig(ModelChoice):
     """What is classified, and how the answers are written."""
 
-    images: tuple[str, ...] = Field(
+    images: tuple[Place, ...] = Field(
         (),
         description="image files, folders, or patterns such as 'new/*.jpg'",
         json_schema_extra={"positional": True},
     )
     format: Literal["table", "csv", "json"] = Field("table", description="how answers are written")
     top_k: int = Field(3, ge=1, description="how many of the most probable classes are named")
-    explain: str = Field(
+    explain: Place = Field(
         "",
         description="folder for a picture of each image with the pixels that spoke for and against "
         "its class; empty: none",
     )
 
 
-class EvaluateConfig(ModelChoice):
+class EvaluateConfig(ModelChoice, SourceConfig):
     """On which labelled images a model is evaluated."""
 
-    data: str = Field(
-        RunConfig.model_fields["data"].default,
-        min_length=1,
-        description=RunConfig.model_fields["data"].description,
-    )
     part: Literal["auto", "test", "val", "train", "all"] = Field(
         "auto", description="which split of it; auto: test, else val, else all images"
     )
-    runs_dir: str = Field(
+    runs_dir: Place = Field(
         TrackingConfig.model_fields["runs_dir"].default,
         min_length=1,
         description="folder of the TensorBoard events that are written",

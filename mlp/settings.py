@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Self, get_args
+from typing import Annotated, Any, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from mlp.escaping import brief
+
+# A file or folder: ~ is the home folder, also where no shell has made it so
+Place = Annotated[str, AfterValidator(os.path.expanduser)]
 
 
 class Settings(BaseModel):

@@ -19,7 +19,7 @@ def audit(config: AuditConfig) -> None:
     from mlp.tracking.recorded import record_report
     from mlp.tracking.store import KIND, open_store
 
-    found = reread(lambda: audit(source(config.data)))
+    found = reread(lambda: audit(source(config.data, config.layout, config.links)))
     store = open_store(config.experiment_name)
     with store.command_run(f"audit of {found.index.name}", {KIND: "audit"}) as run_id:
         description = audit_page.markdown(found)

@@ -13,7 +13,7 @@ def evaluate(config: EvaluateConfig) -> None:
     """
     from pathlib import Path
 
-    from mlp.data.dataset import reread
+    from mlp.data.dataset import reread, source
     from mlp.serving import assessment
     from mlp.serving.packaged import load_packaged
     from mlp.tracking.opening import check_runs_dir
@@ -23,9 +23,12 @@ def evaluate(config: EvaluateConfig) -> None:
     check_runs_dir(config.runs_dir)
     store = open_store(config.experiment_name)
     model = load_packaged(store, config.model)
-    made = reread(
-        lambda: assessment.assess(store, model, *assessment.part_of(config.data, config.part))
-    )
+
+    def assessed() -> assessment.Assessment:
+        index = source(config.data, config.layout, config.links)
+        return assessment.assess(store, model, *assessment.part_of(index, config.part))
+
+    made = reread(assessed)
     name = made.evaluated.index.name
     with store.command_run(f"evaluate {model.title} on {name}", {KIND: "evaluation"}) as run:
         events = assessment.record(store, run, made, config.data, Path(config.runs_dir))

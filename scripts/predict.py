@@ -16,12 +16,13 @@ def predict(config: PredictConfig) -> None:
     """
     from pathlib import Path
 
+    from mlp.data.notes import Notes
     from mlp.serving import writing
     from mlp.serving.packaged import load_packaged
     from mlp.serving.prediction import explain, find_images, predict
     from mlp.tracking.store import open_store
 
-    notes: list[str] = []
+    notes = Notes()
     paths = find_images(config.images, notes)
     for note in notes:
         console.err(f"Note: {line(note)}")

@@ -37,6 +37,7 @@ def search(
         return
     from mlp.data.dataset import index_of, load, reread, resolve
     from mlp.data.index import Index
+    from mlp.data.remarks import remarks
     from mlp.learning.learner import resolve_device
     from mlp.settings import SettingsError
     from mlp.study import search_page
@@ -63,6 +64,8 @@ def search(
 
     index = reread(decoded)
     base = resolve(given, index)
+    for note in remarks(index, base, config.folds):
+        console.err(f"Note: {note}")
     sought = Search(config, space, base, index, report.metric)
     sought.check()
     folder = Path(tracking.runs_dir)

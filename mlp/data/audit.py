@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from mlp.data.formats import HEAD, by_content, by_name
 from mlp.data.index import Index
+from mlp.data.labels import look_alikes
 from mlp.data.likeness import SIDE, alike
 from mlp.data.normalization import channel_statistics
 from mlp.data.pixels import load_pixels
@@ -34,6 +35,7 @@ KINDS = {
     "unreadable": "files that cannot be used",
     "class_sets": "classes that a split lacks",
     "near_conflict": "the same picture, saved otherwise, under two classes",
+    "look_alikes": "classes that differ only in case, width or blanks",
     "duplicate": "the same file twice within a split",
     "near_duplicate": "the same picture, saved otherwise, twice within a split",
     "blank": "images of one colour",
@@ -84,6 +86,10 @@ def audit(index: Index) -> Audit:
     findings += _of_each_image(rows, pixels)
     findings += _extensions(index, rows)
     findings += _classes(rows)
+    findings += [
+        Finding("look_alikes", (), " and ".join(repr(name) for name in group))
+        for group in look_alikes(index.classes)
+    ]
     findings += [Finding("passed_over", (), note) for note in index.notes]
     order = list(KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), finding.paths))

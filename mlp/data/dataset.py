@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from mlp.data.digits import digits
 from mlp.data.familiarity import Familiarity, fit_familiarity
 from mlp.data.folder import folder
 from mlp.data.index import DataError, Index, check
+from mlp.data.layout import Kind
 from mlp.data.leaks import OnLeak, settle_leaks
 from mlp.data.manifest import manifest
 from mlp.data.medmnist import PREFIX, medmnist
@@ -26,6 +28,7 @@ from mlp.data.normalization import Normalization, channel_statistics
 from mlp.data.pixels import Changed, load_pixels, room
 from mlp.data.split import Split, split, thin
 from mlp.data.split_file import apply_split
+from mlp.data.walk import Links
 
 # torchvision's ImageNet statistics, RGB in 0..1; gray takes their averages
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -88,12 +91,18 @@ class Dataset:
         return Normalization(mean, tuple(s if s > 1e-6 else 1.0 for s in std))
 
 
-def open_index(data: str, split_file: str = "", on_leak: OnLeak = "warn") -> Index:
+def open_index(
+    data: str,
+    split_file: str = "",
+    on_leak: OnLeak = "warn",
+    layout: Kind = "auto",
+    links: Links = "follow",
+) -> Index:
     """The index of a data source named by RunConfig.data, with its splits and leaks settled.
 
     Raises DataError.
     """
-    index = source(data)
+    index = source(data, layout, links)
     if split_file:
         index = apply_split(index, split_file)
     index = settle_leaks(index, on_leak)
@@ -101,15 +110,16 @@ def open_index(data: str, split_file: str = "", on_leak: OnLeak = "warn") -> Ind
     return index
 
 
-def source(data: str) -> Index:
+def source(data: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     """The index of a data source as it is. Raises DataError where there is none."""
+    data = os.path.expanduser(data)  # noqa: PTH111 (Path fails where there is no such user)
     if data == "digits":
         return digits()
     if data.startswith(PREFIX) or data.lower().endswith(".npz"):
         return medmnist(data)
     if data.lower().endswith(".csv"):
-        return manifest(data)
-    return folder(data)
+        return manifest(data, links)
+    return folder(data, layout, links)
 
 
 def reread(make: Callable[[], Made]) -> Made:
@@ -125,9 +135,8 @@ def index_of(config: RunConfig) -> Index:
 
     Folds keep copies together, whatever the data's own split leaks.
     """
-    return open_index(
-        config.data, config.split, config.on_leak if config.fold == "none" else "warn"
-    )
+    on_leak = config.on_leak if config.fold == "none" else "warn"
+    return open_index(config.data, config.split, on_leak, config.layout, config.links)
 
 
 def resolve(config: RunConfig, index: Index) -> RunConfig:

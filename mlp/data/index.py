@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -32,6 +32,20 @@ class DataError(ValueError):
 
 
 @dataclass(frozen=True)
+class Layout:
+    """The folders of classes: path relative to the root, class, and split ("" where there is none).
+
+    `inside`: the folder within the root that holds them, "" where that is the root. `splits`: the
+    folders that are splits, and of what. `passed`: names of folders that were passed over.
+    """
+
+    classes: tuple[tuple[str, str, str], ...]
+    inside: str = ""
+    splits: Mapping[str, str] = field(default_factory=dict)
+    passed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Index:
     """The images of a source: a table with COLUMNS, sorted by path, and the means to read one.
 
@@ -43,6 +57,7 @@ class Index:
     read: Callable[[str], bytes] = field(repr=False, compare=False)
     notes: tuple[str, ...] = ()
     single: tuple[str, ...] = ()  # once decoded: paths of images of one value in each channel
+    layout: Layout | None = None  # of a folder: how it was understood
 
     def __post_init__(self) -> None:
         assert tuple(self.table.columns) == COLUMNS
@@ -88,6 +103,15 @@ def refuse(index: Index, reasons: dict[str, str]) -> Index:
         for path, reason in zip(table["path"], table["reason"], strict=True)
     ]
     return replace(index, table=table)
+
+
+def with_unread(table: pd.DataFrame, unread: Sequence[tuple[str, str, str, str]]) -> pd.DataFrame:
+    """The table with files that are not to be opened: path, class, split and reason of each."""
+    if not unread:
+        return table
+    rows = [(path, cls, split, "", 0, 0, False, 0, reason) for path, cls, split, reason in unread]
+    every = pd.concat([table, pd.DataFrame(rows, columns=list(COLUMNS))], ignore_index=True)
+    return every.sort_values("path", ignore_index=True)
 
 
 def check(index: Index) -> None:

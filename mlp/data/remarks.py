@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from mlp.config import RunConfig
-from mlp.data.index import COPY, NOT_IN_SPLIT, Index
+from mlp.data.index import COPY, NOT_IN_SPLIT, Index, Layout
+from mlp.data.labels import look_alikes
 from mlp.data.leaks import find_leaks
+from mlp.data.notes import TEXTS as NOTES
+from mlp.data.notes import Note
 from mlp.data.split import is_drawn
 
 _SHOWN = 10
 
 TEXTS = {
+    "layout": "{name}: {count} classes ({classes}), a folder each in {place}/: {images} images; "
+    "passed over: {passed}",
+    "layout_splits": "{name}: {count} classes ({classes}); {images} images: {splits}; "
+    "passed over: {passed}",
+    "look_alikes": "{name}: classes that differ only in case, width or blanks: {classes}",
     "note": "{name}: {note}",
     "damaged": "{name}: {count} of {all} images left out: {shown}{more}",
     "depth": "{name}: {count} images of 16 bits do not say how many of them count; the largest "
@@ -39,7 +47,12 @@ class Remark(str):
     @classmethod
     def make(cls, kind: str, **values: object) -> Remark:
         """A remark of a kind."""
-        made = cls(TEXTS[kind].format(**values))
+        of_note = kind.removeprefix("note.")
+        if of_note == kind:
+            text = TEXTS[kind].format(**values)
+        else:
+            text = f"{values['name']}: {NOTES[of_note][values['count'] != 1].format(**values)}"
+        made = cls(text)
         made.kind, made.values = kind, values
         return made
 
@@ -50,7 +63,7 @@ def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[Remark]:
     `folds`: of a study that trains all of them, 0 where it does not.
     """
     name, refused, reasons = index.name, index.damaged, index.table["reason"]
-    made = [Remark.make("note", name=name, note=note) for note in index.notes]
+    made = understood(index)
     if len(refused):
         first = refused.head(_SHOWN).itertuples()
         shown = ", ".join(f"{row.path} ({row.reason})" for row in first)
@@ -85,6 +98,42 @@ def of_depth(index: Index) -> list[Remark]:
     dark = int(((deep > 0) & (deep <= bits - 4)).sum())
     values = {"count": int((deep > 0).sum()), "bits": bits, "white": 2**bits - 1, "dark": dark}
     return [Remark.make("depth", name=index.name, **values)]
+
+
+def understood(index: Index) -> list[Remark]:
+    """How the source was read: its layout in one line, what was passed over, doubtful classes."""
+    name, made = index.name, []
+    if index.layout:
+        made.append(_layout(index, index.layout))
+    for note in index.notes:
+        if isinstance(note, Note):
+            made.append(Remark.make(f"note.{note.kind}", name=name, **note.values))
+        else:
+            made.append(Remark.make("note", name=name, note=note))
+    for group in look_alikes(index.classes):
+        shown = ", ".join(repr(cls) for cls in group)
+        made.append(Remark.make("look_alikes", name=name, classes=shown))
+    return made
+
+
+def _layout(index: Index, layout: Layout) -> Remark:
+    rows = index.usable
+    counts = rows["split"].value_counts()
+    more = f" + {len(index.classes) - _SHOWN}" if len(index.classes) > _SHOWN else ""
+    values: dict[str, object] = {
+        "name": index.name,
+        "count": len(index.classes),
+        "classes": ", ".join(index.classes[:_SHOWN]) + more,
+        "images": len(rows),
+        "passed": ", ".join(f"{name}/" for name in layout.passed[:_SHOWN]) or "–",
+    }
+    if not layout.splits:
+        place = f"{index.name}/{layout.inside}" if layout.inside else index.name
+        return Remark.make("layout", **values, place=place)
+    parts = [
+        f"{split} {counts.get(split, 0)} ({folder}/)" for folder, split in layout.splits.items()
+    ]
+    return Remark.make("layout_splits", **values, splits=", ".join(parts))
 
 
 def _on_given_splits(index: Index) -> list[Remark]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -11,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from mlp.data.index import NOT_IN_SPLIT, SPLITS, DataError, Index
+from mlp.data.labels import label
+from mlp.data.layout import split_named
 from mlp.data.split import Split
 from mlp.escaping import csv_text, from_cell
 
@@ -38,11 +42,19 @@ def apply_split(index: Index, file: str) -> Index:
     Raises DataError when the file is no split, or one of other images.
     """
     given = read_csv(file, "split file", COLUMNS).map(from_cell)
-    unknown = sorted(set(given["split"]) - set(SPLITS))
+    unknown = sorted(name for name in set(given["split"]) if not split_named(name))
     if unknown:
         raise DataError(
             f"split file {file}: split should be train, val or test, not {unknown[0]!r}"
         )
+    given["split"] = given["split"].map(split_named)
+    given["class"] = given["class"].map(label)
+    given["path"] = _own_paths(given["path"], index)
+    twice = given["path"].duplicated()
+    if twice.any():
+        line = twice.idxmax()
+        before = (given["path"] == given["path"][line]).idxmax()
+        raise named_twice(f"split file {file}", given, before, line)
     given = given.set_index("path")
     missing = given.index.difference(index.table["path"])
     if len(missing):
@@ -53,7 +65,8 @@ def apply_split(index: Index, file: str) -> Index:
     rows = given.reindex(index.table["path"])
     named = rows["split"].notna().to_numpy()
     for column in ("sha256", "class"):
-        other = named & (rows[column].to_numpy() != index.table[column].to_numpy())
+        own = index.table[column] if column == "sha256" else index.table[column].map(label)
+        other = named & (rows[column].to_numpy() != own.to_numpy())
         other &= (index.table["reason"] == "").to_numpy()
         if other.any():
             path = index.table.loc[other, "path"].iloc[0]
@@ -68,13 +81,40 @@ def apply_split(index: Index, file: str) -> Index:
     return replace(index, table=table)
 
 
+def _own_paths(paths: pd.Series, index: Index) -> list[str]:
+    """Paths as the index spells them, where it has them in another spelling."""
+    own = set(index.table["path"])
+    if own.issuperset(paths):
+        return list(paths)
+    spelled = {_spelling(path): path for path in index.table["path"]}
+    return [path if path in own else spelled.get(_spelling(path), path) for path in paths]
+
+
+def _spelling(path: str) -> str:
+    """What all ways to write a path have in common."""
+    return os.path.normpath(unicodedata.normalize("NFC", path).replace("\\", "/"))
+
+
+def named_twice(what: str, table: pd.DataFrame, before: int, line: int) -> DataError:
+    """The error for two lines of a CSV file with one path."""
+    first, again = table.loc[before], table.loc[line]
+    told = f"{what}, line {line}: {again['path']} is named twice, first on line {before}"
+    if first["path"] != again["path"]:
+        told += f" as {first['path']}"
+    if "class" in table.columns and first["class"] != again["class"]:
+        told += f", there as {first['class']!r} and here as {again['class']!r}"
+    return DataError(told)
+
+
 def read_csv(file: str, what: str, columns: tuple[str, ...]) -> pd.DataFrame:
     """A CSV file of texts with at least these columns and one row a path, by line number.
 
     Raises DataError, naming the line.
     """
     try:
-        with Path(file).expanduser().open(encoding="utf-8-sig", newline="") as text:
+        with Path(os.path.expanduser(file)).open(  # noqa: PTH111 (Path fails for no such user)
+            encoding="utf-8-sig", newline=""
+        ) as text:
             lines, rows = _numbered(text)
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
@@ -103,7 +143,8 @@ def read_csv(file: str, what: str, columns: tuple[str, ...]) -> pd.DataFrame:
     twice = table["path"].duplicated()
     if twice.any():
         line = twice.idxmax()
-        raise DataError(f"{what} {file}, line {line}: {table['path'][line]} is named twice")
+        before = (table["path"] == table["path"][line]).idxmax()
+        raise named_twice(f"{what} {file}", table, before, line)
     return table
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from mlflow.entities import Metric
 
-from mlp.data.dataset import source
 from mlp.data.index import DataError, Index
+from mlp.data.remarks import understood
 from mlp.escaping import folder_name
 from mlp.escaping import line as one_line
 from mlp.escaping import markdown as _escape
@@ -49,12 +49,11 @@ class Assessment:
     intervals: Mapping[str, tuple[float, float]]
 
 
-def part_of(data: str, part: str) -> tuple[Index, str]:
-    """The images of a split of the data, and which one it is. Raises DataError.
+def part_of(index: Index, part: str) -> tuple[Index, str]:
+    """The images of a split of some data, and which one it is. Raises DataError.
 
     auto: the test split, else the validation split, else all images.
     """
-    index = source(data)
     present = sorted(set(index.usable["split"]) - {""})
     if part == "auto":
         part = next((name for name in ("test", "val") if name in present), ALL)
@@ -151,7 +150,7 @@ def _table(made: Assessment) -> list[tuple[str, str, str]]:
 
 
 def _notes(made: Assessment) -> list[str]:
-    scores, notes = made.scores, []
+    scores, notes = made.scores, [f"Note: {line}" for line in understood(made.evaluated.index)]
     undefined = [name for name in METRICS if name not in scores]
     if undefined:
         only = ", ".join(made.evaluated.evaluation.present)

@@ -16,6 +16,7 @@ from mlp.data import walk
 from mlp.data.formats import READABLE, by_content, by_name
 from mlp.data.image import UnreadableImage, quiet_decoder
 from mlp.data.index import DataError
+from mlp.data.notes import Notes
 from mlp.data.reading import read_whole, said_of
 from mlp.learning.ensemble import Answer, Decoded, Ensemble
 from mlp.learning.explanation import contributions
@@ -33,17 +34,17 @@ class Prediction:
     decoded: Decoded
 
 
-def find_images(given: Sequence[str], notes: list[str]) -> list[tuple[str, bool]]:
+def find_images(given: Sequence[str], notes: Notes) -> list[tuple[str, bool]]:
     """Paths of what may be images, and whether each was named itself, rather than its folder.
 
-    A folder stands for all files under it, links out of it apart; a pattern for what it matches.
+    A folder stands for all files under it; a pattern for what it matches.
     `notes` gets what was passed over. Raises DataError where nothing is left.
     """
     found: dict[str, bool] = {}
     for text in filter(None, given):
         if Path(text).is_dir():
             root = Path(text)
-            for path in walk.files(root.resolve(), ".", notes):
+            for path, _ in sorted(walk.files(root.resolve(), ".", notes)):
                 found.setdefault((root / path).as_posix(), False)
         elif not os.path.lexists(text) and glob.has_magic(text):
             matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)

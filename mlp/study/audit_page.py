@@ -10,7 +10,7 @@ import numpy as np
 
 from mlp.data.audit import COMPARED, KINDS, Audit, Finding
 from mlp.data.image import UnreadableImage, decode
-from mlp.data.remarks import of_depth
+from mlp.data.remarks import of_depth, understood
 from mlp.escaping import csv_text, line
 from mlp.escaping import markdown as _escape
 from mlp.study.page import render
@@ -60,6 +60,9 @@ def _facts(audit: Audit) -> list[str]:
         return ", ".join(f"{value:.3f}" for value in values)
 
     facts = [
+        f"read as {line}" for line in understood(audit.index) if line.kind.startswith("layout")
+    ]
+    facts += [
         "size: " + ", ".join(f"{name} {pixels}" for name, pixels in audit.sizes.items()),
         f"mean by channel (red, green, blue; 0 to 1): {numbers(audit.mean)}",
         f"standard deviation by channel: {numbers(audit.std)}",

@@ -17,6 +17,7 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 # was recorded: a better sentence in a report is no reason to train again.
 _SOURCES = (
     "settings.py",
+    "source.py",
     "config.py",
     "seeds.py",
     "data",
@@ -47,7 +48,7 @@ def identity(config: RunConfig, data_digest: str) -> str:
     Where the data lies does not matter: its digest stands for it, splits and dropped copies
     included.
     """
-    fields = config.model_dump(mode="json", exclude={"data", "split", "on_leak"})
+    fields = config.model_dump(mode="json", exclude={"data", "split", "layout", "links", "on_leak"})
     text = json.dumps([fields, data_digest, source_digest()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

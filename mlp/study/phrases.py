@@ -300,6 +300,19 @@ PHRASES: dict[str, tuple[str, str]] = {
     "status.MISSING": ("missing", "falta"),
     "status.SCHEDULED": ("not started", "sin empezar"),
     # Remarks on the data, by kind: English stands in mlp.data.remarks
+    "remark.layout": (
+        "",
+        "{name}: {count} clases ({classes}), una carpeta cada una en {place}/: {images} imágenes; "
+        "omitido: {passed}",
+    ),
+    "remark.layout_splits": (
+        "",
+        "{name}: {count} clases ({classes}); {images} imágenes: {splits}; omitido: {passed}",
+    ),
+    "remark.look_alikes": (
+        "",
+        "{name}: clases que solo difieren en mayúsculas, anchura o espacios: {classes}",
+    ),
     "remark.damaged": ("", "{name}: {count} de {all} imágenes excluidas: {shown}{more}"),
     "remark.depth": (
         "",

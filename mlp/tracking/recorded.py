@@ -26,6 +26,7 @@ from mlp.data.remarks import Remark
 from mlp.escaping import from_cell
 from mlp.learning.scores import Evaluation
 from mlp.tracking.pages import shared_view
+from mlp.tracking.quoting import unquoted
 from mlp.tracking.readable import PREDICTIONS
 from mlp.tracking.reuse import is_diverged
 from mlp.tracking.store import (
@@ -75,9 +76,11 @@ class RecordedRun:
         """The configuration it was trained with."""
         fields = {}
         for name in RunConfig.model_fields:
-            value = self.params.get(f"resolved/{name}", self.params.get(name))
-            if value is not None:
-                fields[name] = value.strip("'\"")  # mlflow run logs what was typed for a shell
+            resolved = self.params.get(f"resolved/{name}")
+            if resolved is not None:
+                fields[name] = resolved
+            elif name in self.params:
+                fields[name] = unquoted(self.params[name])
         return RunConfig.parse(fields)
 
     @property

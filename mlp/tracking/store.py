@@ -24,6 +24,7 @@ from mlp.tracking.database import UnusableStore, database_file, ready
 from mlp.tracking.moved import follow
 from mlp.tracking.pages import run_page
 from mlp.tracking.patience import Patience, connect, is_server
+from mlp.tracking.quoting import unquoted
 from mlp.tracking.shell import command_line
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
@@ -93,10 +94,11 @@ class Store:
         present = self.client.get_run(run_id).data.params if adopted else {}
         params = []
         for name, value in values.items():
+            logged = present.get(name, value)
             if name not in present:
                 params.append(Param(name, value))
-            # mlflow run logs what was typed, quoted for a shell
-            elif present[name].strip("'\"") != value and f"resolved/{name}" not in present:
+            # mlflow run logs what was typed, quoted for a shell; some names look quoted themselves
+            if unquoted(logged) != value and f"resolved/{name}" not in present:
                 params.append(Param(f"resolved/{name}", value))
         self.client.log_batch(run_id, params=params)
 

@@ -81,7 +81,11 @@ def test_folders_beside_the_splits_are_noted(tmp_path: Path) -> None:
     put_many(tmp_path / "data", "train/a", "val/a", "models/a", ".git/a")
     index = folder(str(tmp_path / "data"))
     assert set(index.table["split"]) == {"train", "val"}
-    assert index.notes == ("beside train/, val/, these were passed over: models",)
+    assert index.notes == (
+        "4 images in folders beside those of the splits were passed over, the first: "
+        "models/a/0.png",
+        "4 images in hidden or system folders were passed over, the first: .git/a/0.png",
+    )
 
 
 def test_names_of_classes_may_have_any_letters(tmp_path: Path) -> None:
@@ -144,7 +148,7 @@ def test_other_files_are_passed_over_with_a_note(tmp_path: Path) -> None:
     index = folder(str(root))
     assert len(index.table) == len(index.usable) == 8
     assert index.notes == (
-        "the folder empty/ is empty",
+        "the folder empty/ holds no images",
         "2 files that are no images were passed over",
     )
 
@@ -314,11 +318,13 @@ def test_a_folder_with_splits_but_no_train_is_refused(image_tree: Path) -> None:
         folder(str(image_tree))
 
 
-def test_a_folder_around_the_data_is_pointed_out(image_tree: Path, tmp_path: Path) -> None:
-    (tmp_path / "outer").mkdir()
-    image_tree.rename(tmp_path / "outer" / "inner")
-    with pytest.raises(DataError, match=r"holds only inner/; try .*inner"):
-        folder(str(tmp_path / "outer"))
+def test_folders_around_the_data_are_walked_through(image_tree: Path, tmp_path: Path) -> None:
+    (tmp_path / "outer/middle").mkdir(parents=True)
+    image_tree.rename(tmp_path / "outer/middle/inner")
+    index = folder(str(tmp_path / "outer"))
+    assert index.layout is not None and index.layout.inside == "middle/inner"
+    assert set(index.table["split"]) == {"train", "val"}
+    assert index.classes == ("blue", "green", "red")
 
 
 def test_images_outside_of_any_class_are_told(image_tree: Path) -> None:
@@ -326,7 +332,7 @@ def test_images_outside_of_any_class_are_told(image_tree: Path) -> None:
     loose.rename(image_tree / "train" / "loose.png")
     index = folder(str(image_tree))
     assert len(index.table) == 53
-    assert "1 images in colors/train/ itself, in no class, were passed over" in index.notes
+    assert "1 image in no class folder was passed over: train/loose.png" in index.notes
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this platform")

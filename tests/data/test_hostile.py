@@ -18,7 +18,7 @@ from PIL import Image
 
 from mlp.config import RunConfig
 from mlp.data import reading
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index, resolve, source
 from mlp.data.image import UnreadableImage, decode, read_header
 from mlp.data.index import DataError, Index
 from mlp.data.remarks import remarks
@@ -85,32 +85,86 @@ def test_a_gigabyte_is_refused_unread(image_tree: Path) -> None:
 
 
 @links
-def test_no_link_leads_out_or_in_a_circle(image_tree: Path, tmp_path: Path) -> None:
-    secret = tmp_path / "secret"
-    write_image(secret / "mine.png", colored_image(0, np.random.default_rng(0)))
+def test_links_are_followed_and_loops_are_not(image_tree: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    for number in range(3):
+        write_image(store / f"{number}.png", colored_image(0, np.random.default_rng(number)))
     red = image_tree / "train" / "red"
-    (red / "out.png").symlink_to(secret / "mine.png")
-    (red / "folder").symlink_to(secret)
+    (red / "out.png").symlink_to(store / "0.png")
+    (red / "folder").symlink_to(store)
+    (red / "again").symlink_to(store)
     (red / "circle").symlink_to(red)
+    (red / "up").symlink_to(image_tree.parent)
     (red / "self.png").symlink_to(red / "self.png")
     (red / "gone.png").symlink_to(red / "nothing.png")
     (red / "inside.png").symlink_to(red / "0.png")
-    (image_tree / "train" / "purple").symlink_to(secret)
+    (image_tree / "train" / "purple").symlink_to(store)
     index = open_index(str(image_tree))
-    paths = set(index.table["path"])
-    assert "train/red/inside.png" in paths
-    assert not [path for path in paths if "mine" in path or "circle" in path or "out" in path]
-    assert index.classes == ("blue", "green", "red")
+    usable = set(index.usable["path"])
+    assert {"train/red/out.png", "train/red/inside.png", "train/purple/1.png"} <= usable
+    # By one of the two links: what a folder holds is read once
+    assert {p for p in usable if "red/" in p and p.count("/") > 2} == {
+        f"train/red/again/{n}.png" for n in range(3)
+    }
+    assert index.classes == ("blue", "green", "purple", "red")
+    assert reasons(index) == dict.fromkeys(
+        ("train/red/gone.png", "train/red/self.png"), "a link that leads nowhere, or in a circle"
+    )
     text = said(image_tree)
-    for name, why in {
-        "train/red/out.png": "it leads out of the folder; copy what it leads to",
-        "train/red/folder": "it leads out of the folder",
-        "train/red/circle": "it leads to a folder",
-        "train/red/self.png": "it leads nowhere, or in a circle",
-        "train/red/gone.png": "it leads nowhere, or in a circle",
-    }.items():
-        assert f"the link {name} was passed over: {why}" in text
-    assert "the link purple to a folder was passed over" in text
+    assert "2 links lead nowhere, or in a circle, the first: train/red/gone.png" in text
+    assert "3 links lead to folders that are read already" in text
+
+
+@links
+def test_links_that_leave_the_folder_can_be_refused(image_tree: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    write_image(store / "0.png", colored_image(0, np.random.default_rng(0)))
+    red = image_tree / "train" / "red"
+    (red / "out.png").symlink_to(store / "0.png")
+    (red / "folder").symlink_to(store)
+    (red / "inside.png").symlink_to(red / "0.png")
+    (image_tree / "train" / "purple").symlink_to(store)
+    index = open_index(str(image_tree), links="inside")
+    assert reasons(index) == {
+        "train/red/out.png": "a link that leads out of the folder (links=inside)"
+    }
+    assert "train/red/inside.png" in set(index.usable["path"])
+    assert index.classes == ("blue", "green", "red")
+    (note,) = index.notes[:1]
+    assert note.startswith("3 links that lead out of the folder were refused (links=inside)")
+    file = image_tree / "train" / "list.csv"
+    file.write_text(f"path,class\n../val/red/0.png,a\n{store}/0.png,b\nred/out.png,b\n")
+    assert len(source(str(file)).usable) == 3
+    with pytest.raises(DataError, match=r"no image of it may be read\n  3 links"):
+        source(str(file), links="inside")
+
+
+@links
+def test_folders_linked_over_and_over_are_read_once(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    for cls in ("a", "b"):
+        write_image(root / cls / "0.png", colored_image(0, np.random.default_rng(0)))
+    place = root / "a"
+    for level in range(30):  # 2 to the power of 30 paths
+        (tmp_path / f"level {level}").mkdir()
+        for name in ("x", "y"):
+            (place / name).symlink_to(tmp_path / f"level {level}")
+        place = tmp_path / f"level {level}"
+    index = open_index(str(root))
+    assert len(index.table) == 2
+    assert "30 links lead to folders that are read already" in " ".join(index.notes)
+
+
+@links
+def test_the_reason_is_in_the_error_where_every_link_is_broken(tmp_path: Path) -> None:
+    for cls in ("a", "b"):
+        (tmp_path / "data" / cls).mkdir(parents=True)
+        for number in range(30):
+            (tmp_path / "data" / cls / f"{number}.png").symlink_to(tmp_path / "gone" / f"{number}")
+    with pytest.raises(DataError) as caught:
+        open_index(str(tmp_path / "data"))
+    assert "60 links lead nowhere, or in a circle, the first: a/0.png" in str(caught.value)
+    assert str(caught.value).count("\n") == 1
 
 
 def test_what_may_not_be_read_is_listed(image_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,9 +206,8 @@ def test_a_root_that_may_not_be_read_is_named(
 def test_names_that_are_not_utf8_are_passed_over(image_tree: Path) -> None:
     red = image_tree / "train" / "red"
     Path(os.fsdecode(os.fsencode(red) + b"/caf\xe9.png")).write_bytes((red / "0.png").read_bytes())
-    assert (
-        r"1 files whose names are not UTF-8 were passed over: rename train/red/caf\udce9.png"
-        in (said(image_tree))
+    assert r"1 file whose name is not UTF-8 was passed over: rename train/red/caf\udce9.png" in (
+        said(image_tree)
     )
 
 

@@ -58,7 +58,7 @@ def test_files_that_are_missing_are_listed(image_tree: Path) -> None:
         ("file,label\na,b\n", "no column path, class; its columns are file, label"),
         ("path,class\na.png,\n", "line 2: class should be the name of a class, not ''"),
         ("path,class\na.png,x\n ,x\n", "line 3: path should be the path of an image, not ' '"),
-        ("path,class,split\na.png,x,dev\n", "line 2: split should be train, val, test, or empty"),
+        ("path,class,split\na.png,x,devel\n", "line 2: split should be train, val, test, or empty"),
         ("path,class,split\na.png,x,train\nb.png,x,\n", "line 3: split is empty, but other lines"),
         ("path,class\na.png,x\na.png,x\n", "line 3: a.png is named twice"),
         ("path,class\n", "has no rows"),

@@ -75,7 +75,7 @@ def _class(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _side(table: pd.DataFrame) -> pd.DataFrame:
-    table.loc[3, "split"] = "training"
+    table.loc[3, "split"] = "trainer"
     return table
 
 
@@ -102,7 +102,7 @@ def _untrained(table: pd.DataFrame) -> pd.DataFrame:
         (_rename, "1 of its 54 images are not in colors, such as val/red/other.png"),
         (_content, "1 images of colors have another content than in the file, such as train/blue"),
         (_class, "1 images of colors have another class than in the file"),
-        (_side, "split should be train, val or test, not 'training'"),
+        (_side, "split should be train, val or test, not 'trainer'"),
         (_twice, "line 56: train/blue/2.png is named twice"),
         (_column, "no column sha256; its columns are path, class, split"),
         (_nothing, "has no rows"),
