@@ -236,17 +236,23 @@ def _check_size(width: int, height: int) -> None:
         raise UnreadableImage(_TOO_LONG)
 
 
-def _draft(image: Image.Image, size: int) -> None:
-    """Let a JPEG be decoded at a fraction of its size, where one is large enough and divides it.
+def drafted(width: int, height: int, size: int) -> int:
+    """The part of its size, 1/2, 1/4, 1/8 or 1, at which a JPEG is decoded for `size`: 2, 4, 8, 1.
 
-    If it did not, the last row and column would stand for fewer pixels than the others, and the
-    picture be stretched by that.
+    One that is large enough and divides it. If it did not, the last row and column would stand for
+    fewer pixels than the others, and the picture be stretched by that.
     """
-    width, height = image.size
     for part in (8, 4, 2):
         if min(width, height) >= part * _MARGIN * size and width % part == height % part == 0:
-            image.draft(None, (width // part, height // part))
-            return
+            return part
+    return 1
+
+
+def _draft(image: Image.Image, size: int) -> None:
+    """Let a JPEG be decoded at a fraction of its size."""
+    part = drafted(*image.size, size)
+    if part > 1:
+        image.draft(None, (image.width // part, image.height // part))
 
 
 def _pixels(opened: _Opened, size: int, gray: bool, depth: int) -> NDArray[np.uint8]:
@@ -259,7 +265,9 @@ def _pixels(opened: _Opened, size: int, gray: bool, depth: int) -> NDArray[np.ui
             image = image.convert("RGBA")
             image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
             image = image.convert("RGB")
-        return np.asarray(image.convert("L" if gray else "RGB"))
+        wanted = "L" if gray else "RGB"
+        # Pillow copies what it need not convert
+        return np.asarray(image if image.mode == wanted else image.convert(wanted))
 
 
 def _upright(image: Image.Image, source: Image.Image | Portable) -> Image.Image:
