@@ -55,6 +55,16 @@ def free_memory(device: str = "cpu") -> int:
     return max(0, min(free))
 
 
+def most_memory(device: str = "cpu") -> int:
+    """Bytes that a training can have on a device at most.
+
+    What this process holds counts: freed memory is kept for the next tensor, and is not free.
+    """
+    if device == "cuda":
+        return free_memory(device) + int(torch.cuda.memory_reserved())
+    return free_memory() + int(psutil.Process().memory_info().rss)
+
+
 def shortage(
     config: RunConfig, shape: tuple[int, int, int], classes: int, images: int, free: int
 ) -> str:
@@ -67,7 +77,7 @@ def shortage(
     return (
         f"not enough memory: {network}batch_size {config.batch_size} and image_size "
         f"{config.image_size} take at least {needed / 2**30:.1f} GiB (weights, gradients, "
-        f"optimizer, a batch), and {free / 2**30:.1f} GiB are free; make one of them smaller"
+        f"optimizer, a batch), and {free / 2**30:.1f} GiB are there; make one of them smaller"
     )
 
 

@@ -15,7 +15,7 @@ from mlp.data.remarks import Remark
 from mlp.data.split import is_drawn
 from mlp.data.split_file import split_table
 from mlp.learning.learner import resolve_device
-from mlp.learning.memory import free_memory, shortage
+from mlp.learning.memory import most_memory, shortage
 from mlp.settings import SettingsError
 from mlp.study.identity import identity, label
 from mlp.study.resampling import require
@@ -128,7 +128,7 @@ def plan(
     for spec in specs[: len(suite.arms)] if here else ():
         config, classes = spec.config, len(spec.classes)
         shape = shapes[config.image_size, config.channels]
-        why = shortage(config, shape, classes, spec.train_images, free_memory(config.device))
+        why = shortage(config, shape, classes, spec.train_images, most_memory(config.device))
         if why:
             raise SettingsError(f"arm {spec.arm!r}: {why}" if len(suite.arms) > 1 else why)
     return Study(suite, resolve(base, source), tuple(seeds), source, index, tuple(specs))

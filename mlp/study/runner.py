@@ -23,7 +23,13 @@ from mlp.learning.learner import (
     memory_bytes,
     parameter_count,
 )
-from mlp.learning.memory import free_memory, is_out_of_memory, keep_freed_memory, shortage
+from mlp.learning.memory import (
+    free_memory,
+    is_out_of_memory,
+    keep_freed_memory,
+    most_memory,
+    shortage,
+)
 from mlp.learning.scores import Evaluation, final_scores, probabilities
 from mlp.settings import field_text
 from mlp.study.planning import Datasets, Study, is_own
@@ -194,7 +200,7 @@ def _run_side_by_side(
 def _start(spec: RunSpec, stream: Stream, tracker: Tracker, index: Index) -> _Run | Outcome:
     """A run that has begun, or how it ended for want of memory."""
     config, shape, classes = spec.config, stream.dataset.shape, len(spec.classes)
-    why = shortage(config, shape, classes, spec.train_images, free_memory(config.device))
+    why = shortage(config, shape, classes, spec.train_images, most_memory(config.device))
     if not why:
         try:
             learner = Learner(config, shape, classes, stream.steps_per_epoch)

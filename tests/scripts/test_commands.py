@@ -144,7 +144,7 @@ def test_a_training_that_does_not_fit_into_memory_is_refused_with_its_settings(
     result = call(train, "--data", str(image_tree), *large)
     assert result.exit_code == 2 and not Path("mlflow.db").exists()
     said = result.output.splitlines()[-1]
-    assert said.startswith("Error: not enough memory: hidden 65536,") and "GiB are free" in said
+    assert said.startswith("Error: not enough memory: hidden 65536,") and "GiB are there" in said
 
 
 def test_an_arm_that_the_base_makes_invalid_is_named() -> None:
