@@ -47,7 +47,7 @@ def served(model: str, uri: str) -> Iterator[tuple[int, psutil.Process]]:
         [*command, "--env-manager", "local", "-p", str(port)],
         env=os.environ | {"MLFLOW_TRACKING_URI": uri, "PATH": path},
         stdout=subprocess.DEVNULL,
-        stderr=None if os.environ.get("SHOW") else subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         while server.poll() is None:
