@@ -15,6 +15,7 @@ from PIL import Image
 
 from mlp.data.image import NOT_AN_IMAGE
 from mlp.data.index import DataError
+from mlp.data.notes import Notes
 from mlp.learning.ensemble import Answer, Ensemble
 from mlp.serving.answers import table
 from mlp.serving.packaged import load_packaged
@@ -51,14 +52,15 @@ def new(trained: Trained) -> Path:
 
 
 def test_a_folder_gives_what_is_or_claims_to_be_an_image(ensemble: Ensemble, new: Path) -> None:
-    notes: list[str] = []
+    notes = Notes()
     made = list(predict(ensemble, find_images([str(new)], notes)))
     names = [prediction.path for prediction in made]
     red = sorted(f"new/a/{p.name}" for p in (new / "a").iterdir())
     others = [f"new/c/{name}" for name in ("phone", "scan.DCM", "small.gif")]
-    assert notes == []
-    assert names == [*red, "new/b/no_suffix", "new/broken.png", *others]
+    assert list(notes) == []
+    assert names == ["new/.hidden.png", *red, "new/b/no_suffix", "new/broken.png", *others]
     assert {p.path: p.answer.error.split(",")[0] for p in made if p.answer.error} == {
+        "new/.hidden.png": NOT_AN_IMAGE.split(",")[0],
         "new/broken.png": NOT_AN_IMAGE.split(",")[0],
         "new/c/phone": "HEIC",
         "new/c/scan.DCM": "DICOM",
@@ -82,18 +84,18 @@ def test_a_folder_gives_what_is_or_claims_to_be_an_image(ensemble: Ensemble, new
 
 def test_files_and_patterns_keep_their_order_and_count_once(new: Path) -> None:
     given = ["new/b/no_suffix", "new/a/1*.png", "new/a/1.png", "new/missing.png", ""]
-    found = find_images(given, [])
+    found = find_images(given, Notes())
     assert [path for path, _ in found] == [
         "new/b/no_suffix",
         *sorted(p.as_posix() for p in (new / "a").glob("1*.png")),
         "new/missing.png",
     ]
     assert all(named for _, named in found)
-    assert len(find_images(["new/**/*.png"], [])) == len(list(new.rglob("[!.]*.png")))
+    assert len(find_images(["new/**/*.png"], Notes())) == len(list(new.rglob("[!.]*.png")))
 
 
 def test_what_was_named_is_answered_for_whatever_it_is(ensemble: Ensemble, new: Path) -> None:
-    found = find_images(["new/notes.txt", "new/missing.png"], [])
+    found = find_images(["new/notes.txt", "new/missing.png"], Notes())
     errors = [prediction.answer.error for prediction in predict(ensemble, found)]
     assert "not an image" in errors[0] and "No such file" in errors[1]
 
@@ -102,23 +104,23 @@ def test_what_was_named_is_answered_for_whatever_it_is(ensemble: Ensemble, new: 
 def test_nothing_to_classify_is_told(given: list[str]) -> None:
     Path("empty").mkdir()
     with pytest.raises(DataError, match=r"no images: .*give image files, folders"):
-        find_images(given, [])
+        find_images(given, Notes())
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without named pipes")
-def test_links_that_lead_out_are_noted_and_a_pipe_does_not_hang(
-    ensemble: Ensemble, new: Path
-) -> None:
-    (new / "out.png").symlink_to(Path(__file__))
+def test_links_are_followed_and_a_pipe_does_not_hang(ensemble: Ensemble, new: Path) -> None:
+    (new / "out.png").symlink_to((new / "a" / "1.png").rename("elsewhere.png").resolve())
+    (new / "lost.png").symlink_to("nothing.png")
     os.mkfifo(new / "pipe.png")
-    notes: list[str] = []
+    notes = Notes()
     made = {p.path: p.answer for p in predict(ensemble, find_images([str(new)], notes))}
-    assert "out of the folder" in notes[0] and "new/out.png" not in made
+    assert not made["new/out.png"].error and "No such file" in made["new/lost.png"].error
+    assert list(notes) == ["1 link leads nowhere, or in a circle: ./lost.png"]
     assert "not a file" in made["new/pipe.png"].error
 
 
 def test_an_explanation_is_a_picture_beside_the_path(ensemble: Ensemble, new: Path) -> None:
-    for prediction in predict(ensemble, find_images(["new/a/1.png", "new/broken.png"], [])):
+    for prediction in predict(ensemble, find_images(["new/a/1.png", "new/broken.png"], Notes())):
         explain(ensemble, prediction, Path("why"))
     absolute = str((new / "a" / "2.png").resolve())
     explain(ensemble, next(predict(ensemble, [(absolute, True)])), Path("why"))
