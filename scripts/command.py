@@ -6,14 +6,31 @@ are checked.
 
 from __future__ import annotations
 
+import errno
 import io
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import click
 
 from mlp.interruption import Interrupted, interruptible
+from mlp.processes import temporary_files
 from mlp.settings import ConfigError, Settings, SettingsError, field_choices, field_text
+
+# Failures of files that a person can do something about
+_SURROUNDINGS = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EPERM", "EIO", "EFBIG", "EMFILE")
+    if hasattr(errno, name)
+}
+_FULL_BYTES = 2**20  # a disk with less room is called full
+# PyTorch's, CUDA's, OpenCV's and the system's words for it
+_NO_MEMORY = ("not enough memory", "allocate memory", "insufficient memory", "out of memory",
+              "bad_alloc")  # fmt: skip
+_MEMORY_SETTINGS = ("hidden", "batch_size", "image_size", "arms_at_once", "workers")
 
 
 class SettingsCommand(click.Command):
@@ -33,7 +50,7 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="replace")
             try:
-                with interruptible():
+                with interruptible(), temporary_files():
                     function(*(_parse(group, values) for group in groups))
             except Interrupted as interruption:
                 click.echo(
@@ -43,7 +60,7 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
                 )
                 sys.exit(interruption.exit_code)
             except Exception as error:
-                _explain(error)
+                _explain(error, groups)
 
         params = [_parameter(group, name) for group in groups for name in group.model_fields]
         made = SettingsCommand(
@@ -95,7 +112,7 @@ def _problem(name: str, text: str) -> str:
     return f"--{name.replace('_', '-')}: {text}" if name else text
 
 
-def _explain(error: Exception) -> None:
+def _explain(error: Exception, groups: tuple[type[Settings], ...]) -> None:
     """Answer with one message what a user or the surroundings got wrong; a bug keeps its trace."""
     import requests
     from mlflow.exceptions import MlflowException
@@ -104,16 +121,44 @@ def _explain(error: Exception) -> None:
     from mlp.learning.seal import TamperedModel
     from mlp.serving.packaged import NoSuchModel
     from mlp.study.execution import ClusterLost
+    from mlp.tracking.database import StoreUnusable
     from mlp.tracking.patience import ServerAway, refusal
     from mlp.tracking.recorded import NoSuchStudy
 
     if isinstance(error, SettingsError):
         raise click.UsageError(str(error)) from None
-    known = DataError, NoSuchStudy, NoSuchModel, TamperedModel, ServerAway, ClusterLost
+    known = (
+        DataError, NoSuchStudy, NoSuchModel, TamperedModel, ServerAway, StoreUnusable, ClusterLost
+    )  # fmt: skip
     if isinstance(error, known):
         raise click.ClickException(str(error)) from None
     if isinstance(error, requests.HTTPError):
         raise click.ClickException(f"MLflow: {error}") from None
     if isinstance(error, MlflowException):
         raise click.ClickException(refusal(error) or f"MLflow: {error.message}") from None
+    if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
+        raise click.ClickException(_file_problem(error)) from None
+    words = str(error).lower()
+    if isinstance(error, MemoryError) or any(text in words for text in _NO_MEMORY):
+        fields = [f for group in groups for f in group.model_fields]
+        smaller = [f"--{f.replace('_', '-')}" for f in _MEMORY_SETTINGS if f in fields]
+        advice = f"a smaller {' or '.join(smaller)}" if smaller else "fewer or smaller images"
+        said = str(error).strip().splitlines()
+        raise click.ClickException(
+            f"memory does not suffice: try {advice}{f' ({said[0]})' if said else ''}"
+        ) from None
     raise error
+
+
+def _file_problem(error: OSError) -> str:
+    """What to do where a file cannot be read or written."""
+    from mlp.data.cache import cache_place
+
+    advice = "make room, or name another place; what was recorded is kept: repeat the command"
+    place = error.filename2 or error.filename
+    if place is not None:
+        return f"{place}: {error.strerror}; {advice}"
+    # Python does not always say which disk is full
+    places = [Path.cwd(), Path(tempfile.gettempdir()), cache_place()]
+    full = [str(p) for p in places if p.exists() and shutil.disk_usage(p).free < _FULL_BYTES]
+    return f"{' and '.join(full) or 'a file'}: {error.strerror}; {advice}"

@@ -24,6 +24,7 @@ from mlp.config import RunConfig
 from mlp.data.index import Index
 from mlp.learning.learner import EpochRecord
 from mlp.options import SearchConfig
+from mlp.processes import is_gone, this_process
 from mlp.settings import SettingsError
 from mlp.study.identity import label
 from mlp.study.planning import plan
@@ -33,7 +34,6 @@ from mlp.study.runner import Stopped, run_together
 from mlp.study.space import Space
 from mlp.study.suite import Arm, Suite
 from mlp.tracking.interface import Tracker
-from mlp.tracking.store import is_gone, this_process
 
 _OWNER = "process"  # the attribute of a trial that names the process which trains it
 _NAMELESS_SECONDS = 60.0

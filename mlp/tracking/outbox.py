@@ -18,9 +18,10 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from tqdm import tqdm
 
+from mlp.processes import is_gone, remove_left, temporary_prefix, this_process
 from mlp.tracking.packaging import Packager
 from mlp.tracking.patience import ServerAway, is_server
-from mlp.tracking.store import Store, is_gone, this_process
+from mlp.tracking.store import Store
 
 FOLDER = ".outbox"
 _ENTRY, _FILES, _SERVER = "entry.json", "files", "server"
@@ -28,6 +29,7 @@ _PROCESS = "process"  # is not there any more when the process lives on, and sen
 _REFUSED = ".refused"
 _CLOSING_SECONDS = 30
 _UNFINISHED = ".writing"
+_NEW = "new-"  # an outbox without a name of its own yet
 
 
 class Sender:
@@ -88,10 +90,11 @@ class Outbox:
         self._folder: Path | None = None
         if is_server(store.uri):
             folder.mkdir(parents=True, exist_ok=True)
-            made = Path(tempfile.mkdtemp(_UNFINISHED, dir=folder))
+            remove_left(folder, _NEW)
+            made = Path(tempfile.mkdtemp(_UNFINISHED, temporary_prefix(_NEW), folder))
             (made / _PROCESS).write_text(this_process(), encoding="utf-8")
             (made / _SERVER).write_text(store.uri, encoding="utf-8")
-            self._folder = made.rename(made.with_suffix(""))
+            self._folder = made.rename(made.with_name(made.stem.removeprefix(_NEW)))
             self._count = 0
             self._queue: queue.Queue[Path | None] = queue.Queue()
             self._closed = False

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import mlflow
@@ -17,7 +18,16 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
+from sqlalchemy.exc import OperationalError
 from tqdm import tqdm
+
+from mlp.tracking.database import (
+    StoreUnusable,
+    database_file,
+    is_locked,
+    problem,
+    still_locked,
+)
 
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between attempts, the last one from then on
 _MARK = "mlp.mark"  # a tag that tells a run made by a call which got no answer
@@ -36,10 +46,10 @@ def is_away(error: BaseException) -> bool:
 
 
 def refusal(error: MlflowException) -> str:
-    """What to do where a server is not there, or wants to know who asks; else empty."""
+    """What to do where a server is not there, or wants to know who asks, or a database fails."""
     uri = mlflow.get_tracking_uri()
     if not is_server(uri):
-        return ""
+        return problem(error)
     if error.error_code in ("UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"):
         return (
             f"the tracking server {uri} wants a name and a password that it knows: set "
@@ -72,8 +82,44 @@ class Patience:
 
 
 def patient(client: MlflowClient, uri: str, patience: Patience) -> MlflowClient:
-    """The client, whose calls wait while the server of that URI is away. They raise ServerAway."""
-    return cast(MlflowClient, _Patient(client, uri, patience)) if is_server(uri) else client
+    """The client, whose calls wait while the server of that URI is away, or its database locked.
+
+    They raise ServerAway, or StoreUnusable.
+    """
+    if is_server(uri):
+        return cast(MlflowClient, _Patient(client, uri, patience))
+    file = database_file(uri)
+    return client if file is None else cast(MlflowClient, _Unlocked(client, file, patience))
+
+
+class _Unlocked:
+    """Calls of a client that use a SQLite database.
+
+    One that fails because another program has locked it has written nothing, and is repeated.
+    """
+
+    def __init__(self, client: MlflowClient, file: Path, patience: Patience) -> None:
+        self._client, self._file, self._patience = client, file, patience
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        return partial(self._wait_for, found) if callable(found) else found
+
+    def _wait_for(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        since = time.monotonic()
+        said = False
+        while True:
+            try:
+                return call(*args, **options)
+            except (MlflowException, OperationalError) as error:
+                if not is_locked(error):
+                    raise
+                if time.monotonic() - since > 60 * self._patience.minutes:
+                    raise StoreUnusable(still_locked(self._file, self._patience.minutes)) from error
+            if not said:
+                tqdm.write(f"{self._file} is locked by another program: waiting for it")
+            said = True
+            time.sleep(_PAUSES[1])
 
 
 class _Once:

@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlflow.entities import LoggedModelOutput, Metric, Run
+from mlflow.entities import LifecycleStage, LoggedModelOutput, Metric, Run
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
 
 from mlp.tracking.interface import Outcome, RunSpec
@@ -19,6 +20,7 @@ from mlp.tracking.store import (
     IDENTITY,
     KIND,
     NOTE,
+    PARENT,
     PLAN,
     REPORT,
     STUDY,
@@ -30,17 +32,37 @@ def find(store: Store, specs: Sequence[RunSpec], study: str) -> dict[str, Run]:
     """The runs of the whole store that ended for good, by identity; those of `study` first."""
     wanted = {spec.identity for spec in specs}
     found: dict[str, Run] = {}
+    deleted: dict[str, bool] = {}
     for digest in {spec.data_digest for spec in specs}:
         filter_string = f"tags.`{DATA}` = '{digest}' and tags.`{KIND}` = 'run'"
         for run in store.search(filter_string, everywhere=True):
             tags = run.data.tags
             ended = run.info.status == "FINISHED" or is_diverged(run)
             identity = tags.get(IDENTITY)
-            if ended and identity in wanted:
+            if ended and identity in wanted and not _study_deleted(store, run, deleted):
                 known = found.get(identity)
                 if known is None or known.data.tags.get(STUDY) != study:
                     found[identity] = run
     return found
+
+
+def _study_deleted(store: Store, run: Run, known: dict[str, bool]) -> bool:
+    """Whether a person deleted the study that a run is a part of; `known`: what was asked before.
+
+    MLflow leaves the runs of a study as they are.
+    """
+    parent = run.data.tags.get(PARENT)
+    if parent is None:
+        return False
+    if parent not in known:
+        try:
+            stage = store.client.get_run(parent).info.lifecycle_stage
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            stage = LifecycleStage.DELETED  # for good, by `mlflow gc`
+        known[parent] = stage == LifecycleStage.DELETED
+    return known[parent]
 
 
 def is_diverged(run: Run) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +12,15 @@ from pathlib import Path
 from typing import Literal
 
 import mlflow
-import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.tracking.context.registry import resolve_tags
 
+from mlp.processes import is_gone, this_process
+from mlp.tracking.database import StoreUnusable, database_file, make_database
 from mlp.tracking.pages import run_page
-from mlp.tracking.patience import Patience, patient
+from mlp.tracking.patience import Patience, is_server, patient
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
 STUDY, DATA, PROCESS, DIVERGED = "mlp.study", "mlp.data", "mlp.process", "mlp.diverged"
@@ -162,8 +163,9 @@ def reopen(uri: str, experiment_id: str, minutes: float) -> Store:
 def _quiet() -> None:
     for noisy in ("mlflow", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    # Says the same as `Patience`, at length, while a server is away
-    logging.getLogger("mlflow.system_metrics").setLevel(logging.CRITICAL)
+    # Say the same as `Patience`, at length, while a server is away or a database is locked
+    for noisy in ("mlflow.system_metrics", "mlflow.store.db.utils"):
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     # A bar for each small file that is read, and a line for each run, would hide what matters
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
@@ -176,42 +178,48 @@ def open_store(experiment_name: str, minutes: float = 5) -> Store:
     """Open the store that MLflow is set to use, made on first use: mlflow.db in this folder.
 
     Under `mlflow run` the experiment and the run it chose are taken. A server that answers now and
-    then goes away is waited for, so many minutes. Raises MlflowException.
+    then goes away is waited for, so many minutes, and so is a database that another program has
+    locked. Raises MlflowException, StoreUnusable, ServerAway.
     """
     _quiet()
-    uri = mlflow.get_tracking_uri()
+    uri, patience = mlflow.get_tracking_uri(), Patience(minutes)
     if uri.startswith("sqlite:///"):
         # A relative path would mean another file to a process started elsewhere
         path = Path(uri.removeprefix("sqlite:///"))
         uri = f"sqlite:///{path.resolve().as_posix()}"
+    file = database_file(uri)
+    if file is not None:
+        make_database(file, minutes)
     mlflow.set_tracking_uri(uri)
-    client = MlflowClient(uri)
+    plain = MlflowClient(uri)
+    # A server that is not there at the start is no reason to wait
+    client = plain if is_server(uri) else patient(plain, uri, patience)
     # Taken out, or whatever this process starts would log into the same run
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
     experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
     if experiment is None:
-        found = client.get_experiment_by_name(experiment_name)
-        if found is not None and found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        experiment = found.experiment_id if found else client.create_experiment(experiment_name)
-    patience = Patience(minutes)
-    return Store(patient(client, uri, patience), experiment, uri, adopted, patience)
+        experiment = _experiment(client, experiment_name)
+    return Store(patient(plain, uri, patience), experiment, uri, adopted, patience)
 
 
-def this_process() -> str:
-    """Machine, process id and the process's start, which together name one process for good."""
-    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"
-
-
-def is_gone(process: str) -> bool:
-    """Whether a process of this machine, named by `this_process`, has ended."""
-    machine, pid, started = process.rsplit(" ", 2)
-    if machine != socket.gethostname():
-        return False
-    try:
-        found = psutil.Process(int(pid))
-        return (
-            found.status() == psutil.STATUS_ZOMBIE or abs(found.create_time() - float(started)) > 2
+def _experiment(client: MlflowClient, name: str) -> str:
+    """The id of an experiment, made if there is none. Raises StoreUnusable where it was deleted."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            made: str = client.create_experiment(name)
+        except MlflowException as error:
+            found = client.get_experiment_by_name(name)
+            # Unless another process made it just now
+            if found is None:
+                raise error from None
+        else:
+            return made
+    if found.lifecycle_stage == "deleted":
+        raise StoreUnusable(
+            f"the experiment {name!r} was deleted: `mlflow experiments restore --experiment-id "
+            f"{found.experiment_id}` brings it back, with its runs, or give --experiment-name "
+            "another name"
         )
-    except psutil.NoSuchProcess:
-        return True
+    identifier: str = found.experiment_id
+    return identifier
