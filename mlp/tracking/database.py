@@ -99,7 +99,8 @@ def _make(path: Path, minutes: float) -> None:
             )
         new.replace(path)
     finally:
-        _remove(new)
+        with suppress(OSError):  # on Windows, while a failed one is open
+            _remove(new)
 
 
 def _remove(path: Path) -> None:
