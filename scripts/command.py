@@ -11,7 +11,9 @@ import io
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -49,9 +51,11 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="replace")
+            given_settings: list[Settings] = []
             try:
-                with interruptible(), temporary_files():
-                    function(*(_parse(group, values) for group in groups))
+                with interruptible(), temporary_files(), _quiet_threads():
+                    given_settings.extend(_parse(group, values) for group in groups)
+                    function(*given_settings)
             except Interrupted as interruption:
                 click.echo(
                     f"Interrupted by {interruption}. What has finished is kept: repeat the command "
@@ -60,7 +64,7 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
                 )
                 sys.exit(interruption.exit_code)
             except Exception as error:
-                _explain(error, groups)
+                _explain(error, given_settings)
 
         params = [_parameter(group, name) for group in groups for name in group.model_fields]
         made = SettingsCommand(
@@ -112,7 +116,7 @@ def _problem(name: str, text: str) -> str:
     return f"--{name.replace('_', '-')}: {text}" if name else text
 
 
-def _explain(error: Exception, groups: tuple[type[Settings], ...]) -> None:
+def _explain(error: Exception, settings: Sequence[Settings]) -> None:
     """Answer with one message what a user or the surroundings got wrong; a bug keeps its trace."""
     import requests
     from mlflow.exceptions import MlflowException
@@ -137,10 +141,10 @@ def _explain(error: Exception, groups: tuple[type[Settings], ...]) -> None:
     if isinstance(error, MlflowException):
         raise click.ClickException(refusal(error) or f"MLflow: {error.message}") from None
     if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
-        raise click.ClickException(_file_problem(error)) from None
+        raise click.ClickException(_file_problem(error, settings)) from None
     words = str(error).lower()
     if isinstance(error, MemoryError) or any(text in words for text in _NO_MEMORY):
-        fields = [f for group in groups for f in group.model_fields]
+        fields = [f for group in settings for f in type(group).model_fields]
         smaller = [f"--{f.replace('_', '-')}" for f in _MEMORY_SETTINGS if f in fields]
         advice = f"a smaller {' or '.join(smaller)}" if smaller else "fewer or smaller images"
         said = str(error).strip().splitlines()
@@ -150,7 +154,24 @@ def _explain(error: Exception, groups: tuple[type[Settings], ...]) -> None:
     raise error
 
 
-def _file_problem(error: OSError) -> str:
+@contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """Leave out the trace of a thread that meets a full disk: who gave it its work is told too."""
+    former = threading.excepthook
+
+    def hook(failure: threading.ExceptHookArgs) -> None:
+        error = failure.exc_value
+        if not (isinstance(error, OSError) and error.errno in _SURROUNDINGS):
+            former(failure)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = former
+
+
+def _file_problem(error: OSError, settings: Sequence[Settings]) -> str:
     """What to do where a file cannot be read or written."""
     from mlp.data.cache import cache_place
 
@@ -159,6 +180,7 @@ def _file_problem(error: OSError) -> str:
     if place is not None:
         return f"{place}: {error.strerror}; {advice}"
     # Python does not always say which disk is full
-    places = [Path.cwd(), Path(tempfile.gettempdir()), cache_place()]
+    runs = [Path(group.runs_dir) for group in settings if hasattr(group, "runs_dir")]
+    places = [*runs, Path.cwd(), Path(tempfile.gettempdir()), cache_place()]
     full = [str(p) for p in places if p.exists() and shutil.disk_usage(p).free < _FULL_BYTES]
     return f"{' and '.join(full) or 'a file'}: {error.strerror}; {advice}"

@@ -13,8 +13,6 @@ from filelock import FileLock, Timeout
 from mlflow.store.db.utils import _get_latest_schema_revision
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import get_tracking_uri
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 from tqdm import tqdm
 
 _SECONDS = 3.0  # for which one look at a database waits for another program
@@ -35,12 +33,10 @@ class StoreUnusable(Exception):
 
 def database_file(uri: str) -> Path | None:
     """The SQLite file that a tracking URI names, None where it names something else."""
-    try:
-        url = make_url(uri)
-    except ArgumentError:
-        return None
-    named = url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:")
-    return Path(str(url.database)).absolute() if named and "uri" not in url.query else None
+    scheme, _, rest = uri.partition(":///")
+    name, _, query = rest.partition("?")
+    named = scheme.split("+")[0] == "sqlite" and name not in ("", ":memory:")
+    return Path(name).absolute() if named and "uri=" not in query else None
 
 
 def make_database(path: Path, minutes: float) -> None:

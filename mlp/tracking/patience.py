@@ -18,7 +18,6 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
-from sqlalchemy.exc import OperationalError
 from tqdm import tqdm
 
 from mlp.tracking.database import (
@@ -111,7 +110,7 @@ class _Unlocked:
         while True:
             try:
                 return call(*args, **options)
-            except (MlflowException, OperationalError) as error:
+            except Exception as error:  # opening raises SQLAlchemy's own
                 if not is_locked(error):
                     raise
                 if time.monotonic() - since > 60 * self._patience.minutes:
