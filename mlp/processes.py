@@ -1,16 +1,25 @@
-"""Processes of this machine: what names one for good, and whether it is gone."""
+"""Which process this is, whether another one has ended, and the temporary files it left behind."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import psutil
+
+_FOLDERS = "mlp-"
+_VARIABLES = ("TMPDIR", "TEMP", "TMP")  # where Python's tempfile looks
 
 
 def this_process() -> str:
     """Machine, process id and the process's start, which together name one process for good."""
-    own = psutil.Process()
-    return f"{socket.gethostname()} {own.pid} {own.create_time():.0f}"
+    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"
 
 
 def is_gone(process: str) -> bool:
@@ -25,3 +34,58 @@ def is_gone(process: str) -> bool:
         )
     except psutil.NoSuchProcess:
         return True
+
+
+def temporary_prefix(beginning: str) -> str:
+    """The first part of the name of a temporary file or folder of this process."""
+    return f"{beginning}{this_process().replace(' ', '-')}-"
+
+
+def remove_left(folder: Path, beginning: str) -> None:
+    """Remove what processes of this user and machine that are gone left in a folder.
+
+    Only what was named by `temporary_prefix` with the same beginning.
+    """
+    with suppress(OSError):
+        for left in folder.glob(f"{beginning}*"):
+            if _is_left(left, beginning):
+                if left.is_dir():
+                    shutil.rmtree(left, ignore_errors=True)
+                else:
+                    left.unlink(missing_ok=True)
+
+
+def _is_left(path: Path, beginning: str) -> bool:
+    parts = path.name.removeprefix(beginning).rsplit("-", 3)
+    try:
+        status = path.lstat()
+        gone = len(parts) == 4 and is_gone(" ".join(parts[:3]))
+    except (OSError, ValueError, OverflowError, psutil.Error):
+        return False  # another's, or removed just now
+    own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    return gone and own and not stat.S_ISLNK(status.st_mode)
+
+
+@contextmanager
+def temporary_files() -> Iterator[None]:
+    """Have all temporary files of this process, and of those it starts, in one folder.
+
+    It is removed at the end. So are those of processes that were killed before they could.
+    """
+    place = Path(tempfile.gettempdir())
+    remove_left(place, _FOLDERS)
+    former, variables = tempfile.tempdir, {name: os.environ.get(name) for name in _VARIABLES}
+    with tempfile.TemporaryDirectory(
+        prefix=temporary_prefix(_FOLDERS), dir=place, ignore_cleanup_errors=True
+    ) as own:
+        tempfile.tempdir = own
+        os.environ.update(dict.fromkeys(_VARIABLES, own))
+        try:
+            yield
+        finally:
+            tempfile.tempdir = former
+            for name, value in variables.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value

@@ -6,8 +6,10 @@ are checked.
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,9 +19,10 @@ import click
 from mlp import console
 from mlp.escaping import lines
 from mlp.interruption import Interrupted, interruptible
+from mlp.processes import temporary_files
 from mlp.settings import ConfigError, Settings, SettingsError, field_choices, field_text
-from mlp.temporary import own_temporary_folder
 
+_FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EIO")}
 # What pydantic reads as a boolean
 _TRUTH = {"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"}
 
@@ -107,9 +110,11 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="replace")
+            settings: list[Settings] = []
             try:
-                with interruptible(), own_temporary_folder():
-                    function(*(_parse(group, values) for group in groups))
+                with interruptible(), temporary_files(), _quiet_threads():
+                    settings.extend(_parse(group, values) for group in groups)
+                    function(*settings)
             except Interrupted as interruption:
                 console.err(
                     f"Interrupted by {interruption}. What has finished is kept: repeat the command "
@@ -119,7 +124,7 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
             except click.ClickException:
                 raise
             except Exception as error:
-                _explain(error)
+                _explain(error, settings)
 
         params = [_parameter(group, name) for group in groups for name in group.model_fields]
         made = SettingsCommand(
@@ -171,7 +176,24 @@ def _problem(name: str, text: str) -> str:
     return f"--{name.replace('_', '-')}: {text}" if name else text
 
 
-def _explain(error: Exception) -> None:
+@contextmanager
+def _quiet_threads() -> Iterator[None]:
+    """Leave out the trace of a thread that meets a full disk: who gave it its work is told too."""
+    former = threading.excepthook
+
+    def hook(failure: threading.ExceptHookArgs) -> None:
+        error = failure.exc_value
+        if not (isinstance(error, OSError) and error.errno in _FULL):
+            former(failure)
+
+    threading.excepthook = hook
+    try:
+        yield
+    finally:
+        threading.excepthook = former
+
+
+def _explain(error: Exception, settings: Sequence[Settings]) -> None:
     """Answer with one message what a user or the surroundings got wrong; a bug keeps its trace."""
     if isinstance(error, SettingsError):
         raise click.UsageError(str(error)) from None
@@ -179,15 +201,17 @@ def _explain(error: Exception) -> None:
     from mlp.learning.seal import TamperedModel
     from mlp.serving.packaged import NoSuchModel
     from mlp.study.execution import ClusterLost
-    from mlp.tracking.database import UnusableStore
+    from mlp.tracking.database import StoreUnusable
     from mlp.tracking.patience import ServerAway
     from mlp.tracking.recorded import NoSuchStudy
     from mlp.tracking.surroundings import in_words
 
     known = (
-        DataError, NoSuchStudy, NoSuchModel, TamperedModel, UnusableStore, ServerAway, ClusterLost,
+        DataError, NoSuchStudy, NoSuchModel, TamperedModel, StoreUnusable, ServerAway, ClusterLost,
     )  # fmt: skip
-    text = str(error) if isinstance(error, known) else in_words(error)
+    names = {name for group in settings for name in type(group).model_fields}
+    places = [group.runs_dir for group in settings if hasattr(group, "runs_dir")]
+    text = str(error) if isinstance(error, known) else in_words(error, names, places)
     if not text:
         raise error
     raise click.ClickException(text) from None

@@ -11,18 +11,26 @@ from pathlib import Path
 import platformdirs
 
 from mlp.data.index import DataError
-from mlp.temporary import named, remove_left
+from mlp.processes import remove_left, temporary_prefix
 
-_UNFINISHED = ".writing-"
+_UNFINISHED = ".writing-"  # how the names of files begin that are being written
+
+
+def cache_place() -> Path:
+    """The folder named by the environment variable MLP_CACHE, else where the platform keeps caches.
+
+    It may not be there.
+    """
+    return Path(os.environ.get("MLP_CACHE") or platformdirs.user_cache_dir("mlp", False))
 
 
 def cache_folder() -> Path:
-    """The folder named by the environment variable MLP_CACHE, else where the platform keeps caches.
+    """The folder of `cache_place`.
 
     Made if it does not exist; what killed processes left half-written in it is removed. Raises
     DataError where it cannot be made.
     """
-    folder = Path(os.environ.get("MLP_CACHE") or platformdirs.user_cache_dir("mlp", False))
+    folder = cache_place()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -53,7 +61,8 @@ def replacing(target: Path) -> Iterator[Path]:
     Raises DataError as `writing` does.
     """
     with writing(target):
-        handle, name = tempfile.mkstemp(target.suffix, named(_UNFINISHED), target.parent)
+        prefix = temporary_prefix(_UNFINISHED)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=target.suffix, dir=target.parent)
         os.close(handle)
         temporary = Path(name)
         try:

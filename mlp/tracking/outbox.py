@@ -19,8 +19,7 @@ from mlflow.exceptions import MlflowException
 
 from mlp import console
 from mlp.escaping import without_login
-from mlp.processes import is_gone, this_process
-from mlp.temporary import named, remove_left
+from mlp.processes import is_gone, remove_left, temporary_prefix, this_process
 from mlp.tracking.packaging import Packager
 from mlp.tracking.patience import ServerAway, is_server
 from mlp.tracking.store import Store
@@ -92,7 +91,7 @@ class Outbox:
         self._folder: Path | None = None
         if is_server(store.uri):
             folder.mkdir(parents=True, exist_ok=True)
-            made = Path(tempfile.mkdtemp(prefix=named(_NEW), dir=folder))
+            made = Path(tempfile.mkdtemp(prefix=temporary_prefix(_NEW), dir=folder))
             (made / _PROCESS).write_text(this_process(), encoding="utf-8")
             (made / _SERVER).write_text(without_login(store.uri), encoding="utf-8")
             self._folder = made.rename(folder / made.name.removeprefix(_NEW))

@@ -18,18 +18,15 @@ from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from mlp import console
 from mlp.escaping import masked
-from mlp.tracking.database import is_locked
+from mlp.tracking.database import StoreUnusable, database_file, is_locked, still_locked
 
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between attempts, the last one from then on
 _MARK = "mlp.mark"  # a tag that tells a run made by a call which got no answer
-# While it is waited for, and when that was long enough
-_SERVER_STATE = "does not answer", "has not answered"
-_DATABASE_STATE = "is locked by another program", "has been locked by another program"
 _AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 
 
 class ServerAway(Exception):
-    """A tracking server was away, or a database locked, for too long; in words for a person."""
+    """A tracking server has not answered for long enough; in words for a person."""
 
 
 def is_away(error: BaseException) -> bool:
@@ -59,7 +56,7 @@ def connect(uri: str, patience: Patience) -> MlflowClient:
 def patient(client: MlflowClient, uri: str, patience: Patience) -> MlflowClient:
     """The client, whose calls wait while the server of that URI is away, or the database locked.
 
-    They raise ServerAway.
+    They raise ServerAway, StoreUnusable.
     """
     return cast(MlflowClient, _Patient(client, uri, patience))
 
@@ -131,26 +128,27 @@ class _Patient:
 
 
 def _wait_for(call: Callable[[], Any], uri: str, patience: Patience) -> Any:
-    if is_server(uri):
-        where, state, may_pass = f"the tracking server {masked(uri)}", _SERVER_STATE, is_away
-        quiet = 1  # tries without a word
-    else:
-        where, state, may_pass = f"the database {masked(uri)}", _DATABASE_STATE, is_locked
-        quiet = 0  # SQLite has waited by itself
+    server = is_server(uri)
+    where = f"the tracking server {masked(uri)}" if server else str(database_file(uri))
+    quiet = 1 if server else 0  # tries without a word: SQLite has waited by itself
     since, attempt = time.monotonic(), 0
     while True:
         try:
             answer = call()
         except Exception as error:  # SQLAlchemy's as well, which MLflow hides in some calls
-            if not may_pass(error):
+            if not (is_away(error) if server else is_locked(error)):
                 raise
             if time.monotonic() - since > 60 * patience.minutes:
-                raise ServerAway(f"{where} {state[1]} for {patience.minutes:g} minutes") from error
+                if not server:
+                    raise StoreUnusable(still_locked(where, patience.minutes)) from error
+                told = f"{where} has not answered for {patience.minutes:g} minutes"
+                raise ServerAway(told) from error
             if attempt == quiet:
-                console.out(f"{where} {state[0]}: waiting for it")
+                why = "does not answer" if server else "is locked by another program"
+                console.out(f"{where} {why}: waiting for it")
             time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
             attempt += 1
             continue
-        if attempt > quiet:
+        if server and attempt > quiet:
             console.out(f"{where} answers again")
         return answer

@@ -7,7 +7,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from mlflow.entities import LoggedModelOutput, Metric, Run
+from mlflow.entities import LifecycleStage, LoggedModelOutput, Metric, Run
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
 
 from mlp.tracking.interface import Outcome, RunSpec
@@ -20,6 +21,7 @@ from mlp.tracking.store import (
     IDENTITY,
     KIND,
     NOTE,
+    PARENT,
     PLAN,
     REPORT,
     STUDY,
@@ -42,12 +44,13 @@ def find(
     filters = {f"tags.`{DATA}` = '{spec.data_digest}'" for spec in specs}
     if len(specs) <= _FEW:
         filters = {f"tags.`{IDENTITY}` = '{identity}'" for identity in wanted}
+    deleted: dict[str, bool] = {}
     later = f" and attributes.end_time >= {since}" if since else ""
     for chosen in filters:
         for run in store.search(f"{chosen} and tags.`{KIND}` = 'run'{later}", everywhere=True):
             ended = run.info.status == "FINISHED" or is_diverged(run)
             identity = run.data.tags.get(IDENTITY)
-            if ended and identity in wanted:
+            if ended and identity in wanted and not _study_deleted(store, run, deleted):
                 candidates.setdefault(identity, []).append(run)
 
     def rank(run: Run) -> tuple[bool, int]:
@@ -71,6 +74,25 @@ def find(
                 found[identity] = run
         candidates = {i: runs for i, runs in candidates.items() if runs and i not in found}
     return found, {identity: said for identity, said in lost.items() if identity not in found}
+
+
+def _study_deleted(store: Store, run: Run, known: dict[str, bool]) -> bool:
+    """Whether a person deleted the study that a run is a part of; `known`: what was asked before.
+
+    MLflow leaves the runs of a study as they are.
+    """
+    parent = run.data.tags.get(PARENT)
+    if parent is None:
+        return False
+    if parent not in known:
+        try:
+            stage = store.client.get_run(parent).info.lifecycle_stage
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            stage = LifecycleStage.DELETED  # for good, by `mlflow gc`
+        known[parent] = stage == LifecycleStage.DELETED
+    return known[parent]
 
 
 def is_diverged(run: Run) -> bool:

@@ -6,7 +6,7 @@ import json
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,7 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlp import console
 from mlp.escaping import line, masked
 from mlp.processes import is_gone, this_process
-from mlp.tracking.database import UnusableStore, database_file, ready
+from mlp.tracking.database import StoreUnusable, database_file, make_database
 from mlp.tracking.moved import follow
 from mlp.tracking.pages import run_page
 from mlp.tracking.patience import Patience, connect, is_server
@@ -205,7 +205,7 @@ def open_store(experiment_name: str, minutes: float = 5) -> Store:
 
     Under `mlflow run` the experiment and the run it chose are taken; else an empty name stands for
     what the variables of MLflow name, or mlp. A server that answers now and then goes away is
-    waited for, so many minutes, and so is a database that is locked. Raises UnusableStore,
+    waited for, so many minutes, and so is a database that is locked. Raises StoreUnusable,
     MlflowException, ServerAway, OSError.
     """
     _quiet()
@@ -218,21 +218,22 @@ def open_store(experiment_name: str, minutes: float = 5) -> Store:
     # Taken out, or whatever this process starts would log into the same run
     adopted = os.environ.pop("MLFLOW_RUN_ID", None)
     patience = Patience(minutes)
-    with ready(path, minutes) if path is not None else nullcontext():
-        moved = follow(uri)
-        if moved:
-            console.err(f"Note: {moved}")
-        client = connect(uri, patience)
-        experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
-        if experiment is None:
-            # A server that was never there is not waited for
-            first = MlflowClient(uri) if is_server(uri) else client
-            experiment = _experiment(first, experiment_name)
+    if path is not None:
+        make_database(path, minutes)
+    moved = follow(uri)
+    if moved:
+        console.err(f"Note: {moved}")
+    client = connect(uri, patience)
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
+    if experiment is None:
+        # A server that was never there is not waited for
+        first = MlflowClient(uri) if is_server(uri) else client
+        experiment = _experiment(first, experiment_name)
     return Store(client, experiment, uri, adopted, patience)
 
 
 def _experiment(client: MlflowClient, name: str) -> str:
-    """The id of an experiment, made where there is none. Raises UnusableStore if it was deleted."""
+    """The id of an experiment, made where there is none. Raises StoreUnusable if it was deleted."""
     name = name or _from_environment(client)
     found = client.get_experiment_by_name(name)
     if found is None:
@@ -245,9 +246,9 @@ def _experiment(client: MlflowClient, name: str) -> str:
                 raise error
     if found.lifecycle_stage == "deleted":
         number = found.experiment_id
-        raise UnusableStore(
-            f"experiment {name!r} was deleted: `mlflow experiments restore --experiment-id {number}"
-            "` brings it back with all its runs, or --experiment-name names another"
+        raise StoreUnusable(
+            f"the experiment {name!r} was deleted: `mlflow experiments restore --experiment-id "
+            f"{number}` brings it back, with its runs, or give --experiment-name another name"
         )
     return str(found.experiment_id)
 

@@ -4,90 +4,85 @@ from __future__ import annotations
 
 import errno
 import os
-import re
-import sqlite3
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
 import mlflow
 import requests
 from mlflow.exceptions import MlflowException
 
+from mlp.data.cache import cache_place
 from mlp.escaping import masked
-from mlp.tracking.database import database_file
+from mlp.tracking.database import problem
 from mlp.tracking.patience import is_away, is_server
 
-_AGAIN = "then repeat the command: what has finished is kept"
+_AGAIN = "what was recorded is kept: repeat the command to go on"
+_ROOM = f"make room, or name another place; {_AGAIN}"
+_ALLOW = "allow that, or name another place"
+# Failures of files that a person can do something about, by their names in errno
 _ADVICE = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), f"make room, {_AGAIN}"),
-    **dict.fromkeys(
-        (errno.EACCES, errno.EPERM, errno.EROFS),
-        "allow it, or choose another folder (--runs-dir, MLP_CACHE, MLFLOW_TRACKING_URI, TMPDIR)",
-    ),
-    **dict.fromkeys((errno.EIO, errno.ESTALE), f"look after that disk, {_AGAIN}"),
-    **dict.fromkeys((errno.EMFILE, errno.ENFILE), f"allow more of them (ulimit -n), {_AGAIN}"),
-    **dict.fromkeys(
-        (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG),
-        "move that away, or choose another folder (--runs-dir, MLP_CACHE, TMPDIR)",
-    ),
+    **dict.fromkeys(("ENOSPC", "EDQUOT", "EFBIG", "EIO"), _ROOM),
+    **dict.fromkeys(("EACCES", "EPERM", "EROFS"), f"{_ALLOW}; {_AGAIN}"),
+    **dict.fromkeys(("EMFILE", "ENFILE"), f"allow more of them (ulimit -n); {_AGAIN}"),
+    **dict.fromkeys(("ENOTDIR", "EEXIST", "EISDIR", "ENAMETOOLONG"), "name another place"),
 }
-# What SQLite says, and what to do
-_DATABASE = {
-    "disk is full": f"the disk is full; make room, {_AGAIN}",
-    "readonly database": "it may not be written; allow that, or set MLFLOW_TRACKING_URI to another",
-    "unable to open database file": "it cannot be opened; allow that, or set MLFLOW_TRACKING_URI "
-    "to another",
-    "disk I/O error": f"the disk fails, or is full; see to it, {_AGAIN}",
-    "malformed": "it is damaged; move it away, or put a copy in its place",
-    "not a database": "it is no database; move it away, or set MLFLOW_TRACKING_URI to another",
-    "no such table": "its tables are gone; move it away, or put a copy in its place",
-}
+_NUMBERS = {getattr(errno, name): text for name, text in _ADVICE.items() if hasattr(errno, name)}
+_FULL_BYTES = 2**20  # a disk with less room is called full
+# PyTorch's, CUDA's, OpenCV's and the system's words for it
+_NO_MEMORY = ("not enough memory", "allocate memory", "insufficient memory", "out of memory",
+              "bad_alloc")  # fmt: skip
+_MEMORY_SETTINGS = ("hidden", "batch_size", "image_size", "arms_at_once", "workers")
 
 
-def in_words(error: BaseException) -> str:
-    """What went wrong and what to do, in one line; empty where the surroundings had no part."""
+def in_words(error: BaseException, settings: Collection[str], places: Sequence[str]) -> str:
+    """What went wrong and what to do, in one line; empty where the surroundings had no part.
+
+    `settings` are the names of those that the command has, `places` the folders it was told of.
+    """
     if isinstance(error, requests.HTTPError):
         return f"MLflow: {error}"
     every = list(_chain(error))
     for each in every:
-        if isinstance(each, OSError) and each.errno in _ADVICE:
-            where = each.filename or "a file"
-            if isinstance(where, bytes):
-                where = os.fsdecode(where)
-            return f"{where}: {str(each.strerror).lower()}; {_ADVICE[each.errno]}"
+        if isinstance(each, OSError) and each.errno in _NUMBERS:
+            return _of_file(each, places)
+    database = next(filter(None, map(problem, every)), "")
+    if database:
+        return database
     for each in every:
-        if _of_database(each):
-            said = next((text for sign, text in _DATABASE.items() if sign in str(each)), "")
-            if said:
-                return f"{database_file(mlflow.get_tracking_uri())}: {said}"
-    if any(_of_memory(each) for each in every):
-        return (
-            "not enough memory: choose smaller values of hidden, image_size, batch_size or "
-            f"arms_at_once, or end other programs, {_AGAIN}"
-        )
+        if isinstance(each, MemoryError) or any(t in str(each).lower() for t in _NO_MEMORY):
+            smaller = [f"--{f.replace('_', '-')}" for f in _MEMORY_SETTINGS if f in settings]
+            advice = f"a smaller {' or '.join(smaller)}" if smaller else "fewer or smaller images"
+            said = f" ({str(each).strip().splitlines()[0]})" if str(each).strip() else ""
+            return f"memory does not suffice: try {advice}{said}"
     if isinstance(error, MlflowException):
-        return _refusal(error) or f"MLflow: {' '.join(str(error.message).split())}"
+        return _of_server(error) or f"MLflow: {' '.join(str(error.message).split())}"
     return ""
 
 
-def _chain(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _of_database(error: BaseException) -> bool:
-    return isinstance(error, sqlite3.Error) or "sqlite3." in str(error)
+def _of_file(error: OSError, places: Sequence[str]) -> str:
+    assert error.errno is not None
+    advice = _NUMBERS[error.errno]
+    place = error.filename2 or error.filename
+    if place is not None:
+        shown = os.fsdecode(place) if isinstance(place, bytes) else place
+        return f"{shown}: {error.strerror}; {advice}"
+    # Python does not always say which disk is full
+    every = [*map(Path, places), Path.cwd(), Path(tempfile.gettempdir()), cache_place()]
+    full = [str(p) for p in every if p.exists() and shutil.disk_usage(p).free < _FULL_BYTES]
+    return f"{' and '.join(full) or 'a file'}: {error.strerror}; {advice}"
 
 
-def _of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and bool(re.search(r"not enough memory|can't allocate memory|out of memory", str(error)))
-    )
-
-
-def _refusal(error: MlflowException) -> str:
+def _of_server(error: MlflowException) -> str:
     """What to do where a server is not there, or wants to know who asks; else empty."""
     uri = mlflow.get_tracking_uri()
     if not is_server(uri):
