@@ -370,6 +370,13 @@ def test_a_study_that_shares_runs_with_another_gets_copies(study: Study, store: 
     )
 
 
+def test_runs_of_a_study_that_a_person_deleted_are_not_reused(study: Study, store: Store) -> None:
+    tracker, _ = train(study, store)
+    store.client.delete_run(tracker.run_id)
+    _, outcomes = train(study, store)
+    assert not any(outcome.reused for outcome in outcomes)
+
+
 def test_runs_of_dead_processes_are_ended_and_those_of_living_ones_are_not(store: Store) -> None:
     dead, alive, elsewhere = (store.new_run(name, {}) for name in ("dead", "alive", "elsewhere"))
     store.client.set_tag(dead, PROCESS, f"{socket.gethostname()} {2**22 + 1} 1700000000")
