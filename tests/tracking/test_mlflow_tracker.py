@@ -477,6 +477,13 @@ def test_a_command_that_comes_second_takes_what_the_first_trains(
         tracker.end("FINISHED")
 
 
+def test_runs_of_a_study_that_a_person_deleted_are_not_reused(study: Study, store: Store) -> None:
+    tracker, _ = train(study, store)
+    store.client.delete_run(tracker.run_id)
+    _, outcomes = train(study, store)
+    assert not any(outcome.reused for outcome in outcomes)
+
+
 def test_runs_of_dead_processes_are_ended_and_those_of_living_ones_are_not(store: Store) -> None:
     dead, alive, elsewhere = (store.new_run(name, {}) for name in ("dead", "alive", "elsewhere"))
     store.client.set_tag(dead, PROCESS, f"{socket.gethostname()} {2**22 + 1} 1700000000")
