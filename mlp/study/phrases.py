@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mlp.study.remark_phrases import SPANISH as REMARKS
 from mlp.study.suite_phrases import SPANISH
 
 LANGUAGES = ("en", "es")
@@ -299,54 +300,8 @@ PHRASES: dict[str, tuple[str, str]] = {
     "status.RUNNING": ("still running, or cut off", "en curso, o cortada"),
     "status.MISSING": ("missing", "falta"),
     "status.SCHEDULED": ("not started", "sin empezar"),
-    # Remarks on the data, by kind: English stands in mlp.data.remarks
-    "remark.layout": (
-        "",
-        "{name}: {count} clases ({classes}), una carpeta cada una en {place}/: {images} imágenes; "
-        "omitido: {passed}",
-    ),
-    "remark.layout_splits": (
-        "",
-        "{name}: {count} clases ({classes}); {images} imágenes: {splits}; omitido: {passed}",
-    ),
-    "remark.look_alikes": (
-        "",
-        "{name}: clases que solo difieren en mayúsculas, anchura o espacios: {classes}",
-    ),
-    "remark.damaged": ("", "{name}: {count} de {all} imágenes excluidas: {shown}{more}"),
-    "remark.depth": (
-        "",
-        "{name}: {count} imágenes de 16 bits no dicen cuántos cuentan; el valor mayor ocupa "
-        "{bits}, así que {white} es blanco; {dark} quedan por debajo de un dieciseisavo",
-    ),
-    "remark.single": ("", "{name}: {count} imágenes de un solo color: {shown}{more}"),
-    "remark.copies_left_out": (
-        "",
-        "{name}: {count} imágenes de validación o prueba excluidas: son copias exactas de imágenes "
-        "anteriores",
-    ),
-    "remark.not_named": ("", "{name}: {count} imágenes excluidas: la división no las nombra"),
-    "remark.dealt": (
-        "",
-        "{name}: cada semilla reparte sus imágenes en {folds} particiones por clase, con las "
-        "copias de una imagen en la misma, sin atender a cuáles eran de validación",
-    ),
-    "remark.drawn": (
-        "",
-        "{name}: sin imágenes de validación propias, así que cada semilla sortea {share:.0%} de "
-        "las de entrenamiento de cada clase",
-    ),
-    "remark.val_leaks": (
-        "",
-        "{name}: {count} de {all} imágenes de validación son copias exactas de imágenes de "
-        "entrenamiento: las exactitudes de esta división están infladas",
-    ),
-    "remark.test_leaks": (
-        "",
-        "{name}: {count} de {all} imágenes de prueba son copias exactas de imágenes de "
-        "entrenamiento o validación: sus resultados saldrán inflados",
-    ),
-    "remark.absent": ("", "{name}: sin imágenes de validación de {classes}"),
+    # English stands in mlp.data.remarks and mlp.data.notes
+    **{f"remark.{kind}": ("", spanish) for kind, spanish in REMARKS.items()},
     # English stands in the suites themselves
     **{key: ("", spanish) for key, spanish in SPANISH.items()},
 }
