@@ -186,6 +186,11 @@ class PredictConfig(ModelChoice):
         description="image files, folders, or patterns such as 'new/*.jpg'",
         json_schema_extra={"positional": True},
     )
+    links: Literal["follow", "inside"] = Field(
+        SourceConfig.model_fields["links"].default,
+        description="links in folders: follow all; inside: refuse those that lead out of the "
+        "folder, for files from strangers",
+    )
     format: Literal["table", "csv", "json"] = Field("table", description="how answers are written")
     top_k: int = Field(3, ge=1, description="how many of the most probable classes are named")
     explain: Place = Field(

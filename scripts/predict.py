@@ -23,12 +23,12 @@ def predict(config: PredictConfig) -> None:
     from mlp.tracking.store import open_store
 
     notes = Notes()
-    paths = find_images(config.images, notes)
+    files = find_images(config.images, notes, config.links)
     for note in notes:
         console.err(f"Note: {line(note)}")
     model = load_packaged(open_store(config.experiment_name), config.model)
     made = []
-    for prediction in predict(model.ensemble, paths):
+    for prediction in predict(model.ensemble, files):
         made.append((prediction.path, prediction.answer))
         if config.explain:
             explain(model.ensemble, prediction, Path(config.explain))

@@ -34,59 +34,71 @@ class Prediction:
     decoded: Decoded
 
 
-def find_images(given: Sequence[str], notes: Notes) -> list[tuple[str, bool]]:
-    """Paths of what may be images, and whether each was named itself, rather than its folder.
+@dataclass(frozen=True)
+class Found:
+    """A file that may be an image."""
 
-    A folder stands for all files under it; a pattern for what it matches.
+    path: str
+    named: bool = True  # itself, rather than its folder
+    refusal: str = ""  # why it is not to be opened
+
+
+def find_images(given: Sequence[str], notes: Notes, links: walk.Links = "follow") -> list[Found]:
+    """What may be images: a folder stands for all files under it, a pattern for what it matches.
+
+    With links=inside, links that lead out of a folder are not to be opened.
     `notes` gets what was passed over. Raises DataError where nothing is left.
     """
-    found: dict[str, bool] = {}
+    found: dict[str, Found] = {}
     for text in filter(None, given):
         if Path(text).is_dir():
             root = Path(text)
-            for path, _ in sorted(walk.files(root.resolve(), ".", notes)):
-                found.setdefault((root / path).as_posix(), False)
+            for path, refusal in sorted(walk.files(root.resolve(), ".", notes, links)):
+                shown = (root / path).as_posix()
+                found.setdefault(shown, Found(shown, False, refusal))
         elif not os.path.lexists(text) and glob.has_magic(text):
             matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 (Path.glob takes no absolute pattern)
-            found |= dict.fromkeys((m for m in matches if not Path(m).is_dir()), True)
+            found |= {match: Found(match) for match in matches if not Path(match).is_dir()}
         else:
-            found[text] = True
+            found[text] = Found(text)
     if not found:
         what = ", ".join(given) if any(given) else "nothing"
         raise DataError(
             f"no images: {what} was given; give image files, folders, or patterns such as "
             f"'new/*.jpg' ({READABLE})"
         )
-    return list(found.items())
+    return list(found.values())
 
 
-def predict(ensemble: Ensemble, paths: Sequence[tuple[str, bool]]) -> Iterator[Prediction]:
-    """Answers in the order of the paths, some hundred at a time.
+def predict(ensemble: Ensemble, files: Sequence[Found]) -> Iterator[Prediction]:
+    """Answers in the order of the files, some hundred at a time.
 
     Of a folder, files that neither are images nor claim to be are passed over.
     """
 
-    def read(path: str) -> tuple[Decoded, bool]:
+    def read(file: Found) -> tuple[Decoded, bool]:
         """An image as the networks take it, and whether its content or ending is an image's."""
-        claimed = by_name(path) is not None
+        claimed = by_name(file.path) is not None
+        if file.refusal:
+            return file.refusal, claimed
         try:
-            data, _ = read_whole(Path(path))
+            data, _ = read_whole(Path(file.path))
         except UnreadableImage as error:
             return str(error), claimed
         decoded = ensemble.decode(data)
         if isinstance(decoded, str):
-            decoded = said_of(path, decoded)
+            decoded = said_of(file.path, decoded)
         return decoded, claimed or by_content(data) is not None
 
-    bar = tqdm(total=len(paths), desc="classifying", unit="", disable=None, delay=1, leave=False)
+    bar = tqdm(total=len(files), desc="classifying", unit="", disable=None, delay=1, leave=False)
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
-        for start in range(0, len(paths), _AT_ONCE):
-            part = paths[start : start + _AT_ONCE]
-            made = list(pool.map(read, [path for path, _ in part]))
+        for start in range(0, len(files), _AT_ONCE):
+            part = files[start : start + _AT_ONCE]
+            made = list(pool.map(read, part))
             answers = ensemble.answer([decoded for decoded, _ in made])
-            for (path, named), (image, claimed), answer in zip(part, made, answers, strict=True):
-                if named or claimed:
-                    yield Prediction(path, answer, image)
+            for file, (image, claimed), answer in zip(part, made, answers, strict=True):
+                if file.named or claimed:
+                    yield Prediction(file.path, answer, image)
             bar.update(len(part))
 
 

@@ -19,7 +19,7 @@ from mlp.data.notes import Notes
 from mlp.learning.ensemble import Answer, Ensemble
 from mlp.serving.answers import table
 from mlp.serving.packaged import load_packaged
-from mlp.serving.prediction import explain, find_images, predict
+from mlp.serving.prediction import Found, explain, find_images, predict
 from mlp.serving.writing import write
 from mlp.tracking.store import Store
 from tests.serving.conftest import Trained
@@ -85,12 +85,12 @@ def test_a_folder_gives_what_is_or_claims_to_be_an_image(ensemble: Ensemble, new
 def test_files_and_patterns_keep_their_order_and_count_once(new: Path) -> None:
     given = ["new/b/no_suffix", "new/a/1*.png", "new/a/1.png", "new/missing.png", ""]
     found = find_images(given, Notes())
-    assert [path for path, _ in found] == [
+    assert [file.path for file in found] == [
         "new/b/no_suffix",
         *sorted(p.as_posix() for p in (new / "a").glob("1*.png")),
         "new/missing.png",
     ]
-    assert all(named for _, named in found)
+    assert all(file.named for file in found)
     assert len(find_images(["new/**/*.png"], Notes())) == len(list(new.rglob("[!.]*.png")))
 
 
@@ -114,16 +114,19 @@ def test_links_are_followed_and_a_pipe_does_not_hang(ensemble: Ensemble, new: Pa
     os.mkfifo(new / "pipe.png")
     notes = Notes()
     made = {p.path: p.answer for p in predict(ensemble, find_images([str(new)], notes))}
-    assert not made["new/out.png"].error and "No such file" in made["new/lost.png"].error
+    assert not made["new/out.png"].error and "leads nowhere" in made["new/lost.png"].error
     assert list(notes) == ["1 link leads nowhere, or in a circle: ./lost.png"]
     assert "not a file" in made["new/pipe.png"].error
+    inside = find_images([str(new)], Notes(), "inside")
+    refused = {p.path: p.answer.error for p in predict(ensemble, inside)}["new/out.png"]
+    assert refused == "a link that leads out of the folder (links=inside)"
 
 
 def test_an_explanation_is_a_picture_beside_the_path(ensemble: Ensemble, new: Path) -> None:
     for prediction in predict(ensemble, find_images(["new/a/1.png", "new/broken.png"], Notes())):
         explain(ensemble, prediction, Path("why"))
     absolute = str((new / "a" / "2.png").resolve())
-    explain(ensemble, next(predict(ensemble, [(absolute, True)])), Path("why"))
+    explain(ensemble, next(predict(ensemble, [Found(absolute)])), Path("why"))
     files = [p.relative_to("why").as_posix() for p in Path("why").rglob("*") if p.is_file()]
     assert sorted(files) == sorted(["new/a/1.png.png", f"{absolute.lstrip('/')}.png"])
     picture = np.asarray(Image.open("why/new/a/1.png.png").convert("RGB")).astype(int)

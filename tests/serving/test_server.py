@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from benchmarks.serving import served
+from mlp.data.notes import Notes
 from mlp.serving.packaged import load_packaged
 from mlp.serving.prediction import find_images, predict
 from mlp.tracking.store import open_store
@@ -141,7 +142,7 @@ def test_all_forms_answer_as_predict_does_and_no_misuse_is_answered(
     client: Client, trained: Trained
 ) -> None:
     ensemble = load_packaged(open_store("mlp")).ensemble
-    made = list(predict(ensemble, find_images([str(trained.images / "val")], [])))
+    made = list(predict(ensemble, find_images([str(trained.images / "val")], Notes())))
     expected = [ensemble.classes[int(p.answer.probabilities.argmax())] for p in made]  # type: ignore[union-attr]
     images = [base64.b64encode(Path(p.path).read_bytes()).decode() for p in made]
     assert len(expected) == 61
