@@ -90,6 +90,8 @@ def audit(index: Index) -> Audit:
         Finding("look_alikes", (), " and ".join(repr(name) for name in group))
         for group in look_alikes(index.classes)
     ]
+    passed = index.layout.passed if index.layout else ()
+    findings += [Finding("passed_over", (), f"{part}: {n} images") for part, n in passed if n]
     findings += [Finding("passed_over", (), note) for note in index.notes]
     order = list(KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), finding.paths))

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlp.data import walk
 from mlp.data.formats import READABLE, by_name
 from mlp.data.image import EMPTY, NOT_AN_IMAGE
-from mlp.data.index import DataError, Index, with_unread
+from mlp.data.index import COLUMNS, DataError, Index, Layout, said, with_unread
 from mlp.data.layout import Kind, read_layout
 from mlp.data.notes import Notes
 from mlp.data.reading import Files, read_files
-from mlp.data.walk import Links
+from mlp.data.walk import Links, Walk
 
 
 def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
@@ -31,29 +30,21 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
         )
     met = Notes()
     try:
-        understood = read_layout(root, layout, met, links)
+        walk = Walk(root, met, links)
+        understood = read_layout(walk, layout)
     except OSError as error:
         raise DataError(f"data folder {root} cannot be read: {error.strerror}") from None
-    found = [
-        (file, cls, split, refusal)
-        for part, cls, split in understood.classes
-        for file, refusal in walk.files(root, part, met, links)
-    ]
-    for file, *_ in found:
-        if not _utf8(file):
-            met.add("not_utf8", file)
-    named = sorted(row for row in found if _utf8(row[0]))
+    named = _files(walk, understood)
     files = [(file, cls, split) for file, cls, split, refusal in named if not refusal]
     notes: list[str] = list(met)
-    if not files:
-        why = "".join(f"\n  {note}" for note in notes)
+    if not named:
+        passed = [f"passed over: {part} ({count} images)" for part, count in understood.passed]
         raise DataError(
             f"no images found in {root}; expected train/<class>/*.jpg and val/<class>/*.jpg, or "
-            f"<class>/*.jpg ({READABLE}){why}"
+            f"<class>/*.jpg ({READABLE}){said([*passed, *notes])}"
         )
-    # A link to nowhere is a lost image where its name is one's; the others are noted
-    unread = [row for row in named if row[3] and by_name(row[0])]
-    table = with_unread(read_files(root, files), unread)
+    read = read_files(root, files) if files else pd.DataFrame(columns=list(COLUMNS))
+    table = with_unread(read, [row for row in named if row[3]])
     # Files that neither are images nor claim to be (Thumbs.db, notes.txt) are no one's mistake,
     # where there is something else in the folder of the class.
     stray = pd.Series(
@@ -63,13 +54,26 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
         ]
     )
     if stray.all():
-        why = "".join(f"\n  {note}" for note in notes)
-        raise DataError(f"no images found in {root}, only other files{why}")
+        raise DataError(f"no images found in {root}, only other files{said(notes)}")
     stray &= ~stray.groupby([table["class"], table["split"]]).transform("all")
     if stray.any():
         notes.append(f"{stray.sum()} files that are no images were passed over")
     table = table[~stray].reset_index(drop=True)
     return Index(root.name, table, Files(root), tuple(notes), layout=understood)
+
+
+def _files(walk: Walk, layout: Layout) -> list[tuple[str, str, str, str]]:
+    """Path, class, split and refusal ("" if none) of what may be an image, sorted by path."""
+    found: list[tuple[str, str, str, str]] = []
+    for part, cls, split in layout.classes:
+        before = len(found)
+        found += [(path, cls, split, refusal) for path, refusal in walk.files(part)]
+        if len(found) == before:
+            walk.notes.add("empty", f"{part}/")
+    for path, *_ in found:
+        if not _utf8(path):
+            walk.notes.add("not_utf8", path)
+    return sorted(row for row in found if _utf8(row[0]))
 
 
 def _utf8(name: str) -> bool:

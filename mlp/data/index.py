@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pandas as pd
 
 from mlp.data.depth import UNKNOWN
+from mlp.data.labels import likeness
 
 SPLITS = ("train", "val", "test")
 
@@ -33,16 +34,16 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Layout:
-    """The folders of classes: path relative to the root, class, and split ("" where there is none).
+    """How a source was understood.
 
-    `inside`: the folder within the root that holds them, "" where that is the root. `splits`: the
-    folders that are splits, and of what. `passed`: names of folders that were passed over.
+    `classes`: the folders of classes, relative to the source, with class and split ("" where there
+    is none). `places`: each split, and the folder that holds its classes. `passed`: folders that
+    were passed over, and how many images are in each.
     """
 
-    classes: tuple[tuple[str, str, str], ...]
-    inside: str = ""
-    splits: Mapping[str, str] = field(default_factory=dict)
-    passed: tuple[str, ...] = ()
+    classes: tuple[tuple[str, str, str], ...] = ()
+    places: tuple[tuple[str, str], ...] = ()
+    passed: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Index:
     read: Callable[[str], bytes] = field(repr=False, compare=False)
     notes: tuple[str, ...] = ()
     single: tuple[str, ...] = ()  # once decoded: paths of images of one value in each channel
-    layout: Layout | None = None  # of a folder: how it was understood
+    layout: Layout | None = None  # of folders and CSV files: how they were understood
 
     def __post_init__(self) -> None:
         assert tuple(self.table.columns) == COLUMNS
@@ -110,7 +111,8 @@ def with_unread(table: pd.DataFrame, unread: Sequence[tuple[str, str, str, str]]
     if not unread:
         return table
     rows = [(path, cls, split, "", 0, 0, False, 0, reason) for path, cls, split, reason in unread]
-    every = pd.concat([table, pd.DataFrame(rows, columns=list(COLUMNS))], ignore_index=True)
+    added = pd.DataFrame(rows, columns=list(COLUMNS))
+    every = pd.concat([table, added], ignore_index=True) if len(table) else added
     return every.sort_values("path", ignore_index=True)
 
 
@@ -122,6 +124,7 @@ def check(index: Index) -> None:
     listed = "".join(f"\n  {row.path}: {row.reason}" for row in shown)
     if len(refused) > _SHOWN:
         listed += f"\n  and {len(refused) - _SHOWN} more"
+    listed += said(index.notes)
     if usable.empty:
         raise DataError(f"{index.name}: none of its {len(table)} images can be read{listed}")
     _check_folders(index)
@@ -134,18 +137,30 @@ def check(index: Index) -> None:
     if len(index.classes) < 2:
         raise DataError(
             f"{index.name}: all {len(usable)} images are of one class ({index.classes[0]!r}); "
-            "a classifier needs a folder for each of at least two classes"
+            f"a classifier needs a folder for each of at least two classes{_passed(index)}{listed}"
         )
     training = set(usable.loc[usable["split"].isin(["train", ""]), "class"])
     if not training:
-        raise DataError(f"{index.name}: no training images; put them in train/<class>/")
+        raise DataError(f"{index.name}: no training images; put them in train/<class>/{listed}")
     for split in sorted(given - {"train", ""}):
         unknown = sorted(set(usable.loc[usable["split"] == split, "class"]) - training)
         if unknown:
+            near = {likeness(name): name for name in training}
+            alike = [f"{n} ({near[likeness(n)]}?)" if likeness(n) in near else n for n in unknown]
             raise DataError(
-                f"{index.name}: {split}/ has classes that train/ lacks: {', '.join(unknown)}; "
+                f"{index.name}: {split}/ has classes that train/ lacks: {', '.join(alike)}; "
                 "nothing could learn them"
             )
+
+
+def said(notes: Sequence[str]) -> str:
+    """Notes as further lines of an error."""
+    return "".join(f"\n  {note}" for note in notes)
+
+
+def _passed(index: Index) -> str:
+    passed = index.layout.passed if index.layout else ()
+    return said([f"passed over: {part} ({count} images)" for part, count in passed])
 
 
 def _check_folders(index: Index) -> None:

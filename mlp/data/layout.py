@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
-from mlp.data.index import SPLITS, DataError, Layout
+from mlp.data.index import DataError, Layout
 from mlp.data.labels import label, likeness
-from mlp.data.notes import Notes
-from mlp.data.walk import Links, Listing, images_below, is_image_name
+from mlp.data.walk import Listing, Walk, below
 
 Kind = Literal["auto", "flat", "splits"]
 
-# What the names of splits mean, in folders and in CSV files; a prediction set trains nothing
+# What the names of splits mean, in folders and in CSV files
 SPLIT_NAMES = {
     "train": "train", "training": "train",
     "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
-_WORDS = SPLIT_NAMES | dict.fromkeys(("pred", "predict", "prediction", "predictions"), "pred")
+# Images without labels: nothing is trained or measured with them
+_PRED = "pred"
+_WORDS = SPLIT_NAMES | dict.fromkeys((_PRED, "predict", "prediction", "predictions"), _PRED)
+_UNLABELLED = {"unknown", "unlabelled", "unlabeled"}
+_PLAIN = _UNLABELLED | {"images", "image", "imgs", "img", "data", "all", "pictures", "photos"}
 _SHOWN = 8
-_SAY = (
-    "say layout=flat where each folder is a class, whatever is below it, or layout=splits where "
-    "the names say what trains, validates and tests; or give the folder below that holds the "
-    "classes, or a CSV file of path, class and split"
-)
 
 
 def split_named(text: str) -> str:
@@ -39,195 +36,221 @@ def split_in(name: str) -> str:
 
     Words end at blanks, signs, digits and where capitals begin: seg_train, TrainSet, test1.
     """
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    spaced = re.sub(r"(?<=[^\W\d_A-Z])(?=[A-Z])", " ", name)
     found = {_WORDS[word] for word in re.split(r"[\W\d_]+", spaced.lower()) if word in _WORDS}
     return found.pop() if len(found) == 1 else ""
 
 
-def read_layout(root: Path, kind: Kind, notes: Notes, links: Links = "follow") -> Layout:
+def read_layout(walk: Walk, kind: Kind = "auto") -> Layout:
     """Understand a folder. Raises DataError where it could mean several things, OSError."""
-    return _Reader(root, kind, notes, links).read()
+    return _Reader(walk, kind).read()
 
 
 class _Reader:
-    def __init__(self, root: Path, kind: Kind, notes: Notes, links: Links) -> None:
-        self.root, self.kind, self.notes, self.links = root, kind, notes, links
-        self.full: dict[str, bool] = {}  # folder to whether there are images in it
+    def __init__(self, walk: Walk, kind: Kind) -> None:
+        self.walk, self.kind = walk, kind
+        self.passed: list[tuple[str, int]] = []
+        self.top = self.unwrapped("", splits=kind != "flat")
+        # Folders with images that are called for splits, and what is in them; then the other ones
+        full = self.full(self.top)
+        self.meant = {n: split_in(n) for n in full if kind != "flat" and split_in(n)}
+        self.inner = {n: self.unwrapped(below(self.top, n)) for n in self.meant}
+        self.others = [n for n in full if n not in self.meant]
+        training = {n: self.full(self.inner[n]) for n in self.meant if self.meant[n] == "train"}
+        # A single folder may as well be a wrapper of the images of one class, called train
+        single = self.kind == "splits" or not self.others
+        self.training = [
+            name
+            for name, found in training.items()
+            if len(found) > 1 or (found and (single or self.is_shared(name, found[0])))
+        ]
+        self.known = {likeness(c) for n in self.training for c in training[n]}
 
     def read(self) -> Layout:
-        top = self.unwrapped("", stop_at_splits=self.kind != "flat")
-        self.top = top
-        meant = {name: split_in(name) for name in top.folders if split_in(name)}
-        inner = {name: self.unwrapped(top.below(name)) for name in meant}
-        if self.kind == "splits" and "train" not in meant.values():
-            raise DataError(f"{self.shown()} has no folder for training{self.tree()}")
-        splits = self.kind == "splits" or (self.kind == "auto" and self.is_split(meant, inner))
-        return self.splits(meant, inner) if splits else self.flat()
-
-    def listing(self, here: str) -> Listing:
-        """What is in a folder that may fail: one that cannot be read is counted, and is empty."""
-        try:
-            return Listing(self.root, here, self.links)
-        except OSError as error:
-            if not here:
-                raise
-            self.notes.add("unreadable", f"{here}/ cannot be read: {error.strerror}")
-            empty = Listing.__new__(Listing)
-            empty.here, empty.folders, empty.system = here, [], []
-            empty.images, empty.refused = [], []
-            return empty
-
-    def unwrapped(self, here: str, stop_at_splits: bool = False) -> Listing:
-        """The folder, or the one within it that holds more than one folder with images."""
-        seen = set()
-        while True:
-            listing = self.listing(here)
-            key = (self.root / here).resolve()
-            if listing.named or key in seen:
-                return listing
-            seen.add(key)
-            full = [name for name in listing.folders if self.has_images(listing.below(name))]
-            if len(full) != 1 or (stop_at_splits and split_in(full[0])):
-                return listing
-            inside = self.listing(listing.below(full[0]))
-            # A folder of images is a class, even where it is the only one
-            if inside.named or not inside.folders:
-                return listing
-            here = inside.here
-
-    def has_images(self, here: str) -> bool:
-        if here not in self.full:
-            found = next(images_below(self.root, here, self.links), None)
-            self.full[here] = found is not None
-        return self.full[here]
-
-    def is_split(self, meant: dict[str, str], inner: dict[str, Listing]) -> bool:
-        """Whether the names that could mean splits do. Raises DataError where nobody could tell."""
-        if not meant:
-            return False
-        top = self.top
-        others = [n for n in top.folders if n not in meant]
-        full = [n for n in others if self.listing(top.below(n)).named]
-        labelled = [n for n in meant if self.classes(inner[n]) and not (full and inner[n].named)]
-        training = [n for n in labelled if meant[n] == "train"]
-        if not labelled:
-            loose = [n for n in meant if inner[n].named]
-            if len(full) >= max(1, len(loose)) or not loose:
-                return False
-            raise DataError(
-                f"{self.shown()}: {_and(loose)} {'hold' if len(loose) > 1 else 'holds'} images "
-                f"without a folder for each class, so nothing says what they show{self.tree()}"
+        if self.kind == "flat" or not self.meant:
+            if self.kind == "splits":
+                self.unclear("layout=splits was said, but no folder is called train")
+            return self.flat()
+        labelled = [n for n in self.meant if self.classes_of(n)]
+        if not self.training:
+            return self.without_training(labelled)
+        tested = [n for n in labelled if self.meant[n] != "train"]
+        # One name alone may as well be that of a class, where other folders are full of images
+        alone = not tested and (len(self.meant) == 1 or len(self.others) >= len(self.meant))
+        if self.kind == "auto" and self.others and alone:
+            name = self.training[0]
+            self.unclear(
+                f"{name}/ could be the training split, with the classes "
+                f"{_and(self.full(self.inner[name]))}, or a class beside {_and(self.others)}"
             )
-        if not training and len(meant) == len(top.folders):
-            raise DataError(f"{self.shown()} has {'/ and '.join(sorted(meant))}/ but no train/")
-        if not training:
-            raise DataError(
-                f"{self.shown()}: {_and(labelled)} could be a split, as there are folders in it, "
-                f"or a class beside {_and(others)}; but nothing is named for training{self.tree()}"
-            )
-        known = {likeness(n) for name in training for n in self.classes(inner[name])}
-        for name in labelled:
-            found = {likeness(n) for n in self.classes(inner[name])}
-            exact = split_named(name) or meant[name] == "pred"
-            if not exact and len(found) > 1 and not found & known:
-                raise DataError(
-                    f"{self.shown()}: {name}/ could be the {meant[name]} split, but none of its "
-                    f"folders is a class of {_and(training)}{self.tree()}"
+        for name in tested if self.kind == "auto" else []:
+            if not split_named(name) and not self.known & set(map(likeness, self.classes_of(name))):
+                self.unclear(
+                    f"{name}/ could be a split, but none of its folders ("
+                    f"{_and(self.classes_of(name))}) is a class of {_and(self.training)}"
                 )
-        # One name alone may as well be that of a class, where others are full of images
-        if full and len(meant) == 1:
+        return self.splits(labelled)
+
+    def is_shared(self, name: str, folder: str) -> bool:
+        """Whether another folder called for a split has a folder of that name as well."""
+        return any(folder in self.full(self.inner[n]) for n in self.meant if n != name)
+
+    def classes_of(self, name: str) -> list[str]:
+        """The classes in a folder called for a split, none where its images have no labels."""
+        if self.meant[name] == _PRED or (self.meant[name] == "train" and name not in self.training):
+            return []
+        found = self.full(self.inner[name])
+        if len(found) == 1 and self.known and likeness(found[0]) not in self.known:
+            # One folder around images of all kinds; in val/, a class that train/ lacks is an error
+            plain = found[0].casefold() in _PLAIN or split_in(found[0])
+            return [] if plain or self.meant[name] == "test" else found
+        return found
+
+    def without_training(self, labelled: Sequence[str]) -> Layout:
+        """A flat folder, if folders called for splits can be classes in it. Raises DataError."""
+        names = sorted(self.meant)
+        called = {split for split in self.meant.values() if split != _PRED}
+        if self.kind == "splits":
+            self.unclear("layout=splits was said, but no folder called train holds classes")
+        nested = [n for n in labelled if len(self.classes_of(n)) > 1]
+        if not nested and (len(self.others) > 1 or (self.others and len(called) < 2)):
+            return self.flat()
+        if labelled and not self.others:
             raise DataError(
-                f"{self.shown()}: {training[0]}/ could be the split for training, with the classes "
-                f"{_and(self.classes(inner[training[0]]))}, or a class beside "
-                f"{_and(full)}{self.tree()}"
+                f"{self.shown()} has {'/ and '.join(names)}/ but no train/{self.tree()}"
             )
-        return True
+        if nested:
+            self.unclear(f"{_and(nested)} could be a split, or a class beside {_and(self.others)}")
+        holds = "hold images, but no folders" if len(names) > 1 else "holds images, but no folder"
+        self.unclear(f"{_and(names)} {holds} for each class, so nothing says what they show")
 
-    def classes(self, listing: Listing) -> list[str]:
-        """Names of the folders in a folder that hold images."""
-        return [name for name in listing.folders if self.has_images(listing.below(name))]
-
-    def splits(self, meant: dict[str, str], inner: dict[str, Listing]) -> Layout:
-        top = self.top
-        training = [n for n in meant if meant[n] == "train" and self.classes(inner[n])]
-        known = {likeness(n) for name in training for n in self.classes(inner[name])}
-        used: dict[str, str] = {}
-        passed = []
-        for name, split in meant.items():
-            found = {likeness(n) for n in self.classes(inner[name])}
-            # A single folder in val/ may be called anything: there is no class to it
-            foreign = training and not found & known and (split == "test" or len(found) == 1)
-            if found and split != "pred" and not foreign:
-                used[name] = split
-            elif found or self.has_images(inner[name].here):
-                passed.append(name)
-                self.count("unlabelled", top.below(name))
-        for name in sorted(set(top.folders) - set(meant)):
-            passed.append(name)
-            self.count("beside", top.below(name))
-        for split in sorted(set(used.values())):
-            names = sorted(name for name in used if used[name] == split)
+    def splits(self, labelled: Sequence[str]) -> Layout:
+        for split in ("train", "val", "test"):
+            names = [n for n in labelled if self.meant[n] == split]
             if len(names) > 1:
                 raise DataError(
-                    f"{self.shown()} has two folders for one split: {', '.join(names)}{self.tree()}"
+                    f"{self.shown()} has two folders for one split: {', '.join(names)}; move one "
+                    f"of them elsewhere{self.tree()}"
                 )
-        self.pass_over(top)
-        shown: dict[str, str] = {}
-        found_classes: list[tuple[str, str, str]] = []
-        for name, split in sorted(used.items(), key=lambda item: SPLITS.index(item[1])):
-            self.pass_over(inner[name])
-            found_classes += self.class_folders(inner[name], split)
-            shown[inner[name].here] = split
-        return Layout(tuple(found_classes), top.here, shown, tuple(passed))
+        top = self.walk.listing(self.top)
+        for name in top.folders:
+            if name not in labelled:
+                self.pass_over(below(self.top, name))
+        self.around(self.top)
+        found: list[tuple[str, str, str]] = []
+        for name in labelled:
+            self.around(self.inner[name], below(self.top, name))
+            found += self.class_folders(self.inner[name], self.meant[name])
+        places = tuple((self.meant[n], self.inner[n]) for n in labelled)
+        return Layout(tuple(found), places, tuple(self.passed))
 
     def flat(self) -> Layout:
-        self.pass_over(self.top)
-        return Layout(tuple(self.class_folders(self.top, "")), self.top.here)
+        self.around(self.top)
+        found = tuple(self.class_folders(self.top, ""))
+        return Layout(found, (("", self.top),), tuple(self.passed))
 
-    def class_folders(self, listing: Listing, split: str) -> Iterator[tuple[str, str, str]]:
-        for name in listing.folders:
-            here = listing.below(name)
-            inside = self.unwrapped(here)
-            if not inside.images and len(self.classes(inside)) > 1 and self.kind == "auto":
-                raise DataError(
-                    f"{self.shown()}: {here}/ holds only folders "
-                    f"({_and(self.classes(inside))}): it could be a class, or hold "
-                    f"classes{self.tree()}"
+    def class_folders(self, part: str, split: str) -> Iterator[tuple[str, str, str]]:
+        for name in self.walk.listing(part).folders:
+            here = below(part, name)
+            if name.startswith(".") and not self.walk.holds_images(here):
+                continue
+            cls = label(name)
+            if split not in ("", "train") and cls.casefold() in _UNLABELLED - self.known:
+                self.pass_over(here)
+                continue
+            inside = self.unwrapped(here, loose=False)
+            folders = self.full(inside)
+            if self.kind == "auto" and len(folders) > 1 and not self.walk.listing(inside).images:
+                self.unclear(
+                    f"{here}/ holds no images itself, but {_and(folders)}: it could be a class, "
+                    "or these could be"
                 )
-            if not self.has_images(here):
-                self.notes.add("no_images", f"{here}/")
-            yield here, label(name), split
+            yield here, cls, split
 
-    def pass_over(self, listing: Listing) -> None:
-        """Count what is in a folder of folders and is none of them."""
-        if listing.named:
-            self.notes.add("loose", listing.below(listing.named[0]), len(listing.named))
-        for name in listing.system:
-            self.count("system", listing.below(name))
-        for name in listing.refused:
-            self.notes.add("link_out", listing.below(name))
+    def unwrapped(self, part: str, splits: bool = False, loose: bool = True) -> str:
+        """The folder, or the one within it that has more than one folder with images.
 
-    def count(self, kind: str, here: str) -> None:
-        found = [p for p in images_below(self.root, here, self.links) if is_image_name(p)]
-        if found:
-            self.notes.add(kind, min(found), len(found))
+        `splits`: a folder that is called for one, and holds no others, is not gone through.
+        `loose`: images beside a folder of folders do not keep one from going into it.
+        """
+        while True:
+            full = self.full(part)
+            if len(full) != 1:
+                return part
+            inside = below(part, full[0])
+            within = self.full(inside)
+            # A folder of images is a class, even where it is the only one
+            if not within or self.walk.listing(inside).images:
+                return part
+            if self.walk.listing(part).images and not (loose and len(within) > 1):
+                return part
+            called = {split_in(n) for n in self.full(self.unwrapped(inside))}
+            if splits and split_in(full[0]) and "train" not in called:
+                return part
+            part = inside
+
+    def full(self, part: str) -> list[str]:
+        """Names of the folders with images in a folder; of what may be images, if none has any."""
+        listing = self.walk.listing(part)
+        for named in (True, False):
+            found = [
+                name
+                for name in listing.folders
+                if (named or not name.startswith("."))
+                and self.walk.holds_images(below(part, name), named)
+            ]
+            if found:
+                return found
+        return []
+
+    def around(self, part: str, within: str = "") -> None:
+        """Note what is in a folder of folders, and in those around it, and is none of them."""
+        while True:
+            listing = self.walk.listing(part)
+            if listing.images:
+                self.passed.append((below(part, "*"), len(listing.images)))
+            for name in listing.system:
+                self.walk.pass_over(below(part, name))
+            if part == within:
+                return
+            part, _, through = part.rpartition("/")
+            for name in self.walk.listing(part).folders:
+                if name != through:
+                    self.pass_over(below(part, name))
+
+    def pass_over(self, part: str) -> None:
+        if part.rpartition("/")[2].startswith("."):
+            self.walk.pass_over(part)
+        else:
+            self.passed.append((f"{part}/", self.walk.count(part)))
 
     def shown(self) -> str:
-        return str(self.root / self.top.here)
+        return str(self.walk.root / self.top)
+
+    def unclear(self, what: str) -> NoReturn:
+        raise DataError(
+            f"{self.shown()}: {what}{self.tree()}\nsay layout=flat (each folder is a class, with "
+            "all below it) or layout=splits (the names of folders say what trains, validates and "
+            "tests), give a folder within it as data, or a CSV file of path, class and split"
+        )
 
     def tree(self) -> str:
-        """The first folders of what was found, and how to say what they are."""
+        """The first folders of what was found."""
         lines = [f"\n{self.shown()} holds"]
-        for name in self.top.folders[:_SHOWN]:
-            inside = self.listing(self.top.below(name))
-            parts = [f"{folder}/" for folder in inside.folders[:3]]
-            parts += ["..."] if len(inside.folders) > 3 else []
-            if inside.named:
-                parts.append(f"{len(inside.named)} images")
-            lines.append(f"  {name}/  {'  '.join(parts)}".rstrip())
-        if len(self.top.folders) > _SHOWN:
-            lines.append(f"  and {len(self.top.folders) - _SHOWN} folders more")
-        return "\n".join([*lines, _SAY])
+        folders = self.walk.listing(self.top).folders
+        for name in folders[:_SHOWN]:
+            lines.append(f"  {name}/  {self.content(self.walk.listing(below(self.top, name)))}")
+        if len(folders) > _SHOWN:
+            lines.append(f"  and {len(folders) - _SHOWN} folders more")
+        return "\n".join(line.rstrip() for line in lines)
+
+    def content(self, listing: Listing) -> str:
+        parts = [f"{name}/" for name in listing.folders[:4]]
+        parts += (
+            [f"and {len(listing.folders) - 4} folders more"] if len(listing.folders) > 4 else []
+        )
+        parts += [f"{len(listing.images)} images"] if listing.images else []
+        return "  ".join(parts)
 
 
 def _and(names: Sequence[str]) -> str:

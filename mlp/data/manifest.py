@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlp.data.index import SPLITS, DataError, Index, with_unread
+from mlp.data.index import SPLITS, DataError, Index, Layout, with_unread
 from mlp.data.labels import label
 from mlp.data.layout import split_named
 from mlp.data.notes import Notes
@@ -63,11 +63,16 @@ def manifest(file: str, links: Links = "follow") -> Index:
     if not files:
         raise DataError(f"manifest {file}: no image of it may be read\n  {next(iter(notes))}")
     index = with_unread(read_files(root, files), unread)
-    return Index(Path(file).stem, index, Files(root), tuple(notes))
+    return Index(Path(file).stem, index, Files(root), tuple(notes), layout=Layout())
 
 
 def _on_disk(root: Path, path: str) -> str:
-    """The path in the form of Unicode in which there is such a file, if there is one."""
+    """The path in the form of Unicode in which there is such a file, if there is one.
+
+    ~ is the home folder, unless a file is called so.
+    """
+    if path.startswith("~") and not (root / path).exists():
+        path = os.path.expanduser(path)  # noqa: PTH111 (may name no user)
     if path.isascii() or (root / path).exists():
         return path
     forms = (unicodedata.normalize(form, path) for form in ("NFC", "NFD"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mlp.config import RunConfig
-from mlp.data.index import COPY, NOT_IN_SPLIT, Index, Layout
+from mlp.data.index import COPY, NOT_IN_SPLIT, SPLITS, Index, Layout
 from mlp.data.labels import look_alikes
 from mlp.data.leaks import find_leaks
 from mlp.data.notes import TEXTS as NOTES
@@ -13,10 +15,11 @@ from mlp.data.split import is_drawn
 _SHOWN = 10
 
 TEXTS = {
-    "layout": "{name}: {count} classes ({classes}), a folder each in {place}/: {images} images; "
-    "passed over: {passed}",
-    "layout_splits": "{name}: {count} classes ({classes}); {images} images: {splits}; "
-    "passed over: {passed}",
+    "layout_flat": "{name}: understood as {count} images in {place}/, a folder for each class and "
+    "no splits, {classes} classes ({names})",
+    "layout_splits": "{name}: understood as splits, {splits}, with {classes} classes ({names})",
+    "layout_listed": "{name}: understood as a list of {count} images without splits, {classes} "
+    "classes ({names})",
     "look_alikes": "{name}: classes that differ only in case, width or blanks: {classes}",
     "note": "{name}: {note}",
     "damaged": "{name}: {count} of {all} images left out: {shown}{more}",
@@ -36,6 +39,10 @@ TEXTS = {
     "images, byte for byte: their scores will flatter",
     "absent": "{name}: no validation images of {classes}",
 }
+
+_PASSED = "; passed over, with so many images: {passed}"
+_LAYOUTS = ("layout_flat", "layout_splits", "layout_listed")
+TEXTS |= {f"{kind}_passed": TEXTS[kind] + _PASSED for kind in _LAYOUTS}
 
 
 class Remark(str):
@@ -117,23 +124,36 @@ def understood(index: Index) -> list[Remark]:
 
 
 def _layout(index: Index, layout: Layout) -> Remark:
-    rows = index.usable
-    counts = rows["split"].value_counts()
-    more = f" + {len(index.classes) - _SHOWN}" if len(index.classes) > _SHOWN else ""
+    """The splits and classes that were seen in a folder or list, and folders passed over."""
+    counts = index.usable["split"].value_counts()
+    places = dict(layout.places)
     values: dict[str, object] = {
         "name": index.name,
-        "count": len(index.classes),
-        "classes": ", ".join(index.classes[:_SHOWN]) + more,
-        "images": len(rows),
-        "passed": ", ".join(f"{name}/" for name in layout.passed[:_SHOWN]) or "–",
+        "count": len(index.usable),
+        "classes": len(index.classes),
+        "names": _shortened(index.classes),
     }
-    if not layout.splits:
-        place = f"{index.name}/{layout.inside}" if layout.inside else index.name
-        return Remark.make("layout", **values, place=place)
-    parts = [
-        f"{split} {counts.get(split, 0)} ({folder}/)" for folder, split in layout.splits.items()
+    end = ""
+    if layout.passed:
+        values["passed"] = _shortened([f"{part} ({count})" for part, count in layout.passed])
+        end = "_passed"
+    if not set(counts.index) - {""}:
+        place = "/".join(filter(None, (index.name, places.get("", ""))))
+        kind = "layout_flat" if places else "layout_listed"
+        return Remark.make(kind + end, **values, place=place)
+    splits = [
+        f"{split} {counts[split]}"
+        + (f" ({places[split]}/)" if places.get(split, split) != split else "")
+        for split in SPLITS
+        if split in counts.index
     ]
-    return Remark.make("layout_splits", **values, splits=", ".join(parts))
+    return Remark.make(f"layout_splits{end}", **values, splits=", ".join(splits))
+
+
+def _shortened(names: Sequence[str]) -> str:
+    if len(names) <= _SHOWN:
+        return ", ".join(names)
+    return f"{', '.join(names[: _SHOWN - 1])}, ... {names[-1]}"
 
 
 def _on_given_splits(index: Index) -> list[Remark]:

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mlp.data import walk
 from mlp.data.formats import READABLE, by_content, by_name
 from mlp.data.image import UnreadableImage, quiet_decoder
 from mlp.data.index import DataError
 from mlp.data.notes import Notes
 from mlp.data.reading import read_whole, said_of
+from mlp.data.walk import Links, Walk
 from mlp.learning.ensemble import Answer, Decoded, Ensemble
 from mlp.learning.explanation import contributions
 from mlp.tracking import pictures
@@ -43,7 +43,7 @@ class Found:
     refusal: str = ""  # why it is not to be opened
 
 
-def find_images(given: Sequence[str], notes: Notes, links: walk.Links = "follow") -> list[Found]:
+def find_images(given: Sequence[str], notes: Notes, links: Links = "follow") -> list[Found]:
     """What may be images: a folder stands for all files under it, a pattern for what it matches.
 
     With links=inside, links that lead out of a folder are not to be opened.
@@ -53,7 +53,7 @@ def find_images(given: Sequence[str], notes: Notes, links: walk.Links = "follow"
     for text in filter(None, given):
         if Path(text).is_dir():
             root = Path(text)
-            for path, refusal in sorted(walk.files(root.resolve(), ".", notes, links)):
+            for path, refusal in sorted(Walk(root.resolve(), notes, links).files("")):
                 shown = (root / path).as_posix()
                 found.setdefault(shown, Found(shown, False, refusal))
         elif not os.path.lexists(text) and glob.has_magic(text):

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 SPANISH = {
-    "layout": "{name}: {count} clases ({classes}), una carpeta cada una en {place}/: {images} "
-    "imágenes; omitido: {passed}",
-    "layout_splits": "{name}: {count} clases ({classes}); {images} imágenes: {splits}; omitido:"
-    " {passed}",
+    "layout_flat": "{name}: {count} imágenes en {place}/, una carpeta por clase y sin "
+    "divisiones, {classes} clases ({names})",
+    "layout_flat_passed": "{name}: {count} imágenes en {place}/, una carpeta por clase y sin "
+    "divisiones, {classes} clases ({names}); sin usar, con tantas imágenes: {passed}",
+    "layout_splits": "{name}: divisiones {splits}, con {classes} clases ({names})",
+    "layout_splits_passed": "{name}: divisiones {splits}, con {classes} clases ({names}); sin "
+    "usar, con tantas imágenes: {passed}",
+    "layout_listed": "{name}: lista de {count} imágenes sin divisiones, {classes} clases ({names})",
+    "layout_listed_passed": "{name}: lista de {count} imágenes sin divisiones, {classes} clases"
+    " ({names}); sin usar, con tantas imágenes: {passed}",
     "look_alikes": "{name}: clases que solo difieren en mayúsculas, anchura o espacios: {classes}",
     "damaged": "{name}: {count} de {all} imágenes excluidas: {shown}{more}",
     "depth": "{name}: {count} imágenes de 16 bits no dicen cuántos cuentan; el valor mayor "
@@ -24,16 +30,8 @@ SPANISH = {
     "test_leaks": "{name}: {count} de {all} imágenes de prueba son copias exactas de imágenes "
     "de entrenamiento o validación: sus resultados saldrán inflados",
     "absent": "{name}: sin imágenes de validación de {classes}",
-    "note.loose": "{name}: {count} imágenes fuera de las carpetas de clase, omitidas; la "
-    "primera: {first}",
-    "note.beside": "{name}: {count} imágenes en carpetas junto a las de la división, omitidas; "
-    "la primera: {first}",
-    "note.unlabelled": "{name}: {count} imágenes sin etiqueta, omitidas; la primera: {first}",
-    "note.no_images": "{name}: {count} carpetas sin imágenes; la primera: {first}",
     "note.system": "{name}: {count} imágenes en carpetas ocultas o del sistema, omitidas; la "
     "primera: {first}",
-    "note.apple_double": "{name}: {count} archivos que macOS guarda junto a las imágenes (._), "
-    "omitidos; el primero: {first}",
     "note.link_lost": "{name}: {count} enlaces que no llevan a nada, o en círculo; el primero: "
     "{first}",
     "note.link_out": "{name}: {count} enlaces que salen de la carpeta, rechazados "
@@ -43,4 +41,7 @@ SPANISH = {
     "note.unreadable": "{name}: {count} carpetas que no se pueden leer; la primera: {first}",
     "note.not_utf8": "{name}: {count} archivos cuyo nombre no es UTF-8, omitidos; cámbieles el "
     "nombre; el primero: {first}",
+    "note.empty": "{name}: {count} carpetas vacías; la primera: {first}",
+    "note.hidden": "{name}: {count} archivos ocultos con nombre de imagen, omitidos; el "
+    "primero: {first}",
 }

@@ -80,6 +80,22 @@ def test_pictures_saved_otherwise_are_told_as_well(sound: Path) -> None:
     assert looked.findings[0].reason == "equal pixels in other files in train and val"
 
 
+def test_how_a_folder_was_understood_is_told_and_what_was_passed_over(sound: Path) -> None:
+    for part in ("train", "val"):
+        (sound / part / "one").rename(sound / part / "ONE one")
+        (sound / part / "two").rename(sound / part / "One  One")
+    (sound / "pred").mkdir()
+    shutil.copy(sound / "val" / "ONE one" / "0.png", sound / "pred" / "x.png")
+    assert found(sound) == {
+        "look_alikes": [("'ONE one' and 'One  One'",)],
+        "passed_over": [("pred/: 1 images",)],
+    }
+    looked = audit(source(str(sound)))
+    line = "pictures: understood as splits, train 20, val 10, with 2 classes (ONE one, One  One)"
+    for text in (audit_page.terminal(looked), audit_page.markdown(looked), audit_page.html(looked)):
+        assert f"{line}; passed over, with so many images: pred/ (1)" in text
+
+
 def test_files_that_are_not_sound_are_told(sound: Path) -> None:
     one = sound / "train" / "one"
     (one / "text.jpg").write_text("not a picture")

@@ -84,13 +84,13 @@ def test_an_image_damaged_behind_its_header_is_left_out(image_tree: Path) -> Non
     damaged.write_bytes(damaged.read_bytes()[:-100])
     index = open_index(str(image_tree))
     settings = resolve(config(image_tree), index)
-    assert len(remarks(index, settings)) == 1  # the layout
+    assert [remark.kind for remark in remarks(index, settings)] == ["layout_splits"]
     index, data = load(index, settings)
     assert "train/green/3.png" not in data.ids
     assert len(data.ids) == len(data.labels) == len(data.pixels) == 53
     assert (len(data.split.train), len(data.split.val)) == (35, 18)
     np.testing.assert_array_equal(data.pixels.mean((1, 2)).argmax(1), 2 - data.labels)
-    _, line = remarks(index, settings)
+    line = remarks(index, settings)[-1]
     assert line.startswith("colors: 1 of 54 images left out: train/green/3.png (damaged")
 
 
@@ -128,10 +128,9 @@ def test_digits_need_no_folder() -> None:
 
 def test_copies_across_the_splits_are_remarked(image_tree: Path) -> None:
     settings = config(image_tree)
-    (layout,) = remarks(open_index(str(image_tree)), settings)
-    assert layout == (
-        "colors: 3 classes (blue, green, red); 54 images: train 36 (train/), val 18 (val/); "
-        "passed over: –"
+    (understood,) = remarks(open_index(str(image_tree)), settings)
+    assert understood == (
+        "colors: understood as splits, train 36, val 18, with 3 classes (blue, green, red)"
     )
     for number, target in enumerate(("val/red/copy", "val/red/again", "val/blue/copy")):
         shutil.copy(image_tree / f"train/red/{number // 2}.png", image_tree / f"{target}.png")
@@ -145,7 +144,7 @@ def test_what_a_person_should_know_is_remarked(image_tree: Path) -> None:
     for number in range(2):
         (image_tree / f"train/red/fake{number}.jpg").write_text("not a picture")
     lines = "\n".join(remarks(open_index(str(image_tree)), config(image_tree)))
-    assert "val 12 (val/); passed over: models/" in lines
+    assert "3 classes (blue, green, red); passed over, with so many images: models/ (0)" in lines
     assert "colors: 2 of 50 images left out: train/red/fake0.jpg (not an image" in lines
     assert "colors: no validation images of green" in lines
     shutil.rmtree(image_tree / "val")

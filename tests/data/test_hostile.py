@@ -18,7 +18,7 @@ from PIL import Image
 
 from mlp.config import RunConfig
 from mlp.data import reading
-from mlp.data.dataset import load, open_index, resolve, source
+from mlp.data.dataset import load, open_index, resolve
 from mlp.data.image import UnreadableImage, decode, read_header
 from mlp.data.index import DataError, Index
 from mlp.data.remarks import remarks
@@ -84,87 +84,90 @@ def test_a_gigabyte_is_refused_unread(image_tree: Path) -> None:
     assert "huge.jpg (1024 MiB, more than 256)" in said(image_tree)
 
 
-@links
-def test_links_are_followed_and_loops_are_not(image_tree: Path, tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    for number in range(3):
-        write_image(store / f"{number}.png", colored_image(0, np.random.default_rng(number)))
+@pytest.fixture
+def linked(image_tree: Path, tmp_path: Path) -> Path:
+    """Links to files and folders, inside and out, broken ones, and circles."""
+    outside = tmp_path / "outside"
+    write_image(outside / "mine.png", colored_image(0, np.random.default_rng(0)))
     red = image_tree / "train" / "red"
-    (red / "out.png").symlink_to(store / "0.png")
-    (red / "folder").symlink_to(store)
-    (red / "again").symlink_to(store)
+    (red / "out.png").symlink_to(outside / "mine.png")
+    (red / "folder").symlink_to(outside)
+    (red / "again").symlink_to(outside)
     (red / "circle").symlink_to(red)
-    (red / "up").symlink_to(image_tree.parent)
+    (red / "all").symlink_to(image_tree.parent)
     (red / "self.png").symlink_to(red / "self.png")
     (red / "gone.png").symlink_to(red / "nothing.png")
+    (red / "gone").symlink_to(red / "nothing")
     (red / "inside.png").symlink_to(red / "0.png")
-    (image_tree / "train" / "purple").symlink_to(store)
-    index = open_index(str(image_tree))
-    usable = set(index.usable["path"])
-    assert {"train/red/out.png", "train/red/inside.png", "train/purple/1.png"} <= usable
-    # By one of the two links: what a folder holds is read once
-    assert {p for p in usable if "red/" in p and p.count("/") > 2} == {
-        f"train/red/again/{n}.png" for n in range(3)
-    }
-    assert index.classes == ("blue", "green", "purple", "red")
-    assert reasons(index) == dict.fromkeys(
-        ("train/red/gone.png", "train/red/self.png"), "a link that leads nowhere, or in a circle"
-    )
-    text = said(image_tree)
-    assert "2 links lead nowhere, or in a circle, the first: train/red/gone.png" in text
-    assert "3 links lead to folders that are read already" in text
+    return image_tree
 
 
 @links
-def test_links_that_leave_the_folder_can_be_refused(image_tree: Path, tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    write_image(store / "0.png", colored_image(0, np.random.default_rng(0)))
-    red = image_tree / "train" / "red"
-    (red / "out.png").symlink_to(store / "0.png")
-    (red / "folder").symlink_to(store)
-    (red / "inside.png").symlink_to(red / "0.png")
-    (image_tree / "train" / "purple").symlink_to(store)
-    index = open_index(str(image_tree), links="inside")
-    assert reasons(index) == {
-        "train/red/out.png": "a link that leads out of the folder (links=inside)"
-    }
+def test_links_are_followed_but_not_in_circles(linked: Path) -> None:
+    index = open_index(str(linked))
+    made = set(index.usable["path"]) - {f"train/red/{n}.png" for n in range(12)}
+    made = {path.removeprefix("train/red/") for path in made if path.startswith("train/red/")}
+    assert made == {"out.png", "again/mine.png", "inside.png"}
+    lost = "a link that leads nowhere, or in a circle"
+    assert reasons(index) == dict.fromkeys(["train/red/gone.png", "train/red/self.png"], lost)
+    text = said(linked)
+    assert "1 link leads nowhere, or in a circle: train/red/gone" in text
+    assert "3 links lead to folders that are read already" in text and "train/red/all" in text
+
+
+@links
+def test_no_link_leads_out_where_that_is_refused(linked: Path) -> None:
+    index = open_index(str(linked), links="inside")
+    assert not [path for path in index.usable["path"] if "mine" in path or "out" in path]
     assert "train/red/inside.png" in set(index.usable["path"])
-    assert index.classes == ("blue", "green", "red")
-    (note,) = index.notes[:1]
-    assert note.startswith("3 links that lead out of the folder were refused (links=inside)")
-    file = image_tree / "train" / "list.csv"
-    file.write_text(f"path,class\n../val/red/0.png,a\n{store}/0.png,b\nred/out.png,b\n")
-    assert len(source(str(file)).usable) == 3
-    with pytest.raises(DataError, match=r"no image of it may be read\n  3 links"):
-        source(str(file), links="inside")
+    assert "links=inside refuses" in reasons(index)["train/red/out.png"]
+    text = "\n".join(index.notes)
+    # The folder `all` leads to is around this one: out of it, too
+    assert "3 links lead out of the folder, which links=inside refuses" in text
+    assert "the first: train/red/again" in text and "train/red/gone" in text
 
 
 @links
-def test_folders_linked_over_and_over_are_read_once(tmp_path: Path) -> None:
-    root = tmp_path / "data"
-    for cls in ("a", "b"):
-        write_image(root / cls / "0.png", colored_image(0, np.random.default_rng(0)))
-    place = root / "a"
-    for level in range(30):  # 2 to the power of 30 paths
-        (tmp_path / f"level {level}").mkdir()
-        for name in ("x", "y"):
-            (place / name).symlink_to(tmp_path / f"level {level}")
-        place = tmp_path / f"level {level}"
-    index = open_index(str(root))
-    assert len(index.table) == 2
-    assert "30 links lead to folders that are read already" in " ".join(index.notes)
+def test_links_that_multiply_are_walked_once(image_tree: Path) -> None:
+    deep = image_tree / "train" / "red"
+    for level in range(40):
+        (deep / f"{level}").mkdir()
+        for name in "ab":
+            (deep / f"{level}" / name).symlink_to(f"../{level + 1}")
+    assert len(open_index(str(image_tree)).table) == 54
 
 
 @links
-def test_the_reason_is_in_the_error_where_every_link_is_broken(tmp_path: Path) -> None:
-    for cls in ("a", "b"):
-        (tmp_path / "data" / cls).mkdir(parents=True)
-        for number in range(30):
-            (tmp_path / "data" / cls / f"{number}.png").symlink_to(tmp_path / "gone" / f"{number}")
-    with pytest.raises(DataError) as caught:
-        open_index(str(tmp_path / "data"))
-    assert "60 links lead nowhere, or in a circle, the first: a/0.png" in str(caught.value)
-    assert str(caught.value).count("\n") == 1
+def test_data_of_nothing_but_links_are_read_as_they_are(image_tree: Path, tmp_path: Path) -> None:
+    """The layouts of DVC, of Hugging Face's cache and of `ln -s`."""
+    by_file, by_class, by_split = (tmp_path / name for name in ("files", "classes", "splits"))
+    for path in sorted(image_tree.rglob("*.png")):
+        link = by_file / path.relative_to(image_tree)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path)
+    for part in ("train", "val"):
+        (by_class / part).mkdir(parents=True)
+        for cls in (image_tree / part).iterdir():
+            (by_class / part / cls.name).symlink_to(cls)
+    by_split.mkdir()
+    for part in ("train", "val"):
+        (by_split / part).symlink_to(image_tree / part)
+    expected = open_index(str(image_tree)).digest
+    for root in (by_file, by_class, by_split):
+        assert open_index(str(root)).digest == expected
+        with pytest.raises(DataError, match="links=inside refuses"):
+            open_index(str(root), links="inside")
+
+
+@links
+def test_many_links_that_lead_nowhere_are_one_error(image_tree: Path) -> None:
+    for path in (image_tree / "train").rglob("*.png"):
+        path.unlink()
+        path.symlink_to("/gone/away.png")
+    with pytest.raises(DataError, match=r"no image can be used of the class 'blue'") as caught:
+        open_index(str(image_tree))
+    assert "train/blue/0.png: a link that leads nowhere" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 4
 
 
 def test_what_may_not_be_read_is_listed(image_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -147,4 +147,4 @@ def test_evaluate_names_classes_that_the_model_lacks_and_splits_that_are_not(
     (broken := Path("few") / "red" / "0.png").parent.mkdir(parents=True)
     broken.write_bytes(b"no image")
     unread = call(evaluate, "--data", "few")
-    assert unread.exit_code == 1 and "none of its 1 images can be read" in unread.output
+    assert unread.exit_code == 1 and "none of its 1 images can be used" in unread.output

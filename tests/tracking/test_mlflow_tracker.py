@@ -502,19 +502,19 @@ def test_the_run_that_mlflow_made_is_adopted_and_its_parameters_kept(
     experiment = client.create_experiment("chosen")
     run_id = client.create_run(experiment).info.run_id
     client.log_param(run_id, "lr", "1e-3")
-    client.log_param(run_id, "hidden", "'512,256'")
+    client.log_param(run_id, "data", "'my photos'")
     monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
     store = open_store("ignored")
     assert "MLFLOW_RUN_ID" not in os.environ
     assert (store.experiment_id, store.adopted_run) == (experiment, run_id)
     assert store.top_run("name", {"a": "b"}) == run_id
-    values = {"lr": "0.001", "hidden": "512,256", "epochs": "3"}
+    values = {"lr": "0.001", "data": "my photos", "epochs": "3"}
     store.log_params(run_id, values)
     store.log_params(run_id, values)
     assert client.get_run(run_id).data.params == {
         "lr": "1e-3",
-        "hidden": "'512,256'",
+        "data": "'my photos'",
         "resolved/lr": "0.001",
         "epochs": "3",
     }
