@@ -12,6 +12,7 @@ from mlp.escaping import lines
 def out(text: str) -> None:
     """Print an answer, above the bars that move."""
     tqdm.write(lines(text), file=sys.stdout)
+    sys.stdout.flush()  # before what follows on the other stream
 
 
 def err(text: str) -> None:

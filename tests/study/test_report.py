@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from mlp.config import ReportConfig
+from mlp.data.notes import TEXTS as NOTES
 from mlp.data.remarks import TEXTS, Remark
 from mlp.study import answers as answers_module
 from mlp.study.evidence import weigh
@@ -351,9 +352,13 @@ def test_every_phrase_is_there_in_both_languages_with_the_same_places() -> None:
     for key, texts in every.items():
         assert len(texts) == len(LANGUAGES)
         english, spanish = map(places, texts)
-        english = english or places(TEXTS.get(key.removeprefix("remark."), ""))
+        kind = key.removeprefix("remark.")
+        english = english or places(TEXTS.get(kind, ""))
+        if kind.startswith("note."):
+            english = {"name"} | places(NOTES[kind.removeprefix("note.")][1])
         assert english == spanish, key
-    assert {f"remark.{kind}" for kind in TEXTS} - {"remark.note"} <= set(PHRASES)
+    kinds = {*TEXTS, *(f"note.{kind}" for kind in NOTES)} - {"note"}
+    assert {f"remark.{kind}" for kind in kinds} <= set(PHRASES)
     named = {f"about.{arm.name}" for suite in SUITES.values() for arm in suite.arms}
     assert named - {"about.model"} <= set(PHRASES)
 
