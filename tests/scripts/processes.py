@@ -31,7 +31,7 @@ def start_command(module: str, folder: Path, *arguments: str) -> subprocess.Pope
 
 def runs(folder: Path, kind: str) -> list[Run]:
     """The runs of a kind that are recorded in a folder, newest first."""
-    client = MlflowClient(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")
+    client = MlflowClient(f"sqlite:///{(folder / 'mlflow.db').resolve().as_posix()}")
     experiment = client.get_experiment_by_name("mlp")
     assert experiment is not None
     return client.search_runs([experiment.experiment_id], f"tags.`mlp.kind` = '{kind}'")
