@@ -153,6 +153,7 @@ class _Reader:
         for name in self.walk.listing(part).folders:
             here = below(part, name)
             if name.startswith(".") and not self.walk.holds_images(here):
+                self.walk.pass_over(here)
                 continue
             cls = label(name)
             if split not in ("", "train") and cls.casefold() in _UNLABELLED - self.known:

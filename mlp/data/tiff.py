@@ -29,6 +29,8 @@ class _Directory:
             raise ValueError("no directory has so many entries")
 
     def _number(self, data: bytes, at: int, kind: str) -> int:
+        if at > len(data):  # a number of 64 bits may be none that Python takes for a place
+            raise ValueError("the file ends before its directory")
         return int(struct.unpack_from(self.order + kind, data, at)[0])
 
     def entries(self, data: bytes) -> Iterator[tuple[int, int]]:

@@ -91,10 +91,11 @@ class Walk:
             self._listed[part] = made
         return self._listed[part]
 
-    def files(self, part: str) -> Iterator[tuple[str, str]]:
+    def files(self, part: str, noted: bool = True) -> Iterator[tuple[str, str]]:
         """Paths of all files under a folder, and why one is not to be opened, or "".
 
-        A folder is walked once, however many links lead to it.
+        A folder is walked once, however many links lead to it. `noted`: what is passed over on the
+        way is counted, as the files are read or passed over themselves.
         """
         seen = {self._key(part)}
         folders, linked = deque([part]), deque[str]()
@@ -104,18 +105,20 @@ class Walk:
             if here != part:
                 key = self._key(here)
                 if key in seen:
-                    self.notes.add("link_again", here)
+                    if noted:
+                        self.notes.add("link_again", here)
                     continue
                 seen.add(key)
-            listing = self.listing(here)
+            listing, hidden = self.listing(here), list[str]()
             for name in listing.folders:
                 path = below(here, name)
                 if name.startswith("."):
-                    self.pass_over(path)
+                    hidden.append(path)
                 else:
                     (linked if name in listing.linked else folders).append(path)
-            for name in listing.system:
-                self.pass_over(below(here, name))
+            hidden += [below(here, name) for name in listing.system]
+            for path in hidden if noted else []:
+                self.pass_over(path)
             for name, refusal in listing.files:
                 yield below(here, name), refusal
 
@@ -123,7 +126,7 @@ class Walk:
         """Whether a folder, or one below it, has files with names of images, or that may be."""
         if (part, named) not in self._holds:
             fits = is_image_name if named else may_be_image
-            found = any(fits(path.rpartition("/")[2]) for path, _ in self.files(part))
+            found = any(fits(path.rpartition("/")[2]) for path, _ in self.files(part, noted=False))
             self._holds[part, named] = found
         return self._holds[part, named]
 

@@ -249,3 +249,8 @@ def test_a_bomb_is_refused_by_its_header(
 def test_a_large_photograph_is_no_bomb() -> None:
     with quiet_decoder():  # Pillow warns from 89 million pixels
         assert read_header(png_claiming(10000, 10000)) == Header(10000, 10000, gray=False)
+
+
+def test_a_tiff_whose_directory_is_nowhere_is_refused() -> None:
+    with pytest.raises(UnreadableImage):
+        read_header(b"II+\0\x08\0\0\0" + b"\xff" * 64)
