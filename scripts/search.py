@@ -7,6 +7,7 @@ import click
 
 from mlp import console
 from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
+from mlp.escaping import line
 from mlp.options import ExecutorConfig, RecipeChoice, SearchConfig
 from scripts.command import command
 from scripts.launch import launch
@@ -65,7 +66,7 @@ def search(
     index = reread(decoded)
     base = resolve(given, index)
     for note in remarks(index, base, config.folds):
-        console.err(f"Note: {note}")
+        console.err(f"Note: {line(note)}")
     sought = Search(config, space, base, index, report.metric)
     sought.check()
     folder = Path(tracking.runs_dir)

@@ -38,7 +38,7 @@ def terminal(audit: Audit) -> str:
             first = [line(" = ".join(f.paths) if f.paths else f.reason) for f in found[:2]]
             more = f" and {len(found) - 2} more" if len(found) > 2 else ""
             rows.append([meaning, str(len(found)), "; ".join(first) + more])
-    lines = [headline(audit), ""]
+    lines = [headline(audit), *_understood(audit), ""]
     if rows:
         width = max(len(row[0]) for row in rows)
         lines += [f"{count:>6}  {meaning:<{width}}  {first}" for meaning, count, first in rows]
@@ -60,9 +60,6 @@ def _facts(audit: Audit) -> list[str]:
         return ", ".join(f"{value:.3f}" for value in values)
 
     facts = [
-        f"read as {line}" for line in understood(audit.index) if line.kind.startswith("layout")
-    ]
-    facts += [
         "size: " + ", ".join(f"{name} {pixels}" for name, pixels in audit.sizes.items()),
         f"mean by channel (red, green, blue; 0 to 1): {numbers(audit.mean)}",
         f"standard deviation by channel: {numbers(audit.std)}",
@@ -72,12 +69,18 @@ def _facts(audit: Audit) -> list[str]:
             f"{audit.small} images are smaller than {COMPARED} pixels: too small to tell whether "
             "two show the same picture, so only equal pixels were looked for"
         )
-    return facts + [str(remark) for remark in of_depth(audit.index)]
+    return facts + [line(remark) for remark in of_depth(audit.index)]
+
+
+def _understood(audit: Audit) -> list[str]:
+    """How a folder or list was read, in one line; none for other sources."""
+    return [line(said) for said in understood(audit.index) if said.kind.startswith("layout")]
 
 
 def markdown(audit: Audit) -> str:
     """The description of the audit's run."""
-    lines = [f"## {_escape(headline(audit))}", "", "| finding | how many |", "| --- | ---: |"]
+    lines = [f"## {_escape(headline(audit))}", "", *map(_escape, _understood(audit)), ""]
+    lines += ["| finding | how many |", "| --- | ---: |"]
     lines += [
         f"| {meaning} | {len(audit.of(kind))} |"
         for kind, meaning in KINDS.items()
@@ -90,7 +93,7 @@ def markdown(audit: Audit) -> str:
         f"| --- |{' ---: |' * (len(headings) - 1)}",
     ]
     lines += [f"| {' | '.join(map(_escape, row))} |" for row in rows]
-    return "\n".join([*lines, "", *(f"- {fact}" for fact in _facts(audit))])
+    return "\n".join([*lines, "", *(f"- {_escape(fact)}" for fact in _facts(audit))])
 
 
 def table_csv(audit: Audit) -> str:
@@ -122,7 +125,7 @@ def html(audit: Audit) -> str:
         shown=_SHOWN,
         headings=headings,
         rows=rows,
-        facts=_facts(audit),
+        facts=[*_understood(audit), *_facts(audit)],
     )
 
 

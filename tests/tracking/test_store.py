@@ -62,10 +62,12 @@ def test_a_store_that_is_killed_young_can_be_used(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_first_commands_at_once_share_one_store(tmp_path: Path) -> None:
-    processes = [opening(tmp_path) for _ in range(4)]
+    folder = tmp_path / "first"
+    folder.mkdir()
+    processes = [opening(folder) for _ in range(4)]
     for process in processes:
         assert process.communicate()[0].endswith("1\n") and process.returncode == 0
-    assert [file.name for file in tmp_path.iterdir()] == ["mlflow.db"]
+    assert [file.name for file in folder.iterdir()] == ["mlflow.db"]
 
 
 def make_now(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
