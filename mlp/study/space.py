@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,10 +108,17 @@ class _SpaceFile(SettingsFile):
         if isinstance(low, bool) or not all(isinstance(v, int | float) for v in (low, high)):
             self.wrong(node, f"{name} has no range: give a list of values")
         log, step = self._log(parts), self._step(parts)
+        whole = isinstance(low, int) and isinstance(high, int)
+        if whole and step is not None and not step.is_integer():
+            self.wrong(parts["step"], f"step should be a whole number, as {low} is")
         try:
-            if isinstance(low, int) and isinstance(high, int):
-                return IntDistribution(low, high, log, 1 if step is None else int(step))
-            return FloatDistribution(low, high, log, step)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", UserWarning)
+                if whole:
+                    return IntDistribution(low, high, log, 1 if step is None else int(step))
+                return FloatDistribution(low, high, log, step)
+        except UserWarning:
+            self.wrong(node, f"{name}: steps of {step} from {low} do not end at {high}")
         except (ValueError, TypeError) as error:
             self.wrong(node, f"{name}: {error}")
 

@@ -194,14 +194,14 @@ def test_any_file_is_read_or_answered(tmp_path: Path) -> None:
     def check(data: bytes) -> None:
         nonlocal read
         file.write_bytes(data)
-        begun = time.process_time()
         for reader in (read_suite, read_space, lambda path: find_recipe(str(path))):
+            begun = time.process_time()
             try:
                 reader(file)
                 read += 1
             except SettingsError as error:
                 assert str(file) in str(error)
-        assert time.process_time() - begun < MOST_SECONDS
+            assert time.process_time() - begun < MOST_SECONDS
 
     try:
         while time.monotonic() < end:

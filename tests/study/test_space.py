@@ -66,3 +66,14 @@ def test_a_name_that_is_none_is_answered_with_those_that_are() -> None:
 def test_a_grid_of_endless_values_is_refused() -> None:
     with pytest.raises(SettingsError, match="lr, weight_decay has neither"):
         find_space("default").grid()
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [("20.5", "step should be a whole number"), ("4", "steps of 4.0 from 2 do not end at 8")],
+)
+def test_a_step_that_never_ends_at_high_is_told(tmp_path: Path, step: str, told: str) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"space:\n  epochs: {{low: 2, high: 8, step: {step}}}\n")
+    with pytest.raises(SettingsError, match=told):
+        read_space(file)
