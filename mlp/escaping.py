@@ -115,7 +115,8 @@ def brief(text: str) -> str:
 def _visible(text: str, kept: str) -> str:
     if not _SUSPICIOUS.search(text):
         return text
-    joined = {match.start() for match in _JOINED.finditer(text)}
+    places = (match.start() for match in _JOINED.finditer(text))
+    joined = {k for k in places if _is_plain(text[k - 1]) and _is_plain(text[k + 1])}
     return "".join(
         char if char in kept or place in joined or _is_plain(char) else _code(char)
         for place, char in enumerate(text)
