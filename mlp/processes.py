@@ -1,4 +1,4 @@
-"""Which process this is, whether another one has ended, and the temporary files it left behind."""
+"""Which process this is, what others do, and the temporary files that dead ones left behind."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+from filelock import FileLock, Timeout
+
+from mlp import console
 
 _FOLDERS = "mlp-"
 _VARIABLES = ("TMPDIR", "TEMP", "TMP")  # where Python's tempfile looks
@@ -34,6 +37,21 @@ def is_gone(process: str) -> bool:
         )
     except psutil.NoSuchProcess:
         return True
+
+
+@contextmanager
+def alone(path: Path, busy: str) -> Iterator[None]:
+    """Hold a lock file; where another process holds it, say what that one does, and wait."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        console.out(f"{busy}: waiting for it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def temporary_prefix(beginning: str) -> str:

@@ -38,10 +38,9 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     files = [(file, cls, split) for file, cls, split, refusal in named if not refusal]
     notes: list[str] = list(met)
     if not named:
-        passed = [f"passed over: {part} ({count} images)" for part, count in understood.passed]
         raise DataError(
             f"no images found in {root}; expected train/<class>/*.jpg and val/<class>/*.jpg, or "
-            f"<class>/*.jpg ({READABLE}){said([*passed, *notes])}"
+            f"<class>/*.jpg ({READABLE}){said([*understood.told(), *notes])}"
         )
     read = read_files(root, files) if files else pd.DataFrame(columns=list(COLUMNS))
     table = with_unread(read, [row for row in named if row[3]])

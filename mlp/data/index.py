@@ -45,6 +45,10 @@ class Layout:
     places: tuple[tuple[str, str], ...] = ()
     passed: tuple[tuple[str, int], ...] = ()
 
+    def told(self) -> list[str]:
+        """What was passed over, a line each."""
+        return [f"passed over: {part} ({count} images)" for part, count in self.passed]
+
 
 @dataclass(frozen=True)
 class Index:
@@ -159,8 +163,7 @@ def said(notes: Sequence[str]) -> str:
 
 
 def _passed(index: Index) -> str:
-    passed = index.layout.passed if index.layout else ()
-    return said([f"passed over: {part} ({count} images)" for part, count in passed])
+    return said(index.layout.told() if index.layout else [])
 
 
 def _check_folders(index: Index) -> None:

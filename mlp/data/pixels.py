@@ -9,22 +9,20 @@ import shutil
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mlp import console
 from mlp.data.cache import cache_folder, replacing, writing
 from mlp.data.image import DECODER_VERSION, UnreadableImage, decode, quiet_decoder
 from mlp.data.index import DataError, Index, refuse
 from mlp.data.reading import Files
+from mlp.processes import alone
 
 # Images decoded between two notes of what is done: what an interruption may cost
 _BLOCK = 1024
@@ -65,7 +63,7 @@ def load_pixels(
     store = _Store(cache_folder() / name, len(index.usable), (size, size, 1 if gray else 3))
     noted = store.noted()
     if noted is None:
-        with _alone(store.file("lock")):
+        with alone(store.file("lock"), "another process is decoding these images"):
             noted = store.noted()
             if noted is None:
                 noted = _decode_all(index, store, depth)
@@ -102,21 +100,6 @@ def room(name: str, images: int, size: int, gray: bool) -> str:
         f"{images} images of {name}, decoded with image_size={size}: {taken:.2f} GiB; a smaller "
         f"image_size takes less{said}"
     )
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock file; say so when another process holds it, and wait."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=1)
-    except Timeout:
-        console.out("another process is decoding these images: waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @dataclass(frozen=True)

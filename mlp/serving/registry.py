@@ -83,58 +83,46 @@ def register(
     of several at once, one comes after the other.
     """
     with alone(store, "registering"):
-        return _register(store, run_id, study, choice, metric, name, force)
-
-
-def _register(
-    store: Store,
-    run_id: str,
-    study: RecordedStudy,
-    choice: Choice,
-    metric: str,
-    name: str,
-    force: bool,
-) -> Registration:
-    params = choice.runs[0].params
-    store.log_dataset(
-        run_id,
-        study.data_name,
-        params["data_digest"],
-        params["data"],
-        int(params["class_count"]),
-        "test",
-    )
-    members = [load_packaged(store, _model_of(store, r.run_id)) for r in choice.runs]
-    version = _find(store, name, choice, members)
-    known = version is not None
-    if version is None:
-        made_here = _create(store, run_id, study, choice, members, name)
-        # A command on another machine may have made the same meanwhile: the first one stays
-        version = _find(store, name, choice, members) or made_here
-        known = version.version != made_here.version
-        if known:
-            store.client.delete_model_version(name, made_here.version)
-    ensemble = load_packaged(store, f"models:/{name}/{version.version}").ensemble
-    made = Registration(choice, study, metric, version, ensemble, known)
-    client = store.client
-    aliases = _aliases(store, name)
-    _give(store, made.version, CHALLENGER, aliases)
-    source = _Source(choice)
-    settled = False
-    while not settled:
-        made.champion_before = aliases.get(CHAMPION, "")
-        first = made.champion_before in ("", str(version.version))
-        if not force and not first:
-            made.duel, made.not_compared = _compare(store, source, made)
-        made.is_champion = force or first or (made.duel is not None and made.duel.won)
+        params = choice.runs[0].params
+        store.log_dataset(
+            run_id,
+            study.data_name,
+            params["data_digest"],
+            params["data"],
+            int(params["class_count"]),
+            "test",
+        )
+        members = [load_packaged(store, _model_of(store, r.run_id)) for r in choice.runs]
+        version = _find(store, name, choice, members)
+        known = version is not None
+        if version is None:
+            made_here = _create(store, run_id, study, choice, members, name)
+            # A command on another machine may have made the same meanwhile: the first one stays
+            version = _find(store, name, choice, members) or made_here
+            known = version.version != made_here.version
+            if known:
+                store.client.delete_model_version(name, made_here.version)
+        ensemble = load_packaged(store, f"models:/{name}/{version.version}").ensemble
+        made = Registration(choice, study, metric, version, ensemble, known)
+        client = store.client
         aliases = _aliases(store, name)
-        # Or another machine has chosen a champion meanwhile, which this one has to beat
-        settled = aliases.get(CHAMPION, "") == made.champion_before
-    if made.is_champion:
-        _give(store, made.version, CHAMPION, aliases)
-    _test(store, source, made)
-    made.version = client.get_model_version(name, version.version)
-    return made
+        _give(store, made.version, CHALLENGER, aliases)
+        source = _Source(choice)
+        settled = False
+        while not settled:
+            made.champion_before = aliases.get(CHAMPION, "")
+            first = made.champion_before in ("", str(version.version))
+            if not force and not first:
+                made.duel, made.not_compared = _compare(store, source, made)
+            made.is_champion = force or first or (made.duel is not None and made.duel.won)
+            aliases = _aliases(store, name)
+            # Or another machine has chosen a champion meanwhile, which this one has to beat
+            settled = aliases.get(CHAMPION, "") == made.champion_before
+        if made.is_champion:
+            _give(store, made.version, CHAMPION, aliases)
+        _test(store, source, made)
+        made.version = client.get_model_version(name, version.version)
+        return made
 
 
 def undo(store: Store, name: str) -> str:
@@ -143,32 +131,28 @@ def undo(store: Store, name: str) -> str:
     The model itself stays with its run.
     """
     with alone(store, "registering"):
-        return _undo(store, name)
-
-
-def _undo(store: Store, name: str) -> str:
-    client = store.client
-    versions = client.search_model_versions(f"name = '{name}'")
-    if not versions:
-        raise NoSuchModel(f"no version of {name!r} is registered in {store.address}")
-    newest = max(versions, key=lambda v: int(v.version))
-    number = str(newest.version)
-    said = [f"{name} version {number} is no longer registered; its model stays in its run."]
-    aliases = _aliases(store, name)
-    client.delete_model_version(name, number)
-    for alias in (CHAMPION, CHALLENGER):
-        before = newest.tags.get(BEFORE + alias, _NOBODY)
-        if aliases.get(alias) != number:
-            continue
-        if before in {str(v.version) for v in versions} - {number}:
-            client.set_registered_model_alias(name, alias, before)
-            said.append(f"{alias} is version {before} again.")
-        else:
-            said.append(f"No version is {alias} now.")
-    if len(versions) == 1:
-        client.delete_registered_model(name)
-        said.append(f"It was the only one: {name} is gone.")
-    return "\n".join(said)
+        client = store.client
+        versions = client.search_model_versions(f"name = '{name}'")
+        if not versions:
+            raise NoSuchModel(f"no version of {name!r} is registered in {store.address}")
+        newest = max(versions, key=lambda v: int(v.version))
+        number = str(newest.version)
+        said = [f"{name} version {number} is no longer registered; its model stays in its run."]
+        aliases = _aliases(store, name)
+        client.delete_model_version(name, number)
+        for alias in (CHAMPION, CHALLENGER):
+            before = newest.tags.get(BEFORE + alias, _NOBODY)
+            if aliases.get(alias) != number:
+                continue
+            if before in {str(v.version) for v in versions} - {number}:
+                client.set_registered_model_alias(name, alias, before)
+                said.append(f"{alias} is version {before} again.")
+            else:
+                said.append(f"No version is {alias} now.")
+        if len(versions) == 1:
+            client.delete_registered_model(name)
+            said.append(f"It was the only one: {name} is gone.")
+        return "\n".join(said)
 
 
 class _Source:

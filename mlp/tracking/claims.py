@@ -14,15 +14,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from mlflow.entities import Run
 
 from mlp import console
 from mlp.data.cache import cache_folder
+from mlp.processes import alone as hold
 from mlp.processes import is_gone
 from mlp.tracking.store import IDENTITY, PARENT, PROCESS, Store
 
-_SAY_AFTER = 1.0  # seconds
 # A command on another machine logs the load of its machine every few seconds while it lives
 _SILENT_SECONDS = 180.0
 _SHORT_PAUSE, _LONG_PAUSE = 0.2, 3.0  # seconds between two looks at what others train
@@ -37,16 +36,8 @@ def alone(store: Store, what: str) -> Iterator[None]:
         folder = cache_folder() / "locks"
         folder.mkdir(exist_ok=True)
         path = folder / f"{hashlib.sha256(store.uri.encode()).hexdigest()[:16]}.{what}.lock"
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=_SAY_AFTER)
-    except Timeout:
-        console.out(f"another command is busy with {what}: waiting for it")
-        lock.acquire()
-    try:
+    with hold(path, f"another command is busy with {what}"):
         yield
-    finally:
-        lock.release()
 
 
 class Claims:

@@ -168,8 +168,8 @@ class Store:
         if self.uri.startswith(("http://", "https://")):
             return f"MLflow:      {self.address.rstrip('/')}/{page}"
         shown = f"{_UI}/{page}"
-        line = command_line("mlflow", "ui", "--backend-store-uri", self.address)
-        return f"MLflow:      {line}\n             {shown}"
+        typed = command_line("mlflow", "ui", "--backend-store-uri", self.address)
+        return f"MLflow:      {typed}\n             {shown}"
 
 
 def status_after(error: BaseException) -> Literal["FAILED", "KILLED"]:
