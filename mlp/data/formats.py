@@ -104,8 +104,6 @@ FORMATS = (
 )  # fmt: skip
 _NAMES = [kind.name for kind in FORMATS if kind.reader]
 READABLE = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
-# Endings of whatever is an image, read or not
-EXTENSIONS = tuple(ending for kind in FORMATS for ending in kind.endings)
 
 _STARTS = (
     (b"\xff\xd8\xff", JPEG),

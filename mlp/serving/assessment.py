@@ -150,10 +150,8 @@ def _table(made: Assessment) -> list[tuple[str, str, str]]:
 
 
 def _notes(made: Assessment) -> list[str]:
-    scores, notes = (
-        made.scores,
-        [f"Note: {one_line(said)}" for said in understood(made.evaluated.index)],
-    )
+    scores = made.scores
+    notes = [f"Note: {one_line(said)}" for said in understood(made.evaluated.index)]
     undefined = [name for name in METRICS if name not in scores]
     if undefined:
         only = ", ".join(made.evaluated.evaluation.present)

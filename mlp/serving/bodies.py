@@ -13,10 +13,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 SMALL = 2**20  # bytes of a body that large ones cannot crowd out
-_MOST_HELD = {
-    True: 16 * 2**20,
-    False: MOST_BYTES + 8 * 2**20,
-}  # bytes of all small, of all large bodies
+# Bytes of all small, of all large bodies
+_MOST_HELD = {True: 16 * 2**20, False: MOST_BYTES + 8 * 2**20}
 # A body has this long for each part of so many bytes: a phone far from its mast is quicker
 _SECONDS, _PART = 3.0, 192 * 2**10
 _BUSY = "the server is busy; try again"

@@ -50,10 +50,8 @@ class Guard:
         self._app, self._model = app, model
         cores = min(os.cpu_count() or 1, 8)
         self._bodies = Bodies()
-        self._small, self._large = (
-            _Lane(cores, _SMALL_WAITING),
-            _Lane(_LARGE_AT_ONCE, _LARGE_WAITING),
-        )
+        self._small = _Lane(cores, _SMALL_WAITING)
+        self._large = _Lane(_LARGE_AT_ONCE, _LARGE_WAITING)
         self._threads = ThreadPoolExecutor(cores + _LARGE_AT_ONCE, "answering")
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
