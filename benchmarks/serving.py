@@ -14,7 +14,6 @@ import base64
 import http.client
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -30,6 +29,7 @@ import numpy as np
 import psutil
 from tqdm import tqdm
 
+from benchmarks.parts import free_port
 from mlp.serving.packaged import load_packaged
 from mlp.tracking.store import open_store
 
@@ -37,9 +37,7 @@ from mlp.tracking.store import open_store
 @contextmanager
 def served(model: str, uri: str) -> Iterator[tuple[int, psutil.Process]]:
     """The port of a server of a model, and its process, once it answers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     # As in an activated environment: the server starts others by their names
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = [str(Path(sys.executable).with_name("mlflow")), "models", "serve", "-m", model]
