@@ -23,12 +23,12 @@ from numpy.typing import NDArray
 from scipy import stats
 from tqdm import tqdm
 
-from mlp.config import RunConfig
 from mlp.data.dataset import load, open_index, resolve
 from mlp.data.stream import Stream
+from mlp.evidence.comparison import compare, family
+from mlp.evidence.resampling import draws
 from mlp.learning.learner import Learner, resolve_device
-from mlp.study.comparison import compare, family
-from mlp.study.resampling import draws
+from mlp.settings.training import RunConfig
 
 Right = NDArray[np.float64]  # (runs, images): 1 where a run is right about an image
 Pair = Callable[[np.random.Generator, int, int], tuple[Right, Right]]

@@ -27,8 +27,8 @@ import psutil
 from PIL import Image
 from tqdm import tqdm
 
-from mlp.config import RunConfig
 from mlp.data.dataset import load, open_index, resolve
+from mlp.settings.training import RunConfig
 
 SIDE = 64
 CLASSES = 10
@@ -36,7 +36,7 @@ CLASSES = 10
 MEASURE = """
 import sys
 from benchmarks.memory import peak
-from mlp.config import RunConfig
+from mlp.settings.training import RunConfig
 from mlp.data.dataset import load, open_index, resolve
 before = peak()
 config = RunConfig(data=sys.argv[1])

@@ -22,14 +22,16 @@ import mlflow
 import psutil
 
 from benchmarks.parts import DaskWorker, Postgres, Scheduler, Server
-from mlp.config import ReportConfig, RunConfig
 from mlp.data.dataset import open_index
-from mlp.options import ExecutorConfig
-from mlp.study import execution, report
-from mlp.study.planning import plan
+from mlp.execution import executor as execution
+from mlp.report import report
+from mlp.settings.commands import ExecutorConfig
+from mlp.settings.study import ReportConfig
+from mlp.settings.training import RunConfig
+from mlp.study.plan import plan
 from mlp.study.suite import Arm, Suite
-from mlp.tracking.mlflow_tracker import MlflowTracker
-from mlp.tracking.store import open_store
+from mlp.tracking.mlflow.store import open_store
+from mlp.tracking.mlflow.tracker import MlflowTracker
 
 ARMS = 8
 # Loaded by each worker: stubs in the place of trainings
@@ -37,10 +39,10 @@ STUB = """
 import time
 import numpy as np
 from mlflow.entities import Metric
-from mlp.learning.scores import Evaluation
-from mlp.study import worker
+from mlp.metrics import Evaluation
+from mlp.execution import worker
 from mlp.tracking import results
-from mlp.tracking.interface import Outcome
+from mlp.study.tracker import Outcome
 NAMES = ["train/loss", "train/accuracy", "val/loss", "val/accuracy", "time/epoch_seconds"]
 NAMES += [f"optim/{name}" for name in "abcdefg"]
 def stub(specs, datasets, tracker, progress, *limits):

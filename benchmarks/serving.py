@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from benchmarks.parts import free_port
 from mlp.serving.packaged import load_packaged
-from mlp.tracking.store import open_store
+from mlp.tracking.mlflow.store import open_store
 
 
 @contextmanager

@@ -31,12 +31,12 @@ import torch
 from sklearn.neural_network import MLPClassifier
 
 from benchmarks.indexing import enlarged
-from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, index_of, load, resolve
 from mlp.data.stream import Batches, Stream
 from mlp.learning.layers import Dropout
 from mlp.learning.learner import Learner, resolve_device
 from mlp.learning.memory import keep_freed_memory
+from mlp.settings.training import RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 HIDDEN, EPOCHS, SEEDS = (512, 128), 30, 3
@@ -201,7 +201,7 @@ import mlflow, torch, albumentations, cv2, sklearn.metrics, torch.utils.tensorbo
 import torch._dynamo  # which torch.optim imports when the first optimizer is made
 # Both of which MLflow imports when a database is opened
 import mlflow.store.tracking.sqlalchemy_store, opentelemetry.sdk.metrics
-import scripts.ablation, mlp.study.runner, mlp.study.report, mlp.tracking.mlflow_tracker
+import scripts.ablation, mlp.study.lockstep, mlp.report.report, mlp.tracking.mlflow.tracker
 start = time.perf_counter()
 from mlp.learning.learner import Learner
 train = Learner._train

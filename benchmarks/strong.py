@@ -20,10 +20,10 @@ import pandas as pd
 from scipy import stats
 from sklearn.model_selection import train_test_split
 
-from mlp.config import ExperimentConfig
 from mlp.data.dataset import source
-from mlp.tracking.recorded import find_study, read_study
-from mlp.tracking.store import open_store
+from mlp.settings.study import ExperimentConfig
+from mlp.tracking.mlflow.recorded import find_study, read_study
+from mlp.tracking.mlflow.store import open_store
 
 
 @click.group(help=__doc__)

@@ -20,16 +20,16 @@ from statistics import median
 import click
 import mlflow
 
-from mlp.config import RunConfig
 from mlp.data.dataset import open_index
-from mlp.study.execution import run
-from mlp.study.planning import Study, plan
+from mlp.execution.executor import run
+from mlp.settings.training import RunConfig
+from mlp.study.plan import Study, plan
 from mlp.study.suites import SUITES
-from mlp.tracking.interface import Tracker
-from mlp.tracking.mlflow_run import MlflowRun
-from mlp.tracking.mlflow_tracker import MlflowTracker
-from mlp.tracking.recorder import Recorder
-from mlp.tracking.store import open_store
+from mlp.study.tracker import Tracker
+from mlp.tracking.memory import Recorder
+from mlp.tracking.mlflow.run import MlflowRun
+from mlp.tracking.mlflow.store import open_store
+from mlp.tracking.mlflow.tracker import MlflowTracker
 
 
 def seconds(study: Study, tracker: Tracker) -> float:

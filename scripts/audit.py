@@ -3,7 +3,7 @@
 import sys
 
 from mlp import console
-from mlp.options import AuditConfig
+from mlp.settings.commands import AuditConfig
 from scripts.command import command
 
 
@@ -13,11 +13,11 @@ def audit(config: AuditConfig) -> None:
 
     Nothing is changed. Exit code 0, or with --strict 3 when there is anything to report.
     """
-    from mlp.data.audit import audit
+    from mlp.data.audit.findings import audit
     from mlp.data.dataset import reread, source
-    from mlp.study import audit_page
-    from mlp.tracking.recorded import record_report
-    from mlp.tracking.store import KIND, open_store
+    from mlp.report import audit_page
+    from mlp.tracking.mlflow.recorded import record_report
+    from mlp.tracking.mlflow.store import KIND, open_store
 
     found = reread(lambda: audit(source(config.data, config.layout, config.links)))
     store = open_store(config.experiment_name)

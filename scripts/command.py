@@ -1,6 +1,6 @@
 """How the commands take their options from the settings classes and answer wrong ones.
 
-Every option, its help and its default come from `mlp.config` and `mlp.options`, where alone values
+Every option, its help and its default come from `mlp.settings`, where alone values
 are checked.
 """
 
@@ -17,10 +17,11 @@ from typing import Any
 import click
 
 from mlp import console
+from mlp.errors import MlpError, SettingsError
 from mlp.escaping import lines
 from mlp.interruption import Interrupted, interruptible
 from mlp.processes import temporary_files
-from mlp.settings import ConfigError, Settings, SettingsError, field_choices, field_text
+from mlp.settings.base import ConfigError, Settings, field_choices, field_text
 
 _FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EIO")}
 # What pydantic reads as a boolean
@@ -197,21 +198,11 @@ def _explain(error: Exception, settings: Sequence[Settings]) -> None:
     """Answer with one message what a user or the surroundings got wrong; a bug keeps its trace."""
     if isinstance(error, SettingsError):
         raise click.UsageError(str(error)) from None
-    from mlp.data.index import DataError
-    from mlp.learning.seal import TamperedModel
-    from mlp.serving.packaged import NoSuchModel
-    from mlp.study.execution import ClusterLost
-    from mlp.tracking.database import StoreUnusable
-    from mlp.tracking.patience import ServerAway
-    from mlp.tracking.recorded import NoSuchStudy
-    from mlp.tracking.surroundings import in_words
+    from mlp.tracking.mlflow.surroundings import in_words
 
-    known = (
-        DataError, NoSuchStudy, NoSuchModel, TamperedModel, StoreUnusable, ServerAway, ClusterLost,
-    )  # fmt: skip
     names = {name for group in settings for name in type(group).model_fields}
     places = [group.runs_dir for group in settings if hasattr(group, "runs_dir")]
-    text = str(error) if isinstance(error, known) else in_words(error, names, places)
+    text = str(error) if isinstance(error, MlpError) else in_words(error, names, places)
     if not text:
         raise error
     raise click.ClickException(text) from None

@@ -1,7 +1,7 @@
 """Measure a model: `python -m scripts.evaluate --model models:/photos@champion --data new`."""
 
 from mlp import console
-from mlp.options import EvaluateConfig
+from mlp.settings.commands import EvaluateConfig
 from scripts.command import command
 
 
@@ -16,9 +16,9 @@ def evaluate(config: EvaluateConfig) -> None:
     from mlp.data.dataset import reread, source
     from mlp.serving import assessment
     from mlp.serving.packaged import load_packaged
-    from mlp.tracking.opening import check_runs_dir
-    from mlp.tracking.shell import tensorboard
-    from mlp.tracking.store import KIND, open_store
+    from mlp.tracking.mlflow.opening import check_runs_dir
+    from mlp.tracking.mlflow.shell import tensorboard
+    from mlp.tracking.mlflow.store import KIND, open_store
 
     check_runs_dir(config.runs_dir)
     store = open_store(config.experiment_name)

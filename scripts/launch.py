@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from mlp import console
-from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
 from mlp.escaping import line
-from mlp.options import ExecutorConfig
+from mlp.settings.commands import ExecutorConfig
+from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
+from mlp.settings.training import RunConfig
 
 if TYPE_CHECKING:
     from mlp.study.suite import Suite
-    from mlp.tracking.store import Store
+    from mlp.tracking.mlflow.store import Store
 
 
 def launch(
@@ -31,15 +32,15 @@ def launch(
     `chosen` is a suite or the name of one; `store` is opened where it is not given.
     """
     # Here, so that --help does not wait for torch and mlflow
+    from mlp.data.audit.remarks import remarks
     from mlp.data.dataset import index_of, reread
-    from mlp.data.remarks import remarks
-    from mlp.study import report
-    from mlp.study.execution import check_scheduler, cluster, divide, run
-    from mlp.study.planning import Study, plan
+    from mlp.execution.executor import check_scheduler, cluster, divide, run
+    from mlp.report import report
+    from mlp.study.plan import Study, plan
     from mlp.study.suites import find_suite
-    from mlp.tracking.mlflow_tracker import MlflowTracker
-    from mlp.tracking.opening import open_to_record
-    from mlp.tracking.shell import tensorboard
+    from mlp.tracking.mlflow.opening import open_to_record
+    from mlp.tracking.mlflow.shell import tensorboard
+    from mlp.tracking.mlflow.tracker import MlflowTracker
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
     check_scheduler(executor)

@@ -1,6 +1,6 @@
 """Write MLproject from the commands: `python -m scripts.mlproject` after changing a setting.
 
-Names, defaults and help texts come from `mlp.config` and `mlp.options`; a test holds MLproject to
+Names, defaults and help texts come from `mlp.settings`; a test holds MLproject to
 what is made here.
 """
 
@@ -10,9 +10,10 @@ import json
 import textwrap
 from pathlib import Path
 
-from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import ExecutorConfig, RecipeChoice, SearchConfig, SuiteChoice
-from mlp.settings import Settings, field_text
+from mlp.settings.base import Settings, field_text
+from mlp.settings.commands import ExecutorConfig, RecipeChoice, SearchConfig, SuiteChoice
+from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
+from mlp.settings.training import RunConfig
 from scripts.ablation import ablation
 from scripts.audit import audit
 from scripts.command import SettingsCommand, is_positional

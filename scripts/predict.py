@@ -4,7 +4,7 @@ import sys
 
 from mlp import console
 from mlp.escaping import line
-from mlp.options import PredictConfig
+from mlp.settings.commands import PredictConfig
 from scripts.command import command
 
 
@@ -16,11 +16,11 @@ def predict(config: PredictConfig) -> None:
     """
     from pathlib import Path
 
-    from mlp.data.notes import Notes
+    from mlp.data.sources.notes import Notes
     from mlp.serving import writing
     from mlp.serving.packaged import load_packaged
     from mlp.serving.prediction import explain, find_images, predict
-    from mlp.tracking.store import open_store
+    from mlp.tracking.mlflow.store import open_store
 
     notes = Notes()
     files = find_images(config.images, notes, config.links)

@@ -1,8 +1,8 @@
 """Register a study's best model: `python -m scripts.register --study latest --name photos`."""
 
 from mlp import console
-from mlp.config import MetricConfig
-from mlp.options import RegisterConfig
+from mlp.settings.commands import RegisterConfig
+from mlp.settings.study import MetricConfig
 from scripts.command import command
 
 
@@ -14,11 +14,11 @@ def register(config: RegisterConfig, by: MetricConfig) -> None:
     challenger, and the champion when it beats the present one on images that neither of them
     trained on. The test split is read once, when all that is settled.
     """
+    from mlp.evidence.findings import weigh
     from mlp.serving import announcement, registry
     from mlp.serving.choice import choose
-    from mlp.study.evidence import weigh
-    from mlp.tracking.recorded import find_study, read_study
-    from mlp.tracking.store import KIND, open_store
+    from mlp.tracking.mlflow.recorded import find_study, read_study
+    from mlp.tracking.mlflow.store import KIND, open_store
 
     store = open_store(config.experiment_name)
     if config.undo and config.name:

@@ -3,8 +3,8 @@
 import click
 
 from mlp import console
-from mlp.config import ReportConfig
-from mlp.options import ReportChoice
+from mlp.settings.commands import ReportChoice
+from mlp.settings.study import ReportConfig
 from scripts.command import command
 
 
@@ -15,11 +15,12 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     Nothing is trained. The report becomes the description and the artifacts of the study's run, in
     the place of the one that was there. A comparison becomes a run of its own.
     """
-    from mlp.study import between, report, summary
-    from mlp.study.wording import Wording
-    from mlp.tracking.pages import run_page
-    from mlp.tracking.recorded import find_study, read_study, record_report
-    from mlp.tracking.store import open_store
+    from mlp.report import report, summary
+    from mlp.report import two_studies as between
+    from mlp.report.wording import Wording
+    from mlp.tracking.mlflow.pages import run_page
+    from mlp.tracking.mlflow.recorded import find_study, read_study, record_report
+    from mlp.tracking.mlflow.store import open_store
 
     store = open_store(choice.experiment_name)
     study = find_study(store, choice.study)

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from mlp import console
-from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
 from mlp.escaping import line
-from mlp.options import ExecutorConfig, RecipeChoice, SearchConfig
+from mlp.settings.commands import ExecutorConfig, RecipeChoice, SearchConfig
+from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
+from mlp.settings.training import RunConfig
 from scripts.command import command
 from scripts.launch import launch
 
@@ -32,24 +33,24 @@ def search(
     other seeds and folds, as a study from which `register` can take its model; the executor is its.
     """
     if config.list:
-        from mlp.study.space import listing
+        from mlp.search.space import listing
 
         console.out(listing())
         return
+    from mlp.data.audit.remarks import remarks
     from mlp.data.dataset import index_of, load, reread, resolve
     from mlp.data.index import Index
-    from mlp.data.remarks import remarks
+    from mlp.errors import SettingsError
+    from mlp.execution.executor import check_scheduler
     from mlp.learning.learner import resolve_device
-    from mlp.settings import SettingsError
-    from mlp.study import search_page
-    from mlp.study.execution import check_scheduler
-    from mlp.study.recipes import begin_with
-    from mlp.study.search import Search, arm_of, no_score, run_search, top
-    from mlp.study.space import find_space
+    from mlp.report import search_page
+    from mlp.search.space import find_space
+    from mlp.search.trials import Search, arm_of, no_score, run_search, top
+    from mlp.settings.recipes import begin_with
     from mlp.study.suite import Arm, Suite
-    from mlp.tracking.mlflow_tracker import MlflowTracker
-    from mlp.tracking.opening import open_to_record
-    from mlp.tracking.recorded import record_report
+    from mlp.tracking.mlflow.opening import open_to_record
+    from mlp.tracking.mlflow.recorded import record_report
+    from mlp.tracking.mlflow.tracker import MlflowTracker
 
     if base.fold != "none":
         raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")

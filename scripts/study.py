@@ -1,9 +1,10 @@
 """Run any suite: `python -m scripts.study --suite activation --data FOLDER`."""
 
 from mlp import console
-from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import ExecutorConfig, RecipeChoice, SuiteChoice
-from mlp.study.recipes import begin_with
+from mlp.settings.commands import ExecutorConfig, RecipeChoice, SuiteChoice
+from mlp.settings.recipes import begin_with
+from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
+from mlp.settings.training import RunConfig
 from scripts.command import command
 from scripts.launch import launch
 

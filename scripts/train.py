@@ -1,8 +1,9 @@
 """Train one network: `python -m scripts.train --data FOLDER --dropout 0.5`."""
 
-from mlp.config import ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import ExecutorConfig, RecipeChoice
-from mlp.study.recipes import begin_with
+from mlp.settings.commands import ExecutorConfig, RecipeChoice
+from mlp.settings.recipes import begin_with
+from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
+from mlp.settings.training import RunConfig
 from scripts.command import command
 from scripts.launch import launch
 

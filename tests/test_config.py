@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mlp.config import MAX_SEED, RunConfig, StudyConfig, TrackingConfig
-from mlp.settings import ConfigError, SettingsError, field_choices
+from mlp.errors import SettingsError
+from mlp.settings.base import ConfigError, field_choices
+from mlp.settings.study import StudyConfig, TrackingConfig
+from mlp.settings.training import MAX_SEED, RunConfig
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from mlp.escaping import (
     masked,
     without_login,
 )
-from mlp.study.page import render
+from mlp.report.page import render
 from tests.test_layout import MODULES, module_name
 
 QUICK = settings(database=None, deadline=None)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from mlp.data.index import DataError
+from mlp.errors import DataError
 from mlp.processes import remove_left, temporary_prefix
 
 _UNFINISHED = ".writing-"  # how the names of files begin that are being written

@@ -14,21 +14,22 @@ import pandas as pd
 import psutil
 from numpy.typing import NDArray
 
-from mlp.config import RunConfig
-from mlp.data.depth import UNKNOWN
-from mlp.data.digits import digits
 from mlp.data.familiarity import Familiarity, fit_familiarity
-from mlp.data.folder import folder
-from mlp.data.index import DataError, Index, check
-from mlp.data.layout import Kind
+from mlp.data.images.depth import UNKNOWN
+from mlp.data.index import Index, check
 from mlp.data.leaks import OnLeak, settle_leaks
-from mlp.data.manifest import manifest
-from mlp.data.medmnist import PREFIX, medmnist
 from mlp.data.normalization import Normalization, channel_statistics
 from mlp.data.pixels import Changed, load_pixels, room
+from mlp.data.sources.digits import digits
+from mlp.data.sources.folder import folder
+from mlp.data.sources.layout import Kind
+from mlp.data.sources.manifest import manifest
+from mlp.data.sources.medmnist import PREFIX, medmnist
+from mlp.data.sources.walk import Links
 from mlp.data.split import Split, split, thin
 from mlp.data.split_file import apply_split
-from mlp.data.walk import Links
+from mlp.errors import DataError
+from mlp.settings.training import RunConfig
 
 # torchvision's ImageNet statistics, RGB in 0..1; gray takes their averages
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)

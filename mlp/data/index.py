@@ -9,8 +9,9 @@ from functools import cached_property
 
 import pandas as pd
 
-from mlp.data.depth import UNKNOWN
+from mlp.data.images.depth import UNKNOWN
 from mlp.data.labels import likeness
+from mlp.errors import DataError
 
 SPLITS = ("train", "val", "test")
 
@@ -26,10 +27,6 @@ COLUMNS = ("path", "class", "split", "sha256", "width", "height", "gray", "depth
 # How the reasons begin of images that are sound, and were left out on purpose
 COPY, NOT_IN_SPLIT = "a copy of ", "not named by "
 _SHOWN = 10
-
-
-class DataError(ValueError):
-    """Something about the data that only its owner can put right."""
 
 
 @dataclass(frozen=True)

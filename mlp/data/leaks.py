@@ -6,7 +6,8 @@ from typing import Literal
 
 import pandas as pd
 
-from mlp.data.index import COPY, DataError, Index, refuse
+from mlp.data.index import COPY, Index, refuse
+from mlp.errors import DataError
 
 OnLeak = Literal["warn", "drop", "error"]
 # An image that validates may not have trained, one that tests may have done neither

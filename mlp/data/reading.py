@@ -24,8 +24,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from mlp.data.cache import cache_folder, replacing
-from mlp.data.formats import by_name
-from mlp.data.image import (
+from mlp.data.images.decoding import (
     DECODER_VERSION,
     NOT_AN_IMAGE,
     Header,
@@ -34,7 +33,9 @@ from mlp.data.image import (
     read_header,
     significant_bits,
 )
-from mlp.data.index import COLUMNS, DataError
+from mlp.data.images.formats import by_name
+from mlp.data.index import COLUMNS
+from mlp.errors import DataError
 
 # Far above any camera's file, and small enough to hold one for each core
 MAX_BYTES = 256 * 2**20

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from mlp import seeds
-from mlp.data.index import DataError, Index
+from mlp.data.index import Index
+from mlp.errors import DataError
 
 
 @dataclass(frozen=True)

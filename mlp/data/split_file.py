@@ -12,10 +12,11 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
-from mlp.data.index import NOT_IN_SPLIT, SPLITS, DataError, Index
+from mlp.data.index import NOT_IN_SPLIT, SPLITS, Index
 from mlp.data.labels import label
-from mlp.data.layout import split_named
+from mlp.data.sources.layout import split_named
 from mlp.data.split import Split
+from mlp.errors import DataError
 from mlp.escaping import csv_text, from_cell
 
 COLUMNS = ("path", "class", "split", "sha256")

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from mlp import seeds
-from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
-from mlp.data.index import DataError
 from mlp.data.normalization import EVALUATION_BATCH, Normalization, Pixels, normalize
+from mlp.errors import DataError
+from mlp.settings.training import RunConfig
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 

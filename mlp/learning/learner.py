@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mlp import seeds
-from mlp.config import RunConfig
+from mlp.errors import SettingsError
 from mlp.learning.gradient_noise import NOISE_BATCHES, gradient_noise
 from mlp.learning.initialization import initialize
 from mlp.learning.mixing import correct_answers, cross_entropy, mix
 from mlp.learning.network import CNN, MLP, Committee, Mixer, Network
 from mlp.learning.optimization import optimizer, schedule
 from mlp.learning.propagation import propagation
-from mlp.learning.scores import epoch_scores
-from mlp.settings import SettingsError
+from mlp.metrics import epoch_scores
+from mlp.settings.training import RunConfig
 
 # The gradient norm of an epoch is the mean over this many evenly spaced steps: a norm reads every
 # gradient once more, which at each step would cost a tenth of it.

@@ -10,9 +10,9 @@ from pathlib import Path
 import psutil
 import torch
 
-from mlp.config import RunConfig
 from mlp.learning.learner import memory_bytes
-from mlp.settings import field_text
+from mlp.settings.base import field_text
+from mlp.settings.training import RunConfig
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # <malloc.h> of glibc
 _MOST = 2**31 - 1

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
-from mlp.config import RunConfig
+from mlp.settings.training import RunConfig
 
 
 def optimizer(config: RunConfig, network: nn.Module) -> torch.optim.Optimizer:

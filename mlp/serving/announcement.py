@@ -10,15 +10,15 @@ import numpy as np
 from mlflow.entities import Metric
 
 from mlp.escaping import line, markdown
+from mlp.metrics import METRICS
+from mlp.report.wording import Wording
 from mlp.serving.duel import Duel, interval
 from mlp.serving.packaged import CHAMPION
 from mlp.serving.registry import CHALLENGER, Registration
-from mlp.study.resampling import METRICS
-from mlp.study.wording import Wording
 from mlp.tracking import results
-from mlp.tracking.pages import run_page
-from mlp.tracking.recorded import record_report
-from mlp.tracking.store import Store
+from mlp.tracking.mlflow.pages import run_page
+from mlp.tracking.mlflow.recorded import record_report
+from mlp.tracking.mlflow.store import Store
 
 
 def description(made: Registration) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from mlp.learning.ensemble import Answer
+from mlp.model.ensemble import Answer
 
 
 def table(answers: Sequence[Answer], classes: Sequence[str], top: int) -> pd.DataFrame:

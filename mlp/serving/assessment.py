@@ -9,23 +9,23 @@ from pathlib import Path
 
 from mlflow.entities import Metric
 
-from mlp.data.index import DataError, Index
-from mlp.data.remarks import understood
+from mlp.data.audit.remarks import understood
+from mlp.data.index import Index
+from mlp.errors import DataError
 from mlp.escaping import folder_name
 from mlp.escaping import line as one_line
 from mlp.escaping import markdown as _escape
-from mlp.learning.scores import classification_report, final_scores
+from mlp.metrics import METRICS, classification_report, final_scores
+from mlp.report.summary import columns
+from mlp.report.wording import Wording
 from mlp.serving.duel import interval
 from mlp.serving.evaluation import Evaluated, evaluate
 from mlp.serving.packaged import Packaged
 from mlp.serving.registry import RUNS, trained_on
-from mlp.study.resampling import METRICS
-from mlp.study.summary import columns
-from mlp.study.wording import Wording
 from mlp.tracking import results
-from mlp.tracking.recorded import record_report
-from mlp.tracking.store import Store
-from mlp.tracking.tensorboard import Events
+from mlp.tracking.mlflow.recorded import record_report
+from mlp.tracking.mlflow.store import Store
+from mlp.tracking.tensorboard.writer import Events
 
 ALL = "all"
 _HEADINGS = ("score", "value", "95% interval")

@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
-from mlp.learning.scores import Evaluation
-from mlp.study.evidence import ArmEvidence, Evidence
-from mlp.study.resampling import METRICS
-from mlp.tracking.recorded import NoSuchStudy, RecordedRun
+from mlp.errors import NoSuchStudy
+from mlp.evidence.findings import ArmEvidence, Evidence
+from mlp.metrics import METRICS, Evaluation
+from mlp.study.record import RecordedRun
 
 Pick = Literal["median", "ensemble"]
 

@@ -9,8 +9,9 @@ import mlflow.pyfunc
 import pandas as pd
 from mlflow.exceptions import MlflowException
 
-from mlp.learning.ensemble import Answer, Ensemble
-from mlp.learning.seal import TamperedModel, check_seal
+from mlp.errors import TamperedModel
+from mlp.model.ensemble import Answer, Ensemble
+from mlp.model.seal import check_seal
 from mlp.serving.answers import table
 from mlp.serving.request import Question, Refused, question
 
@@ -18,7 +19,7 @@ _AT_ONCE = 32  # images of which the pixels are held in memory
 
 
 class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
-    """Takes a string column `image` of base64-encoded files, of the formats in `mlp.data.formats`.
+    """Takes a string column `image` of base64-encoded files, of the formats of `mlp.data.images`.
 
     Gives, row by row: `label` and `probability` of the most probable class, `top_labels` and
     `top_probabilities` (as many as the parameter `top_k`), the `probabilities` of all classes in

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mlp.learning.scores import Evaluation
-from mlp.study.comparison import LEVEL
-from mlp.study.resampling import METRICS, draws
+from mlp.evidence.comparison import LEVEL
+from mlp.evidence.resampling import draws
+from mlp.metrics import METRICS, Evaluation
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from mlflow.models import set_model
 
-from mlp.learning.seal import DESCRIPTION, check_seal
+from mlp.model.seal import DESCRIPTION, check_seal
 
 folder = Path(__file__).parent
 if (folder / DESCRIPTION).exists():  # not while it is being packaged

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mlp.data.index import DataError, Index
+from mlp.data.index import Index
 from mlp.data.normalization import EVALUATION_BATCH
 from mlp.data.pixels import load_pixels
-from mlp.learning.ensemble import Ensemble
-from mlp.learning.scores import Evaluation
+from mlp.errors import DataError
+from mlp.metrics import Evaluation
+from mlp.model.ensemble import Ensemble
 
 
 @dataclass(frozen=True)

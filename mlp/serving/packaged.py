@@ -18,17 +18,14 @@ from mlflow.models import Model
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
-from mlp.learning.ensemble import Ensemble
-from mlp.learning.seal import TamperedModel, check_seal, is_sealed
-from mlp.tracking.packaging import ARTIFACT, SEALED_AS
-from mlp.tracking.store import Store
+from mlp.errors import NoSuchModel, TamperedModel
+from mlp.model.ensemble import Ensemble
+from mlp.model.seal import check_seal, is_sealed
+from mlp.tracking.mlflow.packaging import ARTIFACT, SEALED_AS
+from mlp.tracking.mlflow.store import Store
 
 CHAMPION = "champion"
 _FORMS = "models:/NAME@champion, models:/NAME/VERSION or models:/m-ID"
-
-
-class NoSuchModel(ValueError):
-    """There is no such model, or it is not one of this project's, in words for a person."""
 
 
 @dataclass(frozen=True)

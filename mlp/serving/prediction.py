@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mlp.data.formats import READABLE, by_content, by_name
-from mlp.data.image import UnreadableImage, quiet_decoder
-from mlp.data.index import DataError
-from mlp.data.notes import Notes
+from mlp.data.images.decoding import UnreadableImage, quiet_decoder
+from mlp.data.images.formats import READABLE, by_content, by_name
 from mlp.data.reading import read_whole, said_of
-from mlp.data.walk import Links, Walk
-from mlp.learning.ensemble import Answer, Decoded, Ensemble
-from mlp.learning.explanation import contributions
+from mlp.data.sources.notes import Notes
+from mlp.data.sources.walk import Links, Walk
+from mlp.errors import DataError
+from mlp.model.ensemble import Answer, Decoded, Ensemble
+from mlp.model.explanation import contributions
 from mlp.tracking import pictures
 
 _AT_ONCE = 256  # images that are held in memory

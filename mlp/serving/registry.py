@@ -19,21 +19,20 @@ from mlflow.entities import Metric
 from mlflow.entities.model_registry import ModelVersion
 
 from mlp.data.dataset import index_of, load, reread
-from mlp.data.index import DataError, Index
+from mlp.data.index import Index
+from mlp.errors import DataError, NoSuchModel, SettingsError, TamperedModel
 from mlp.escaping import line
-from mlp.learning.ensemble import Ensemble
-from mlp.learning.scores import Evaluation, final_scores
-from mlp.learning.seal import TamperedModel
+from mlp.metrics import Evaluation, final_scores, require
+from mlp.model.ensemble import Ensemble
 from mlp.serving.choice import Choice
 from mlp.serving.duel import Duel, fight
 from mlp.serving.evaluation import Evaluated, evaluate
-from mlp.serving.packaged import CHAMPION, NoSuchModel, Packaged, load_packaged
-from mlp.settings import SettingsError
-from mlp.study.resampling import require
-from mlp.tracking.claims import alone
-from mlp.tracking.packaging import SEALED_AS, Packager, model_files
-from mlp.tracking.recorded import RecordedStudy, read_split
-from mlp.tracking.store import Store
+from mlp.serving.packaged import CHAMPION, Packaged, load_packaged
+from mlp.study.record import RecordedStudy
+from mlp.tracking.mlflow.claims import alone
+from mlp.tracking.mlflow.packaging import SEALED_AS, Packager, model_files
+from mlp.tracking.mlflow.recorded import read_split
+from mlp.tracking.mlflow.store import Store
 
 CHALLENGER = "challenger"
 # Tags of a version: which networks it is made of, from which runs, and who had an alias before it

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pandas as pd
 
-from mlp.data.image import UnreadableImage, drafted, read_header
+from mlp.data.images.decoding import UnreadableImage, drafted, read_header
 
 JSON, CSV = "application/json", "text/csv"
 # Reading takes some six times of it in memory, where a letter beyond Unicode's first 65,536 is

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mlp.escaping import csv_text
-from mlp.learning.ensemble import Answer
+from mlp.model.ensemble import Answer
+from mlp.report.summary import columns
 from mlp.serving.answers import table
-from mlp.study.summary import columns
 
 
 def write(

@@ -9,23 +9,24 @@ from pathlib import Path
 
 import torch
 
-from mlp.config import RunConfig
 from mlp.escaping import folder_name
+from mlp.settings.training import RunConfig
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 # What a run's numbers and records come from. The rest of mlp/study plans studies and reads what
 # was recorded: a better sentence in a report is no reason to train again.
 _SOURCES = (
-    "settings.py",
-    "source.py",
-    "config.py",
+    "settings",
     "seeds.py",
+    "metrics.py",
     "data",
     "learning",
+    "model",
     "tracking",
     "serving",
-    "study/planning.py",
-    "study/runner.py",
+    "study/plan.py",
+    "study/tracker.py",
+    "study/lockstep.py",
 )
 
 

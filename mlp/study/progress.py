@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from mlp import console
 from mlp.learning.learner import EpochRecord
-from mlp.tracking.interface import Outcome, RunSpec
+from mlp.study.tracker import Outcome, RunSpec
 
 
 class RunProgress(Protocol):

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlp.config import STUDY_WIDE, RunConfig
-from mlp.settings import ConfigError, SettingsError
+from mlp.errors import SettingsError
+from mlp.settings.base import ConfigError
+from mlp.settings.training import STUDY_WIDE, RunConfig
 
 
 @dataclass(frozen=True)

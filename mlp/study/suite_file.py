@@ -11,11 +11,12 @@ from typing import Any
 
 import yaml
 
-from mlp.config import RunConfig
+from mlp.errors import SettingsError
 from mlp.escaping import brief
-from mlp.settings import SettingsError, field_text
-from mlp.study.recipes import find_recipe
-from mlp.study.settings_file import SettingsFile
+from mlp.settings.base import field_text
+from mlp.settings.recipes import find_recipe
+from mlp.settings.training import RunConfig
+from mlp.settings.yaml_file import SettingsFile
 from mlp.study.suite import Arm, Suite
 
 _KEYS = ("question", "recipe", "base", "arms", "factors")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mlp.study.settings_file import own_file
+from mlp.settings.yaml_file import own_file
 from mlp.study.suite import Arm, Suite
 from mlp.study.suite_file import read_suite
 
 TRAINING = Suite("training", "How good is it?", (Arm("model", {}, "the configuration as given"),))
 SUITES = {
-    path.stem: read_suite(path) for path in sorted(Path(__file__).with_name("builtin").iterdir())
+    path.stem: read_suite(path) for path in sorted(Path(__file__).with_name("suites").iterdir())
 }
 
 

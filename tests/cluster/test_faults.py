@@ -18,7 +18,8 @@ pytestmark = pytest.mark.slow
 # Loaded by a worker: one seed kills the process that trains it
 POISON = """
 import os, signal
-from mlp.study import runner, worker
+from mlp.study import lockstep as runner
+from mlp.execution import worker
 def poisoned(specs, *rest):
     if specs[0].config.seed == 2:
         os.kill(os.getpid(), signal.SIGKILL)

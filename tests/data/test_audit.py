@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlp.data.audit import KINDS, Audit, audit
+from mlp.data.audit.findings import KINDS, Audit, audit
 from mlp.data.dataset import source
-from mlp.study import audit_page
+from mlp.report import audit_page
 from tests.conftest import write_image
 from tests.data.test_likeness import picture
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlp.config import RunConfig
+from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import load, open_index, resolve
-from mlp.data.image import decode
-from mlp.data.index import DataError
-from mlp.data.remarks import remarks
+from mlp.data.images.decoding import decode
+from mlp.errors import DataError
+from mlp.settings.training import RunConfig
 
 
 def put(path: Path, level: int, width: int = 6, height: int = 6, mode: str = "RGB") -> None:

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mlp.config import RunConfig
+from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import load, open_index, resolve
-from mlp.data.depth import UNKNOWN
-from mlp.data.image import UnreadableImage, decode, read_header, significant_bits
-from mlp.data.remarks import remarks
+from mlp.data.images.decoding import UnreadableImage, decode, read_header, significant_bits
+from mlp.data.images.depth import UNKNOWN
+from mlp.settings.training import RunConfig
 
 Values = NDArray[np.int64]
 FULL = 65535

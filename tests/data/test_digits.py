@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from sklearn.datasets import load_digits
 
-from mlp.data.digits import digits
-from mlp.data.image import decode
+from mlp.data.images.decoding import decode
 from mlp.data.index import check
+from mlp.data.sources.digits import digits
 
 
 def test_digits_are_those_of_scikit_learn() -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, index_of, load, resolve
 from mlp.data.familiarity import FALSE_ALARMS, Familiarity, fit_familiarity
+from mlp.settings.training import RunConfig
 from tests.conftest import CLASSES, colored_image
 
 

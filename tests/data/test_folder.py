@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlp.data.folder import folder
-from mlp.data.index import COLUMNS, DataError, check
+from mlp.data.index import COLUMNS, check
+from mlp.data.sources.folder import folder
+from mlp.errors import DataError
 
 
 def put(path: Path, level: int = 0, kind: str = "PNG", side: int = 4) -> None:

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlp.config import RunConfig
+from mlp.data.audit.remarks import remarks, understood
 from mlp.data.dataset import open_index
-from mlp.data.folder import folder
-from mlp.data.index import DataError, check
-from mlp.data.layout import Kind, split_in
-from mlp.data.remarks import remarks, understood
+from mlp.data.index import check
+from mlp.data.sources.folder import folder
+from mlp.data.sources.layout import Kind, split_in
+from mlp.errors import DataError
+from mlp.settings.training import RunConfig
 from tests.data.test_folder import put_many
 
 

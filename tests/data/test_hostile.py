@@ -16,12 +16,13 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from mlp.config import RunConfig
 from mlp.data import reading
+from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import load, open_index, resolve
-from mlp.data.image import UnreadableImage, decode, read_header
-from mlp.data.index import DataError, Index
-from mlp.data.remarks import remarks
+from mlp.data.images.decoding import UnreadableImage, decode, read_header
+from mlp.data.index import Index
+from mlp.errors import DataError
+from mlp.settings.training import RunConfig
 from tests.conftest import colored_image, write_image
 
 ROOT = Path(__file__).parents[2]
@@ -250,9 +251,9 @@ def test_a_file_that_changes_after_it_was_indexed_is_not_trained_on(
 FULL = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from mlp.config import RunConfig
+from mlp.settings.training import RunConfig
 from mlp.data.dataset import load, open_index, resolve
-from mlp.data.index import DataError
+from mlp.errors import DataError
 index = open_index(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 try:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlp.config import RunConfig
+from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import load, open_index, resolve
-from mlp.data.index import DataError
 from mlp.data.leaks import find_leaks
-from mlp.data.remarks import remarks
+from mlp.errors import DataError
+from mlp.settings.training import RunConfig
 
 SKIN = Path(__file__).parents[3] / "shared" / "data" / "skin-smol"
 needs_skin = pytest.mark.skipif(not SKIN.is_dir(), reason="the exercise's pictures are not here")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance
 
+from mlp.data.audit.likeness import LEAST_AGREEMENT, SIDE, _candidates, _hashes, alike
 from mlp.data.dataset import source
-from mlp.data.image import decode
-from mlp.data.likeness import LEAST_AGREEMENT, SIDE, _candidates, _hashes, alike
+from mlp.data.images.decoding import decode
 from mlp.data.pixels import load_pixels
 
 SKIN = Path(__file__).parents[3] / "shared" / "data" / "skin-smol"
@@ -96,7 +96,7 @@ def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     images = np.stack([saved(picture(seed % 9), quality=60 + seed) for seed in range(18)])
     whole = alike(images)
     assert [pair[:2] for pair in whole] == [(k, k + 9) for k in range(9)]
-    monkeypatch.setattr("mlp.data.likeness._BLOCK", 4)
+    monkeypatch.setattr("mlp.data.audit.likeness._BLOCK", 4)
     assert alike(images) == whole
 
 

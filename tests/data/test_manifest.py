@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from mlp.data.dataset import open_index
-from mlp.data.index import DataError
 from mlp.data.split import is_drawn
+from mlp.errors import DataError
 
 
 def write(folder: Path, text: str, encoding: str = "utf-8") -> str:

@@ -11,9 +11,9 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from mlp.config import RunConfig
 from mlp.data.dataset import load, open_index, resolve
-from mlp.data.index import DataError
+from mlp.errors import DataError
+from mlp.settings.training import RunConfig
 
 COUNTS = {"train": 12, "val": 6, "test": 4}
 
@@ -116,7 +116,7 @@ def test_nothing_is_allocated_on_the_word_of_a_header(
         open_index(str(file))
     claiming(file, (4, 1024, 1024), 4 * 2**20)  # four kilobytes on the disk
     monkeypatch.setattr(
-        "mlp.data.medmnist.psutil.virtual_memory", lambda: SimpleNamespace(available=2**22)
+        "mlp.data.sources.medmnist.psutil.virtual_memory", lambda: SimpleNamespace(available=2**22)
     )
     with pytest.raises(DataError, match=r"take 0\.0 GiB, more than half of the 0\.0 GiB"):
         open_index(str(file))

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp.data.image import decode
-from mlp.data.index import COLUMNS, DataError, Index, check
+from mlp.data.images.decoding import decode
+from mlp.data.index import COLUMNS, Index, check
 from mlp.data.pixels import load_pixels
+from mlp.errors import DataError
 
 
 def make_index(files: dict[str, bytes], read: Callable[[str], bytes] | None = None) -> Index:
@@ -324,7 +325,7 @@ def test_two_processes_make_one_file(files: dict[str, bytes], cache: Path, tmp_p
     program = f"""
 import hashlib, time
 from mlp.data import pixels
-from mlp.data.folder import folder
+from mlp.data.sources.folder import folder
 decode = pixels.decode
 def slow(*arguments):
     time.sleep(0.1)

@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 
-from mlp.config import RunConfig
 from mlp.data import reading
 from mlp.data.dataset import load, open_index, reread, resolve
-from mlp.data.folder import folder
-from mlp.data.image import decode
+from mlp.data.images.decoding import decode
 from mlp.data.pixels import Changed
+from mlp.data.sources.folder import folder
+from mlp.settings.training import RunConfig
 
 LONG_AGO = (1577836800, 1577836800)
 

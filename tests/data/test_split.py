@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp.data.index import COLUMNS, DataError, Index, refuse
+from mlp.data.index import COLUMNS, Index, refuse
 from mlp.data.split import is_drawn, split, thin
+from mlp.errors import DataError
 
 
 def make_index(*images: tuple[str, str, str]) -> Index:

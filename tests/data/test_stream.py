@@ -9,11 +9,11 @@ import pytest
 import torch
 from scipy import stats
 
-from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
-from mlp.data.index import DataError
 from mlp.data.split import Split
 from mlp.data.stream import Batches, Stream
+from mlp.errors import DataError
+from mlp.settings.training import RunConfig
 
 ALL = {
     "hflip": 0.5,

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from mlp.config import RunConfig
 from mlp.data.dataset import load, open_index, resolve
-from mlp.data.image import decode
+from mlp.data.images.decoding import decode
 from mlp.data.normalization import Normalization
 from mlp.data.stream import Stream
-from mlp.learning.checkpoint import Checkpoint
 from mlp.learning.learner import Learner
-from mlp.learning.scores import probabilities
+from mlp.metrics import probabilities
+from mlp.model.checkpoint import Checkpoint
+from mlp.settings.training import RunConfig
 from tests.conftest import CLASSES, colored_image, write_image
 
 

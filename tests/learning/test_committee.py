@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from mlp.config import RunConfig
 from mlp.data.normalization import Normalization
-from mlp.learning.checkpoint import Checkpoint
 from mlp.learning.initialization import initialize
 from mlp.learning.learner import Learner, build_network
 from mlp.learning.network import Committee
+from mlp.model.checkpoint import Checkpoint
+from mlp.settings.training import RunConfig
 
 
 class Once:

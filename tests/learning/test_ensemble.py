@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from mlp.data.familiarity import fit_familiarity
-from mlp.data.image import decode
+from mlp.data.images.decoding import decode
 from mlp.data.normalization import Normalization
-from mlp.learning.checkpoint import Checkpoint
-from mlp.learning.ensemble import Ensemble
 from mlp.learning.initialization import initialize
 from mlp.learning.network import MLP
+from mlp.model.checkpoint import Checkpoint
+from mlp.model.ensemble import Ensemble
 from tests.conftest import CLASSES, colored_image
 
 SIDE = 8
@@ -51,7 +51,7 @@ def test_more_images_than_go_through_at_once_are_answered_alike(
     ensemble: Ensemble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = ensemble.probabilities(PIXELS)
-    monkeypatch.setattr("mlp.learning.checkpoint.EVALUATION_BATCH", 7)
+    monkeypatch.setattr("mlp.model.checkpoint.EVALUATION_BATCH", 7)
     np.testing.assert_allclose(ensemble.probabilities(PIXELS), whole, rtol=1e-5)
 
 

@@ -10,11 +10,11 @@ import torch
 
 from mlp.data.familiarity import fit_familiarity
 from mlp.data.normalization import Normalization
-from mlp.learning.checkpoint import Checkpoint
-from mlp.learning.ensemble import Ensemble
-from mlp.learning.explanation import contributions, first_layer
 from mlp.learning.initialization import initialize
 from mlp.learning.network import MLP
+from mlp.model.checkpoint import Checkpoint
+from mlp.model.ensemble import Ensemble
+from mlp.model.explanation import contributions, first_layer
 from tests.conftest import CLASSES, colored_image
 
 SIDE = 6
@@ -73,7 +73,7 @@ def test_another_class_has_other_contributions_and_all_classes_cancel_out() -> N
 def test_many_images_are_explained_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     model, labels = ensemble(member(0)), np.arange(9) % 3
     together = contributions(model, PIXELS, labels)
-    monkeypatch.setattr("mlp.learning.explanation._AT_ONCE", 1)
+    monkeypatch.setattr("mlp.model.explanation._AT_ONCE", 1)
     alone = [contributions(model, PIXELS[k : k + 1], labels[k : k + 1])[0] for k in range(9)]
     np.testing.assert_allclose(together, alone, atol=1e-6)
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from mlp.config import RunConfig
 from mlp.learning.initialization import INITIALIZATIONS, initialize
 from mlp.learning.learner import Learner
 from mlp.learning.network import MLP
-from mlp.settings import field_choices
+from mlp.settings.base import field_choices
+from mlp.settings.training import RunConfig
 
 
 def initialized(name: str, *widths: int, seed: int = 0) -> list[nn.Linear]:

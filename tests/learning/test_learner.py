@@ -14,13 +14,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from mlp import seeds
-from mlp.config import RunConfig
 from mlp.data.dataset import load, open_index, resolve
 from mlp.data.stream import Stream
+from mlp.errors import SettingsError
 from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss, memory_bytes, resolve_device
 from mlp.learning.mixing import mix
-from mlp.learning.scores import epoch_scores
-from mlp.settings import SettingsError, field_choices
+from mlp.metrics import epoch_scores
+from mlp.settings.base import field_choices
+from mlp.settings.training import RunConfig
 
 SHAPE, CLASSES = (1, 4, 4), 3
 

@@ -8,11 +8,11 @@ import torch
 from scipy.special import erf
 from torch.nn import functional as F
 
-from mlp.config import RunConfig
 from mlp.learning.initialization import initialize
 from mlp.learning.layers import Patches
 from mlp.learning.learner import build_network
 from mlp.learning.network import Mixer
+from mlp.settings.training import RunConfig
 
 
 def generator(seed: int) -> torch.Generator:

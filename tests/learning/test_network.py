@@ -13,11 +13,11 @@ from scipy.stats import norm
 from torch import nn
 from torch.nn import functional as F
 
-from mlp.config import RunConfig
 from mlp.learning.initialization import INITIALIZATIONS, initialize
 from mlp.learning.layers import ACTIVATIONS, Dropout, Linear
 from mlp.learning.network import CNN, MLP
-from mlp.settings import field_choices
+from mlp.settings.base import field_choices
+from mlp.settings.training import RunConfig
 
 
 def kinds(network: MLP) -> list[str]:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from mlp.config import RunConfig
 from mlp.learning.initialization import initialize
 from mlp.learning.network import MLP
 from mlp.learning.propagation import propagation
-from mlp.settings import field_choices
+from mlp.settings.base import field_choices
+from mlp.settings.training import RunConfig
 
 
 def network(init: str, hidden: tuple[int, ...] = (400, 300), **options: object) -> MLP:

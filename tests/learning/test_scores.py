@@ -8,7 +8,7 @@ import torch
 from sklearn import metrics
 from torch.nn import functional as F
 
-from mlp.learning.scores import (
+from mlp.metrics import (
     Evaluation,
     calibration_error,
     classification_report,

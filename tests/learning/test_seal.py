@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mlp.learning.seal import BLANK, SEAL, TamperedModel, check_seal, is_sealed, seal
+from mlp.errors import TamperedModel
+from mlp.model.seal import BLANK, SEAL, check_seal, is_sealed, seal
 
 FILES = (
     "MLmodel",

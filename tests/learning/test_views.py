@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from mlp.config import RunConfig
 from mlp.data.normalization import Normalization
-from mlp.learning.checkpoint import Checkpoint
-from mlp.learning.ensemble import Ensemble
-from mlp.learning.explanation import contributions
 from mlp.learning.initialization import initialize
 from mlp.learning.learner import Learner, build_network
 from mlp.learning.network import Network
 from mlp.learning.views import VIEWS
-from mlp.settings import field_choices
+from mlp.model.checkpoint import Checkpoint
+from mlp.model.ensemble import Ensemble
+from mlp.model.explanation import contributions
+from mlp.settings.base import field_choices
+from mlp.settings.training import RunConfig
 
 
 def network(**changes: object) -> Network:

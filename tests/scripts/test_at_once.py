@@ -15,7 +15,7 @@ import psutil
 import pytest
 from mlflow.entities import Run
 
-from mlp.tracking.store import open_store
+from mlp.tracking.mlflow.store import open_store
 from tests.scripts.processes import runs, start_command
 
 pytestmark = [

@@ -16,8 +16,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from pydantic import Field
 
-from mlp.config import MetricConfig, ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import (
+from mlp.settings.base import Settings
+from mlp.settings.commands import (
     AuditConfig,
     EvaluateConfig,
     PredictConfig,
@@ -25,9 +25,10 @@ from mlp.options import (
     RegisterConfig,
     ReportChoice,
 )
-from mlp.settings import Settings
-from mlp.tracking.shell import tensorboard
-from mlp.tracking.store import open_store
+from mlp.settings.study import MetricConfig, ReportConfig, StudyConfig, TrackingConfig
+from mlp.settings.training import RunConfig
+from mlp.tracking.mlflow.shell import tensorboard
+from mlp.tracking.mlflow.store import open_store
 from scripts.ablation import ablation
 from scripts.audit import audit
 from scripts.command import SettingsCommand, command

@@ -12,9 +12,10 @@ import pytest
 import yaml
 from mlflow.projects._project_spec import load_project
 
-from mlp.config import MetricConfig, ReportConfig, RunConfig, StudyConfig, TrackingConfig
-from mlp.options import RegisterConfig, ReportChoice
-from mlp.settings import Settings, field_text
+from mlp.settings.base import Settings, field_text
+from mlp.settings.commands import RegisterConfig, ReportChoice
+from mlp.settings.study import MetricConfig, ReportConfig, StudyConfig, TrackingConfig
+from mlp.settings.training import RunConfig
 from scripts.ablation import ablation
 from scripts.audit import audit
 from scripts.command import SettingsCommand, is_positional

@@ -11,13 +11,13 @@ import mlflow
 import numpy as np
 import pytest
 
-from mlp.config import RunConfig
 from mlp.data.dataset import index_of
-from mlp.study.execution import run
-from mlp.study.planning import plan
+from mlp.execution.executor import run
+from mlp.settings.training import RunConfig
+from mlp.study.plan import plan
 from mlp.study.suites import Arm, Suite
-from mlp.tracking.mlflow_tracker import MlflowTracker
-from mlp.tracking.store import Store, open_store
+from mlp.tracking.mlflow.store import Store, open_store
+from mlp.tracking.mlflow.tracker import MlflowTracker
 from tests.conftest import CLASSES, colored_image, write_image
 from tests.study.conftest import MakeRecorded
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mlp.errors import NoSuchStudy
+from mlp.evidence.findings import weigh
 from mlp.serving.choice import Choice, Pick, choose
-from mlp.study.evidence import weigh
-from mlp.tracking.recorded import NoSuchStudy, RecordedStudy
+from mlp.study.record import RecordedStudy
 from tests.study.conftest import MakeRecorded
 
 

@@ -18,13 +18,13 @@ import torch
 from mlflow.exceptions import MlflowException
 
 from mlp.data.familiarity import fit_familiarity
-from mlp.data.image import decode
+from mlp.data.images.decoding import decode
 from mlp.data.normalization import Normalization
-from mlp.learning.checkpoint import Checkpoint
-from mlp.learning.ensemble import Ensemble
 from mlp.learning.initialization import initialize
 from mlp.learning.network import MLP
-from mlp.learning.seal import BLANK, seal
+from mlp.model.checkpoint import Checkpoint
+from mlp.model.ensemble import Ensemble
+from mlp.model.seal import BLANK, seal
 from mlp.serving.classifier import Classifier
 from tests.conftest import CLASSES, colored_image
 

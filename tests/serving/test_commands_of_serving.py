@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mlp.serving.packaged import load_packaged
-from mlp.tracking.store import Store
+from mlp.tracking.mlflow.store import Store
 from scripts.command import SettingsCommand
 from scripts.evaluate import evaluate
 from scripts.predict import predict

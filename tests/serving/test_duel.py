@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlp.learning.scores import Evaluation
+from mlp.metrics import Evaluation
 from mlp.serving.duel import fight, interval
 
 

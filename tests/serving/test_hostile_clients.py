@@ -19,7 +19,7 @@ from PIL import Image
 
 from benchmarks.serving import served
 from mlp.serving.request import MOST_BYTES
-from mlp.tracking.store import open_store
+from mlp.tracking.mlflow.store import open_store
 from tests.serving.conftest import Trained
 from tests.serving.test_registry import register
 

@@ -17,11 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
-from mlp.learning.seal import BLANK, SEAL, TamperedModel, check_seal, seal
+from mlp.errors import NoSuchModel, TamperedModel
+from mlp.model.seal import BLANK, SEAL, check_seal, seal
 from mlp.serving.classifier import Classifier
-from mlp.serving.packaged import NoSuchModel, load_packaged
-from mlp.tracking.packaging import SEALED_AS
-from mlp.tracking.store import Store
+from mlp.serving.packaged import load_packaged
+from mlp.tracking.mlflow.packaging import SEALED_AS
+from mlp.tracking.mlflow.store import Store
 from tests.serving.conftest import Trained
 from tests.serving.test_registry import logged_model, register
 

@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mlp.data.image import NOT_AN_IMAGE
-from mlp.data.index import DataError
-from mlp.data.notes import Notes
-from mlp.learning.ensemble import Answer, Ensemble
+from mlp.data.images.decoding import NOT_AN_IMAGE
+from mlp.data.sources.notes import Notes
+from mlp.errors import DataError
+from mlp.model.ensemble import Answer, Ensemble
 from mlp.serving.answers import table
 from mlp.serving.packaged import load_packaged
 from mlp.serving.prediction import Found, explain, find_images, predict
 from mlp.serving.writing import write
-from mlp.tracking.store import Store
+from mlp.tracking.mlflow.store import Store
 from tests.serving.conftest import Trained
 from tests.serving.test_registry import register
 

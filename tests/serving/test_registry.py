@@ -14,14 +14,14 @@ import pytest
 from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 
-from mlp.data.index import DataError
+from mlp.errors import DataError, NoSuchModel
+from mlp.evidence.findings import weigh
 from mlp.serving import registry
 from mlp.serving.choice import Pick, choose
-from mlp.serving.packaged import NoSuchModel, load_packaged
+from mlp.serving.packaged import load_packaged
 from mlp.serving.registry import Registration, model_name, trained_on, undo
-from mlp.study.evidence import weigh
-from mlp.tracking.recorded import find_study, read_study
-from mlp.tracking.store import Store
+from mlp.tracking.mlflow.recorded import find_study, read_study
+from mlp.tracking.mlflow.store import Store
 from tests.conftest import CLASSES
 from tests.serving.conftest import ARMS, Suite, Trained, train
 

@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from benchmarks.serving import served
-from mlp.data.notes import Notes
+from mlp.data.sources.notes import Notes
 from mlp.serving.packaged import load_packaged
 from mlp.serving.prediction import find_images, predict
-from mlp.tracking.store import open_store
+from mlp.tracking.mlflow.store import open_store
 from tests.serving.conftest import Trained
 from tests.serving.test_registry import register
 

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlp.config import RunConfig
+from mlp.data.audit.remarks import Remark
 from mlp.data.dataset import open_index
-from mlp.data.remarks import Remark
-from mlp.learning.scores import Evaluation, final_scores
-from mlp.study.planning import Study, plan
+from mlp.metrics import Evaluation, final_scores
+from mlp.settings.training import RunConfig
+from mlp.study.plan import Study, plan
+from mlp.study.record import RecordedRun, RecordedStudy
 from mlp.study.suite import Arm, Suite
 from mlp.study.suites import SUITES
-from mlp.tracking.recorded import RecordedRun, RecordedStudy
 
 MakeStudy = Callable[..., Study]
 

@@ -7,9 +7,10 @@ import dataclasses
 import pytest
 from scipy import stats
 
-from mlp.study.between import between, markdown, sentences, table
-from mlp.study.wording import Wording
-from mlp.tracking.recorded import NoSuchStudy, RecordedStudy
+from mlp.errors import NoSuchStudy
+from mlp.report.two_studies import between, markdown, sentences, table
+from mlp.report.wording import Wording
+from mlp.study.record import RecordedStudy
 from tests.study.conftest import MakeRecorded
 
 SAY = Wording("en", "accuracy")

@@ -14,7 +14,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
 from benchmarks.calibration import drawn_from, made_up, simulate
-from mlp.study.comparison import (
+from mlp.evidence.comparison import (
     Comparison,
     compare,
     family,
@@ -23,7 +23,7 @@ from mlp.study.comparison import (
     sign_flip,
     unpaired,
 )
-from mlp.study.resampling import draws
+from mlp.evidence.resampling import draws
 
 
 def layout(seeds: int, images: int, gain: float = 0.0, seed: int = 0) -> np.ndarray:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from mlp.study.dynamics import dynamics, learned, overfitting
+from mlp.evidence.dynamics import dynamics, learned, overfitting
 
 
 def history(**curves: list[float]) -> dict[str, np.ndarray]:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mlp.study.evidence import Evidence, weigh
-from mlp.tracking.recorded import RecordedStudy
+from mlp.evidence.findings import Evidence, weigh
+from mlp.study.record import RecordedStudy
 from tests.study.conftest import MakeRecorded
 
 CHANGES = {

@@ -16,13 +16,14 @@ import requests
 from click.testing import CliRunner
 from distributed import Client, LocalCluster, Security
 
-from mlp.options import ExecutorConfig
-from mlp.settings import ConfigError
-from mlp.study.execution import ClusterLost, check_scheduler, cluster, divide, run
-from mlp.study.planning import Study
+from mlp.errors import ClusterLost
+from mlp.execution.executor import check_scheduler, cluster, divide, run
+from mlp.settings.base import ConfigError
+from mlp.settings.commands import ExecutorConfig
+from mlp.study.plan import Study
 from mlp.study.suite import Arm
-from mlp.tracking.mlflow_tracker import MlflowTracker
-from mlp.tracking.store import Store, open_store
+from mlp.tracking.mlflow.store import Store, open_store
+from mlp.tracking.mlflow.tracker import MlflowTracker
 from scripts.train import train as train_command
 from tests.study.conftest import MakeStudy
 
@@ -160,7 +161,7 @@ def test_a_scheduler_that_does_not_answer_is_named_at_once() -> None:
 def test_what_is_no_scheduler_is_named_whatever_it_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mlp.study.execution._ANSWER_SECONDS", 1)
+    monkeypatch.setattr("mlp.execution.executor._ANSWER_SECONDS", 1)
 
     class Other(socketserver.BaseRequestHandler):
         content = b""

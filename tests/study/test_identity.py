@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mlp.config import RunConfig
+from mlp.settings.training import RunConfig
 from mlp.study import identity as module
 from mlp.study.identity import identity, label, source_digest
 
@@ -47,7 +47,7 @@ def test_the_source_counts_but_not_its_line_ends(
     monkeypatch.setattr(module, "_PACKAGE", copy)
     source_digest.cache_clear()
     assert source_digest() == original
-    config = copy / "config.py"
+    config = copy / "settings" / "training.py"
     config.write_bytes(config.read_bytes().replace(b"\n", b"\r\n"))
     source_digest.cache_clear()
     assert source_digest() == original
@@ -64,8 +64,8 @@ def test_how_numbers_are_reported_does_not_count(
     copy = tmp_path / "mlp"
     shutil.copytree(module._PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(module, "_PACKAGE", copy)
-    for name, counts in (("report.py", False), ("runner.py", True)):
-        file = copy / "study" / name
+    for name, counts in (("report/report.py", False), ("study/lockstep.py", True)):
+        file = copy / name
         file.write_bytes(file.read_bytes() + b"# changed\n")
         source_digest.cache_clear()
         assert (source_digest() != original) == counts

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mlp.config import RunConfig
-from mlp.settings import SettingsError
-from mlp.study.recipes import begin_with, find_recipe
+from mlp.errors import SettingsError
+from mlp.settings.recipes import begin_with, find_recipe
+from mlp.settings.training import RunConfig
 from mlp.study.suite import arm_config
 from mlp.study.suites import SUITES
 

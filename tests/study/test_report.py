@@ -11,17 +11,17 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from mlp.config import ReportConfig
-from mlp.data.notes import TEXTS as NOTES
-from mlp.data.remarks import TEXTS, Remark
-from mlp.study import answers as answers_module
-from mlp.study.evidence import weigh
-from mlp.study.phrases import LANGUAGES, PHRASES
-from mlp.study.report import Report, build
-from mlp.study.resampling import METRICS
+from mlp.data.audit.remarks import TEXTS, Remark
+from mlp.data.sources.notes import TEXTS as NOTES
+from mlp.evidence.findings import weigh
+from mlp.metrics import METRICS
+from mlp.report import answers as answers_module
+from mlp.report.phrases import LANGUAGES, PHRASES
+from mlp.report.report import Report, build
+from mlp.settings.study import ReportConfig
+from mlp.study.record import RecordedRun, RecordedStudy
 from mlp.study.suites import SUITES
-from mlp.tracking.pages import run_page
-from mlp.tracking.recorded import RecordedRun, RecordedStudy
+from mlp.tracking.mlflow.pages import run_page
 from tests.study.conftest import MakeRecorded
 
 REGULARIZATION = {arm.name: arm.changes for arm in SUITES["regularization"].arms}

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn import metrics as sk
 
-from mlp.learning.scores import Evaluation, final_scores
-from mlp.settings import SettingsError
-from mlp.study import resampling
-from mlp.study.resampling import METRICS, draws, require
+from mlp.errors import SettingsError
+from mlp.evidence import resampling
+from mlp.evidence.resampling import draws
+from mlp.metrics import METRICS, Evaluation, final_scores, require
 
 
 def evaluation(images: int = 60, classes: int = 4, seed: int = 0) -> Evaluation:

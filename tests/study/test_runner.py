@@ -14,20 +14,20 @@ import numpy as np
 import pytest
 import torch
 
-from mlp.config import RunConfig
 from mlp.data.dataset import Dataset, open_index
 from mlp.data.stream import Batches, Stream
+from mlp.errors import SettingsError
+from mlp.execution.executor import run
 from mlp.learning.learner import EpochRecord, Learner, memory_bytes
 from mlp.learning.memory import is_out_of_memory
-from mlp.settings import SettingsError
-from mlp.study.execution import run
-from mlp.study.planning import Datasets, Study, plan
+from mlp.settings.training import RunConfig
+from mlp.study.lockstep import train_piece
+from mlp.study.plan import Datasets, Study, plan
 from mlp.study.progress import Sent
-from mlp.study.runner import train_piece
 from mlp.study.suite import Arm, Suite
 from mlp.study.suites import SUITES
-from mlp.tracking.interface import RunSpec
-from mlp.tracking.recorder import RecordedRun, Recorder
+from mlp.study.tracker import RunSpec
+from mlp.tracking.memory import RecordedRun, Recorder
 from tests.study.conftest import MakeStudy
 
 Numbers = tuple[bytes, list[dict[str, float]], dict[str, float]]
@@ -95,12 +95,12 @@ def test_arms_train_side_by_side_as_far_as_they_fit_in_memory(make_study: MakeSt
 def test_another_process_gives_the_same_bits(make_study: MakeStudy, image_tree: Path) -> None:
     here = train(make_study(Arm("both", {"dropout": 0.3, "hflip": 0.5, "batch_norm": True}, "")))
     program = f"""
-from mlp.config import RunConfig
+from mlp.settings.training import RunConfig
 from mlp.data.dataset import open_index
-from mlp.study.planning import plan
-from mlp.study.execution import run
+from mlp.study.plan import plan
+from mlp.execution.executor import run
 from mlp.study.suite import Arm, Suite
-from mlp.tracking.recorder import Recorder
+from mlp.tracking.memory import Recorder
 import hashlib
 base = RunConfig.parse(dict(data={str(image_tree)!r}, image_size=8, hidden=(16, 8), epochs=3,
                             batch_size=8, threads=1))
@@ -364,10 +364,10 @@ def test_a_run_that_cannot_fit_is_not_begun(
 ) -> None:
     study = make_study(Arm("plain", {}, ""), Arm("large", {"hidden": (4000,)}, ""))
     needed = memory_bytes(study.specs[0].config, (3, 8, 8), 3)
-    monkeypatch.setattr("mlp.study.runner.most_memory", lambda device: needed + 2**16)
+    monkeypatch.setattr("mlp.study.lockstep.most_memory", lambda device: needed + 2**16)
     outcomes = run(study, Recorder())
     assert [o.status for o in outcomes] == ["FINISHED", "FAILED"]
     assert "GiB are there" in outcomes[1].reason
-    monkeypatch.setattr("mlp.study.planning.most_memory", lambda device: needed + 2**16)
+    monkeypatch.setattr("mlp.study.plan.most_memory", lambda device: needed + 2**16)
     with pytest.raises(SettingsError, match="arm 'large': not enough memory: hidden 4000, batch_s"):
         make_study(Arm("plain", {}, ""), Arm("large", {"hidden": (4000,)}, ""))

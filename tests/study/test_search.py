@@ -9,13 +9,13 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from mlp.config import RunConfig
 from mlp.data.dataset import open_index, resolve
 from mlp.learning.learner import resolve_device
-from mlp.options import SearchConfig
-from mlp.study.search import Search, arm_of, run_search, top
-from mlp.study.space import read_space
-from mlp.tracking.recorder import Recorder
+from mlp.search.space import read_space
+from mlp.search.trials import Search, arm_of, run_search, top
+from mlp.settings.commands import SearchConfig
+from mlp.settings.training import RunConfig
+from mlp.tracking.memory import Recorder
 
 SPACE = """
 base: {optimizer: adamw}

@@ -18,9 +18,9 @@ import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
-from mlp.settings import SettingsError
-from mlp.study.recipes import find_recipe
-from mlp.study.space import read_space
+from mlp.errors import SettingsError
+from mlp.search.space import read_space
+from mlp.settings.recipes import find_recipe
 from mlp.study.suite_file import read_suite
 from tests.quickness import MOST_SECONDS, at_once
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import optuna
 import pytest
 
-from mlp.config import RunConfig
-from mlp.settings import SettingsError
-from mlp.study.space import find_space, read_space
+from mlp.errors import SettingsError
+from mlp.search.space import find_space, read_space
+from mlp.settings.training import RunConfig
 
 
 @pytest.mark.parametrize("name", ["default", "exercise_batch_norm", "exercise_dropout"])

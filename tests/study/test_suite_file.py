@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from mlp.config import RunConfig
-from mlp.settings import SettingsError
+from mlp.errors import SettingsError
+from mlp.settings.training import RunConfig
 from mlp.study.suite import Suite, arm_config
 from mlp.study.suite_file import read_suite
 from mlp.study.suites import SUITES, find_suite, listing

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mlp.config import RunConfig
-from mlp.settings import SettingsError
+from mlp.errors import SettingsError
+from mlp.settings.training import RunConfig
 from mlp.study.suite import Arm, arm_config
 from mlp.study.suites import SUITES
 

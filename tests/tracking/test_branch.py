@@ -8,12 +8,12 @@ from typing import cast
 
 import pytest
 
-from mlp.config import RunConfig
 from mlp.data.dataset import Dataset
-from mlp.tracking.branch import Branch
-from mlp.tracking.interface import RunSpec, TakenOver
-from mlp.tracking.mlflow_tracker import MlflowTracker
-from mlp.tracking.store import open_store
+from mlp.settings.training import RunConfig
+from mlp.study.tracker import RunSpec, TakenOver
+from mlp.tracking.mlflow.branch import Branch
+from mlp.tracking.mlflow.store import open_store
+from mlp.tracking.mlflow.tracker import MlflowTracker
 
 
 @pytest.fixture

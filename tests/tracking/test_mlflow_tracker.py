@@ -20,18 +20,19 @@ from mlflow.entities import Run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from mlp.config import ReportConfig, RunConfig
+from mlp.data.audit.remarks import Remark
 from mlp.data.dataset import open_index
 from mlp.data.normalization import normalize
-from mlp.data.remarks import Remark
-from mlp.study import report
-from mlp.study.execution import run
-from mlp.study.planning import Study, plan
+from mlp.execution.executor import run
+from mlp.report import report
+from mlp.settings.study import ReportConfig
+from mlp.settings.training import RunConfig
+from mlp.study.plan import Study, plan
 from mlp.study.suite import Arm, Suite
-from mlp.tracking.interface import Outcome, RunSpec
-from mlp.tracking.mlflow_tracker import MlflowTracker
-from mlp.tracking.recorder import Recorder
-from mlp.tracking.store import PROCESS, REPORT, Store, open_store
+from mlp.study.tracker import Outcome, RunSpec
+from mlp.tracking.memory import Recorder
+from mlp.tracking.mlflow.store import PROCESS, REPORT, Store, open_store
+from mlp.tracking.mlflow.tracker import MlflowTracker
 
 REMARK = Remark.make("drawn", name="colors", share=0.2)
 SUITE = Suite(
@@ -448,7 +449,7 @@ def test_a_claim_of_a_command_that_is_gone_holds_nobody_up(
     far.claim(specs)
     store.client.set_tag(far.run_id, PROCESS, "another-machine 1 1700000000")
     assert own.claim(specs) == []
-    monkeypatch.setattr("mlp.tracking.claims._SILENT_SECONDS", 0.0)
+    monkeypatch.setattr("mlp.tracking.mlflow.claims._SILENT_SECONDS", 0.0)
     own.wait(specs)
     assert own.claim(specs) == list(specs)
     for tracker in (dead, far, own):

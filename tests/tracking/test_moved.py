@@ -8,8 +8,8 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from mlp.tracking.moved import follow
-from mlp.tracking.store import Store, open_store
+from mlp.tracking.mlflow.moved import follow
+from mlp.tracking.mlflow.store import Store, open_store
 
 
 def uri(folder: Path) -> str:

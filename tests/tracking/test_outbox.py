@@ -12,9 +12,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric
 
-from mlp.tracking.outbox import Outbox, send_left
-from mlp.tracking.patience import Patience, ServerAway, patient
-from mlp.tracking.store import Store
+from mlp.errors import ServerAway
+from mlp.tracking.mlflow.outbox import Outbox, send_left
+from mlp.tracking.mlflow.patience import Patience, patient
+from mlp.tracking.mlflow.store import Store
 
 
 def store_at(uri: str) -> Store:

@@ -11,8 +11,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
-from mlp.tracking import patience
-from mlp.tracking.patience import Patience, ServerAway, patient
+from mlp.errors import ServerAway
+from mlp.tracking.mlflow import patience
+from mlp.tracking.mlflow.patience import Patience, patient
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.utils.string_utils import mslex_quote
 
-from mlp.config import RunConfig
-from mlp.tracking.quoting import unquoted
-from mlp.tracking.recorded import RecordedRun
-from mlp.tracking.store import open_store
+from mlp.settings.training import RunConfig
+from mlp.study.record import RecordedRun
+from mlp.tracking.mlflow.quoting import unquoted
+from mlp.tracking.mlflow.store import open_store
 
 _TEXTS = st.text(st.sampled_from("ab é'\"\\^%!&~$*"), max_size=8)
 

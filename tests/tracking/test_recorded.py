@@ -10,23 +10,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp.config import ReportConfig, RunConfig
+from mlp.data.audit.remarks import Remark
 from mlp.data.dataset import open_index
-from mlp.data.remarks import Remark
-from mlp.study.execution import run
-from mlp.study.planning import Study, plan
-from mlp.study.report import Report, build, publish
+from mlp.errors import NoSuchStudy
+from mlp.execution.executor import run
+from mlp.report.report import Report, build, publish
+from mlp.settings.study import ReportConfig
+from mlp.settings.training import RunConfig
+from mlp.study.plan import Study, plan
+from mlp.study.record import RecordedStudy
 from mlp.study.suites import Arm, Suite
-from mlp.tracking.initial_weights import read_weights
-from mlp.tracking.mlflow_tracker import MlflowTracker
-from mlp.tracking.recorded import (
-    NoSuchStudy,
-    RecordedStudy,
-    find_study,
-    read_study,
-)
-from mlp.tracking.recorder import Recorder
-from mlp.tracking.store import PLAN, Store, open_store
+from mlp.tracking.memory import Recorder
+from mlp.tracking.mlflow.recorded import find_study, read_study
+from mlp.tracking.mlflow.store import PLAN, Store, open_store
+from mlp.tracking.mlflow.tracker import MlflowTracker
+from mlp.tracking.tensorboard.initial_weights import read_weights
 
 REMARK = Remark.make("drawn", name="colors", share=0.2)
 SUITE = Suite(

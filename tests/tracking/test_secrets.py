@@ -10,11 +10,12 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from mlp.serving.packaged import NoSuchModel, load_packaged
-from mlp.tracking.outbox import Outbox, send_left
-from mlp.tracking.patience import Patience, ServerAway, patient
-from mlp.tracking.recorded import NoSuchStudy, find_study
-from mlp.tracking.store import Store, open_store
+from mlp.errors import NoSuchModel, NoSuchStudy, ServerAway
+from mlp.serving.packaged import load_packaged
+from mlp.tracking.mlflow.outbox import Outbox, send_left
+from mlp.tracking.mlflow.patience import Patience, patient
+from mlp.tracking.mlflow.recorded import find_study
+from mlp.tracking.mlflow.store import Store, open_store
 from scripts.train import train
 
 SECRET = "s3cret"

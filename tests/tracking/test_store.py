@@ -18,12 +18,13 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from benchmarks.parts import ROOT, SmallDisk, wait_until
+from mlp.errors import StoreUnusable
 from mlp.processes import remove_left, temporary_files, temporary_prefix
-from mlp.tracking import database, patience
-from mlp.tracking.database import StoreUnusable, database_file, make_database, problem
-from mlp.tracking.store import open_store
+from mlp.tracking.mlflow import database, patience
+from mlp.tracking.mlflow.database import database_file, make_database, problem
+from mlp.tracking.mlflow.store import open_store
 
-OPEN = "from mlp.tracking.store import open_store; print(open_store('mlp').experiment_id)"
+OPEN = "from mlp.tracking.mlflow.store import open_store; print(open_store('mlp').experiment_id)"
 needs_root = pytest.mark.skipif(
     not hasattr(os, "getuid") or os.getuid() != 0, reason="needs to be root"
 )

@@ -1,0 +1,1 @@
+"""What a person should know of a data set before believing numbers made from it."""

@@ -1,0 +1,1 @@
+"""Encoded images: their formats, what their headers say, and their pixels."""

@@ -1,0 +1,283 @@
+"""One encoded image: what its header says, and its pixels at a given size.
+
+Formats (`mlp.data.images.formats`) are recognised by content, never by file name. EXIF rotation
+is applied, palettes and CMYK become RGB, transparent pixels show white, values of more than 8 bits
+become 8 (`mlp.data.images.depth`), and of several frames the first is taken. Texts, profiles and
+broken metadata do not matter.
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import cv2
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from mlp.data.images import tiff
+from mlp.data.images.ancillary import without_ancillary
+from mlp.data.images.depth import FULL, TooDeep, Wide, is_la, is_wide, load_wide, misread
+from mlp.data.images.formats import PNM, RAW, READABLE, TIFF, Format, by_content
+from mlp.data.images.portable import Portable
+
+NOT_AN_IMAGE, EMPTY = f"not an image ({READABLE})", "empty file"
+# Ten times the picture of a usual camera; a bomb of a few kilobytes can claim far more.
+MAX_PIXELS = 120_000_000
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# No camera or scanner makes a longer side; Pillow runs out of memory at some, whatever there is.
+MAX_SIDE = 1_000_000
+_TOO_LONG = f"a side of more than {MAX_SIDE // 1_000_000} million pixels"
+_TOO_LARGE = f"more than {MAX_PIXELS // 1_000_000} million pixels"
+# A larger picture is decoded while no other large one is: each takes a dozen bytes a pixel, and
+# there is a thread for every core.
+_LARGE_PIXELS = 20_000_000
+_one_large = threading.Lock()
+# Part of the key under which headers and decoded pixels are kept: raise the number when `decode`
+# changes its output, as another release of a library may.
+DECODER_VERSION = f"3 pillow {PIL.__version__} opencv {cv2.__version__}"
+
+# A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size for less work (its 8x8 cosine transforms,
+# cut off). This much larger than what is asked for it stays, the rest being averaged.
+_MARGIN = 2
+
+_GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Tags by which a TIFF file shows that it is a camera's, of which the first image is a preview
+_DNG_VERSION, _SUBFILE, _SUB_DIRECTORIES = 50706, 254, 330
+Made = TypeVar("Made")
+
+
+class UnreadableImage(ValueError):
+    """Why bytes cannot be used as an image, in words for a person."""
+
+
+class _Damaged(UnreadableImage):
+    """What a decoder said."""
+
+    def __init__(self, error: Exception) -> None:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        super().__init__(f"damaged: {reason}")
+
+
+@dataclass(frozen=True)
+class Header:
+    """Width and height in pixels, whether the image has no colour, and whether more than 8 bits."""
+
+    width: int
+    height: int
+    gray: bool
+    wide: bool = False
+
+
+@contextmanager
+def quiet_decoder() -> Iterator[None]:
+    """Silence Pillow's remarks on odd but readable files. Enter it outside of any thread pool."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="PIL")
+        yield
+
+
+def read_header(data: bytes) -> Header:
+    """What the first bytes of an image say. Raises UnreadableImage."""
+
+    def header(image: _Opened) -> Header:
+        width, height = image.source.size
+        source = image.source
+        if isinstance(source, Portable):
+            return Header(width, height, source.gray, source.white > 255)
+        return Header(width, height, source.mode in _GRAY_MODES or is_la(source), is_wide(source))
+
+    return _whatever_else_is_in_it(data, header)
+
+
+def significant_bits(data: bytes) -> int:
+    """How many bits the values of an image take, 8 to 16, where its format does not say it; else 0.
+
+    Decodes it, where it has more than 8. Raises UnreadableImage.
+    """
+
+    def bits(image: _Opened) -> int:
+        with image.alone_if_large():
+            wide = image.load(None)
+            return wide.bits() if isinstance(wide, Wide) else 0
+
+    return _whatever_else_is_in_it(data, bits)
+
+
+def decode(data: bytes, size: int, gray: bool, depth: int = FULL) -> NDArray[np.uint8]:
+    """The pixels of an image squeezed to a square: uint8 (size, size, 1 if gray else 3), RGB order.
+
+    Shrinking averages areas (cv2.INTER_AREA), enlarging is bilinear. A JPEG at least four
+    times as large is decoded at a fraction of its size first (`_draft`). `depth`: bits of white in
+    an image with more than 8, of which the format does not say it. Raises UnreadableImage.
+    """
+    pixels = _whatever_else_is_in_it(data, lambda image: _pixels(image, size, gray, depth))
+    height, width = pixels.shape[:2]
+    shrinking = height >= size and width >= size
+    resized = cv2.resize(
+        pixels, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+    )
+    return np.asarray(resized, np.uint8).reshape(size, size, 1 if gray else 3)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An image of which the header was read."""
+
+    source: Image.Image | Portable
+    data: bytes
+    kind: Format
+    white_is_zero: bool = False
+
+    def alone_if_large(self) -> AbstractContextManager[object]:
+        """What to hold while it is decoded."""
+        width, height = self.source.size
+        return _one_large if width * height > _LARGE_PIXELS else nullcontext()
+
+    def load(self, size: int | None) -> Wide | Image.Image:
+        """Its values: as they are where they have more than 8 bits, else as Pillow has them.
+
+        `size`: what they will be shrunk to.
+        """
+        source = self.source
+        if isinstance(source, Portable):
+            # A white of all 16 bits says nothing: it is what writers give to any such image
+            return Wide(source.values(), white=source.white % (2**FULL - 1))
+        why = misread(source, self.data, self.kind)
+        if why:
+            raise TooDeep(why)
+        if is_wide(source):
+            again = lambda: _open(self.data, self.kind)  # noqa: E731
+            wide = load_wide(source, self.data, self.kind, again)
+            return replace(wide, white_is_zero=self.white_is_zero)
+        if size is not None:
+            _draft(source, size)
+        source.load()
+        return source
+
+
+def _whatever_else_is_in_it(data: bytes, use: Callable[[_Opened], Made]) -> Made:
+    """What `use` makes of an image, tried again without its texts, profiles and metadata.
+
+    Raises UnreadableImage.
+    """
+    if not data:
+        raise UnreadableImage(EMPTY)
+    kind = by_content(data)
+    if kind is None:
+        raise UnreadableImage(NOT_AN_IMAGE)
+    if not kind.reader:
+        raise UnreadableImage(kind.refusal)
+    try:
+        return _attempt(data, kind, use)
+    except _Damaged as error:
+        bare = without_ancillary(data, kind)
+        if bare is None:
+            raise
+        try:
+            return _attempt(bare, kind, use)
+        except UnreadableImage:
+            raise error from None
+
+
+def _attempt(data: bytes, kind: Format, use: Callable[[_Opened], Made]) -> Made:
+    try:
+        data, white_is_zero = tiff.black_is_zero(data) if kind is TIFF else (data, False)
+        source = Portable.open(data) if kind is PNM else _open(data, kind)
+        _check_size(*source.size)
+        return use(_Opened(source, data, kind, white_is_zero))
+    except (UnreadableImage, MemoryError):
+        raise
+    except TooDeep as error:
+        raise UnreadableImage(str(error)) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise UnreadableImage(_TOO_LARGE) from None
+    except UnidentifiedImageError:
+        what = f"a {kind.name} file that is not whole, or of a variant that is not read"
+        raise _Damaged(ValueError(what)) from None
+    # Pillow's decoders raise nearly any exception on damaged files: OSError, SyntaxError,
+    # ValueError, struct.error, IndexError ...
+    except Exception as error:
+        raise _Damaged(error) from None
+
+
+def _open(data: bytes, kind: Format) -> Image.Image:
+    image = Image.open(io.BytesIO(data), formats=(kind.reader,))
+    tags = getattr(image, "tag_v2", {})
+    preview = tags.get(_SUBFILE, 0) & 1 and _SUB_DIRECTORIES in tags
+    if _DNG_VERSION in tags or preview:
+        raise UnreadableImage(RAW.refusal)
+    return image
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise UnreadableImage(_TOO_LARGE)
+    if max(width, height) > MAX_SIDE:
+        raise UnreadableImage(_TOO_LONG)
+
+
+def drafted(width: int, height: int, size: int) -> int:
+    """The part of its size, 1/2, 1/4, 1/8 or 1, at which a JPEG is decoded for `size`: 2, 4, 8, 1.
+
+    One that is large enough and divides it. If it did not, the last row and column would stand for
+    fewer pixels than the others, and the picture be stretched by that.
+    """
+    for part in (8, 4, 2):
+        if min(width, height) >= part * _MARGIN * size and width % part == height % part == 0:
+            return part
+    return 1
+
+
+def _draft(image: Image.Image, size: int) -> None:
+    """Let a JPEG be decoded at a fraction of its size."""
+    part = drafted(*image.size, size)
+    if part > 1:
+        image.draft(None, (image.width // part, image.height // part))
+
+
+def _pixels(opened: _Opened, size: int, gray: bool, depth: int) -> NDArray[np.uint8]:
+    """The 8-bit pixels of an image, (H, W) if gray, else (H, W, 3)."""
+    with opened.alone_if_large():
+        loaded = opened.load(size)
+        image = loaded.picture(depth) if isinstance(loaded, Wide) else loaded
+        image = _upright(image, opened.source)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+            image = image.convert("RGB")
+        wanted = "L" if gray else "RGB"
+        # Pillow copies what it need not convert
+        return np.asarray(image if image.mode == wanted else image.convert(wanted))
+
+
+def _upright(image: Image.Image, source: Image.Image | Portable) -> Image.Image:
+    """The picture as the metadata of the loaded file turn it; as it is where those are broken.
+
+    Pillow turns TIFF files itself.
+    """
+    try:
+        turn = 1 if isinstance(source, Portable) else source.getexif().get(_ORIENTATION, 1)
+        method = _UPRIGHT.get(turn)
+    except Exception:  # whatever metadata make of Pillow
+        return image
+    return image if method is None else image.transpose(method)

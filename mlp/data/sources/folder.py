@@ -1,0 +1,84 @@
+"""A folder of images as an index: train/ val/ [test/] or nothing, then a folder a class."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from mlp.data.images.decoding import EMPTY, NOT_AN_IMAGE
+from mlp.data.images.formats import READABLE, by_name
+from mlp.data.index import COLUMNS, Index, Layout, said, with_unread
+from mlp.data.reading import Files, read_files
+from mlp.data.sources.layout import Kind, read_layout
+from mlp.data.sources.notes import Notes
+from mlp.data.sources.walk import Links, Walk
+from mlp.errors import DataError
+
+
+def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
+    """Index the images under `path`; reads each file once, and again only when it has changed.
+
+    Raises DataError when there is no such folder, no image in it, or no telling what is meant.
+    """
+    root = Path(os.path.expanduser(path)).resolve()  # noqa: PTH111 (Path fails for no such user)
+    if not root.is_dir():
+        what = "is a file" if root.is_file() else "does not exist"
+        raise DataError(
+            f"data folder {root} {what}; give a folder with train/ and val/ and a folder a class "
+            "in each, or with just a folder a class, or 'digits'"
+        )
+    met = Notes()
+    try:
+        walk = Walk(root, met, links)
+        understood = read_layout(walk, layout)
+    except OSError as error:
+        raise DataError(f"data folder {root} cannot be read: {error.strerror}") from None
+    named = _files(walk, understood)
+    files = [(file, cls, split) for file, cls, split, refusal in named if not refusal]
+    notes: list[str] = list(met)
+    if not named:
+        raise DataError(
+            f"no images found in {root}; expected train/<class>/*.jpg and val/<class>/*.jpg, or "
+            f"<class>/*.jpg ({READABLE}){said([*understood.told(), *notes])}"
+        )
+    read = read_files(root, files) if files else pd.DataFrame(columns=list(COLUMNS))
+    table = with_unread(read, [row for row in named if row[3]])
+    # Files that neither are images nor claim to be (Thumbs.db, notes.txt) are no one's mistake,
+    # where there is something else in the folder of the class.
+    stray = pd.Series(
+        [
+            reason in (NOT_AN_IMAGE, EMPTY) and by_name(path) is None
+            for path, reason in zip(table["path"], table["reason"], strict=True)
+        ]
+    )
+    if stray.all():
+        raise DataError(f"no images found in {root}, only other files{said(notes)}")
+    stray &= ~stray.groupby([table["class"], table["split"]]).transform("all")
+    if stray.any():
+        notes.append(f"{stray.sum()} files that are no images were passed over")
+    table = table[~stray].reset_index(drop=True)
+    return Index(root.name, table, Files(root), tuple(notes), layout=understood)
+
+
+def _files(walk: Walk, layout: Layout) -> list[tuple[str, str, str, str]]:
+    """Path, class, split and refusal ("" if none) of what may be an image, sorted by path."""
+    found: list[tuple[str, str, str, str]] = []
+    for part, cls, split in layout.classes:
+        before = len(found)
+        found += [(path, cls, split, refusal) for path, refusal in walk.files(part)]
+        if len(found) == before:
+            walk.notes.add("empty", f"{part}/")
+    for path, *_ in found:
+        if not _utf8(path):
+            walk.notes.add("not_utf8", path)
+    return sorted(row for row in found if _utf8(row[0]))
+
+
+def _utf8(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

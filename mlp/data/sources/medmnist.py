@@ -1,0 +1,177 @@
+"""MedMNIST's and Keras' .npz files as a data source: by path, or by name with `medmnist`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Container
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import psutil
+from numpy.typing import NDArray
+
+from mlp.data.index import COLUMNS, SPLITS, Index
+from mlp.errors import DataError
+
+PREFIX = "medmnist:"
+# Names of the arrays of images and of labels of a split: MedMNIST's, and Keras' (mnist.npz)
+_ARRAYS = (("{}_images", "{}_labels"), ("x_{}", "y_{}"))
+_SHOWN = 10
+# What damaged files have been seen to raise
+_DAMAGES = (
+    OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error,
+    tokenize.TokenError,
+)  # fmt: skip
+
+
+def medmnist(source: str) -> Index:
+    """The images of `pathmnist.npz`, or of `medmnist:pathmnist` (downloaded by its package).
+
+    Raises DataError when the file has other arrays, holds volumes or several labels an image, needs
+    more memory than there is, or when the package is not installed.
+    """
+    name = source.removeprefix(PREFIX)
+    here = Path(source).expanduser()
+    file, classes = _by_name(name) if source.startswith(PREFIX) else (here, {})
+    arrays = _arrays(file)
+    rows, images = [], {}
+    for split, (of_images, of_labels) in _named(arrays).items():
+        pixels, labels = _checked(file, of_images, of_labels, arrays)
+        for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
+            cls = classes.get(str(label), str(label))
+            path = f"{split}/{cls}/{number:06d}.png"
+            images[path] = image
+            digest = hashlib.sha256(_png(image)).hexdigest()
+            height, width = image.shape[:2]
+            rows.append((path, cls, split, digest, width, height, image.ndim == 2, 0, ""))
+    table = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
+    return Index(file.stem, table, lambda path: _png(images[path]))
+
+
+def _by_name(name: str) -> tuple[Path, dict[str, str]]:
+    """The file of a set and the names of its classes, by the package."""
+    try:
+        import medmnist as package
+    except ImportError:
+        raise DataError(
+            f"data {PREFIX}{name} needs the package medmnist: pip install medmnist; or give the "
+            "path of its .npz file"
+        ) from None
+    if name not in package.INFO:
+        raise DataError(f"no MedMNIST set {name!r}; there are {', '.join(package.INFO)}")
+    info: dict[str, Any] = package.INFO[name]
+    try:
+        made = getattr(package, info["python_class"])(split="train", download=True)
+    except (OSError, RuntimeError) as error:  # what the package raises where there is no network
+        raise DataError(
+            f"data {PREFIX}{name} cannot be downloaded: {' '.join(str(error).split())}"
+        ) from None
+    return Path(made.root) / f"{made.flag}.npz", dict(info["label"])
+
+
+def _named(names: Container[str]) -> dict[str, tuple[str, str]]:
+    """The names of images and labels of each split that is there."""
+    pairs: dict[str, tuple[str, str]] = {}
+    for images, labels in _ARRAYS:
+        for split in SPLITS:
+            if images.format(split) in names:
+                pairs.setdefault(split, (images.format(split), labels.format(split)))
+    return pairs
+
+
+def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of images and labels. Nothing is unpickled, nor allocated on a file's word."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            files = [name for name in archive.namelist() if name.endswith(".npy")]
+            there = [name.removesuffix(".npy") for name in files]
+            wanted = [name for pair in _named(there).values() for name in pair if name in there]
+            if not wanted:
+                raise ValueError(
+                    f"it has {', '.join(there[:_SHOWN]) or 'no arrays'}; it should have "
+                    "train_images and train_labels, or x_train and y_train"
+                )
+            taken = sum(_size(archive, name) for name in wanted)
+        free = psutil.virtual_memory().available
+        if taken > free // 2:
+            raise ValueError(
+                f"its arrays take {taken / 2**30:.1f} GiB, more than half of the "
+                f"{free / 2**30:.1f} GiB of memory that are free; a folder of image files takes "
+                "none"
+            )
+        with np.load(file, allow_pickle=False) as loaded:
+            return {name: loaded[name] for name in wanted}
+    except MemoryError:
+        raise DataError(f"{file} cannot be read as an .npz file: not enough memory") from None
+    except _DAMAGES as error:
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+        raise DataError(f"{file} cannot be read as an .npz file: {reason}") from None
+
+
+def _size(archive: zipfile.ZipFile, name: str) -> int:
+    """Bytes of an array by its header, which have to be there. Raises ValueError."""
+    info = archive.getinfo(f"{name}.npy")
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read is None:
+            raise ValueError(f"{name} is of version {version} of NumPy's format")
+        shape, _, kind = read(member)
+        held = info.file_size - member.tell()
+    if kind.hasobject:
+        raise ValueError(
+            f"{name} holds Python objects, which only pickle could read, and that may run "
+            "anything; save it with a type such as uint8"
+        )
+    taken = math.prod(shape) * kind.itemsize
+    if taken != held:
+        raise ValueError(f"{name} claims {taken} bytes and has {held}")
+    return taken
+
+
+def _checked(
+    file: Path, of_images: str, of_labels: str, arrays: dict[str, NDArray[Any]]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Images (N, H, W) or (N, H, W, 3) and labels (N,) of a split."""
+    pixels, labels = arrays[of_images], arrays.get(of_labels)
+    if labels is None or labels.ndim == 0 or pixels.ndim == 0 or len(labels) != len(pixels):
+        raise DataError(f"{file}: {of_labels} should be there, one for each of {of_images}")
+    if pixels.ndim == 4 and pixels.shape[3] == 1:
+        pixels = pixels[..., 0]
+    if pixels.dtype != np.uint8 or not (
+        pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[3] == 3)
+    ):
+        raise DataError(
+            f"{file}: {of_images} has shape {pixels.shape} of {pixels.dtype}; pictures are "
+            "(N, H, W) or (N, H, W, 3) of uint8, and volumes are not supported"
+        )
+    if 0 in pixels.shape[1:]:
+        raise DataError(f"{file}: {of_images} has shape {pixels.shape}: pictures of no pixels")
+    if labels.dtype.kind not in "iu":
+        # A cast would make one class of 0.2 and 0.7, and nothing would say so
+        raise DataError(
+            f"{file}: {of_labels} are {labels.dtype}; they should be whole numbers, of an "
+            "integer type"
+        )
+    flat = labels.reshape(len(labels), -1)
+    if flat.shape[1] != 1:
+        raise DataError(
+            f"{file}: {flat.shape[1]} labels an image; a classifier of one label is what is trained"
+        )
+    return pixels, flat[:, 0].astype(np.int64)
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    shown = image if image.ndim == 2 else image[..., ::-1]
+    return cv2.imencode(".png", shown)[1].tobytes()

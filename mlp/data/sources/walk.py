@@ -1,0 +1,197 @@
+"""The files under a folder: links are followed, loops are not walked, nothing is silent."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from mlp.data.images.formats import by_name
+from mlp.data.sources.notes import Notes
+
+Links = Literal["follow", "inside"]
+
+# What systems and tools keep in folders of their own
+_SYSTEM = {
+    "__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found", "__pycache__",
+    "#recycle", "@recycle", "node_modules", ".@__thumb", ".git", ".hg", ".svn", ".dvc", ".cache",
+    ".config", ".idea", ".vscode", ".venv", ".trash", ".trashes", ".thumbnails", ".thumbs",
+    ".ipynb_checkpoints", ".spotlight-v100", ".fseventsd", ".temporaryitems", ".appledouble",
+    ".documentrevisions-v100", ".huggingface", ".snapshot", ".snapshots", ".tmp", ".github",
+}  # fmt: skip
+# What stands beside images; any other file may be one, as content decides
+_OTHER = {
+    ".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".rst", ".html",
+    ".htm", ".pdf", ".ini", ".db", ".mat", ".npy", ".npz", ".pkl", ".h5", ".hdf5", ".parquet",
+    ".zip", ".gz", ".tar", ".7z", ".rar", ".py", ".ipynb", ".sh", ".m", ".pt", ".pth", ".dvc",
+    ".log", ".doc", ".docx", ".xls", ".xlsx", ".lock", ".tfrecord",
+}  # fmt: skip
+_OTHER_NAMES = {"readme", "license", "licence", "copying", "makefile", "dockerfile"}
+
+
+def is_system(name: str) -> bool:
+    """Whether a folder is one that a system or a tool made: __MACOSX, .git and their like."""
+    small = name.lower()
+    return small in _SYSTEM or small.startswith((".trash-", ".nfs"))
+
+
+def is_image_name(name: str) -> bool:
+    """Whether the ending of a file's name is that of an image."""
+    return by_name(name) is not None
+
+
+def may_be_image(name: str) -> bool:
+    """Whether a file's name leaves open that it is an image."""
+    stem, ending = os.path.splitext(name.lower())  # noqa: PTH122 (asked of every file)
+    return ending not in _OTHER and (ending != "" or stem not in _OTHER_NAMES)
+
+
+@dataclass
+class Listing:
+    """What is directly in a folder, sorted: names of folders, and of files that are not hidden."""
+
+    folders: list[str] = field(default_factory=list)
+    linked: set[str] = field(default_factory=set)  # those of the folders that are links
+    system: list[str] = field(default_factory=list)
+    files: list[tuple[str, str]] = field(default_factory=list)  # and why not to open it, or ""
+
+    @property
+    def images(self) -> list[str]:
+        """The files with names of images."""
+        return [name for name, _ in self.files if is_image_name(name)]
+
+
+class Walk:
+    """The folders and files under a root, each folder listed once. Paths are relative, with /.
+
+    Links are followed: with `links` inside, only those that stay within the root. What is passed
+    over is counted in `notes`.
+    """
+
+    def __init__(self, root: Path, notes: Notes, links: Links = "follow") -> None:
+        self.root, self.notes, self.links = root, notes, links
+        self._listed: dict[str, Listing] = {}
+        self._holds: dict[tuple[str, bool], bool] = {}
+
+    def listing(self, part: str) -> Listing:
+        """What is in a folder; nothing where it cannot be read. Raises OSError for the root."""
+        if part not in self._listed:
+            made = Listing()
+            try:
+                with os.scandir(self.root / part) as entries:
+                    for entry in sorted(entries, key=lambda entry: entry.name):
+                        self._sort(part, entry, made)
+            except OSError as error:
+                if not part:
+                    raise
+                self.notes.add("unreadable", f"{part}/ cannot be read: {error.strerror}")
+            self._listed[part] = made
+        return self._listed[part]
+
+    def files(self, part: str, noted: bool = True) -> Iterator[tuple[str, str]]:
+        """Paths of all files under a folder, and why one is not to be opened, or "".
+
+        A folder is walked once, however many links lead to it. `noted`: what is passed over on the
+        way is counted, as the files are read or passed over themselves.
+        """
+        seen = {self._key(part)}
+        folders, linked = deque([part]), deque[str]()
+        while folders or linked:
+            # Links last: a folder that is there itself is called by its own name
+            here = folders.popleft() if folders else linked.popleft()
+            if here != part:
+                key = self._key(here)
+                if key in seen:
+                    if noted:
+                        self.notes.add("link_again", here)
+                    continue
+                seen.add(key)
+            listing, hidden = self.listing(here), list[str]()
+            for name in listing.folders:
+                path = below(here, name)
+                if name.startswith("."):
+                    hidden.append(path)
+                else:
+                    (linked if name in listing.linked else folders).append(path)
+            hidden += [below(here, name) for name in listing.system]
+            for path in hidden if noted else []:
+                self.pass_over(path)
+            for name, refusal in listing.files:
+                yield below(here, name), refusal
+
+    def holds_images(self, part: str, named: bool = True) -> bool:
+        """Whether a folder, or one below it, has files with names of images, or that may be."""
+        if (part, named) not in self._holds:
+            fits = is_image_name if named else may_be_image
+            found = any(fits(path.rpartition("/")[2]) for path, _ in self.files(part, noted=False))
+            self._holds[part, named] = found
+        return self._holds[part, named]
+
+    def count(self, part: str) -> int:
+        """How many files with names of images are under a folder."""
+        return sum(is_image_name(path) for path, _ in self.files(part))
+
+    def pass_over(self, part: str) -> None:
+        """Note the images of a folder that is hidden, or a system's."""
+        count = self.count(part)
+        if count:
+            self.notes.add("system", f"{part}/", count)
+
+    def _key(self, part: str) -> tuple[int, int]:
+        try:
+            status = (self.root / part).stat()
+        except OSError:
+            return (-1, hash(part))
+        return status.st_dev, status.st_ino
+
+    def _sort(self, part: str, entry: os.DirEntry[str], made: Listing) -> None:
+        name, path, link = entry.name, below(part, entry.name), entry.is_symlink()
+        why = self._refusal(entry) if link else ""
+        if not why and entry.is_dir():
+            if link and self._leads_back(part, entry):
+                self.notes.add("link_again", path)
+            elif is_system(name):
+                made.system.append(name)
+            else:
+                made.folders.append(name)
+                made.linked |= {name} if link else set()
+        elif name.startswith("."):
+            if is_image_name(name):
+                self.notes.add("hidden", path)
+        elif why and not is_image_name(name):
+            self.notes.add(why, path)
+        else:
+            made.files.append((name, _SAID[why] if why else ""))
+
+    def _refusal(self, entry: os.DirEntry[str]) -> str:
+        """Why a link is not followed (of the kinds of notes), "" if it is."""
+        try:
+            entry.stat()
+        except OSError:
+            return "link_lost"
+        out = self.links == "inside" and leads_out(self.root, entry.path)
+        return "link_out" if out else ""
+
+    def _leads_back(self, part: str, link: os.DirEntry[str]) -> bool:
+        """Whether a link leads to a folder that it is in."""
+        target, here = os.path.realpath(link.path), os.path.realpath(self.root / part)
+        return Path(here).is_relative_to(target)
+
+
+_SAID = {
+    "link_lost": "a link that leads nowhere, or in a circle",
+    "link_out": "a link that leads out of the folder, which links=inside refuses",
+}
+
+
+def leads_out(root: Path, path: str | Path) -> bool:
+    """Whether a path, its links followed, is outside of a folder."""
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+
+
+def below(part: str, name: str) -> str:
+    """The path of something in a folder."""
+    return f"{part}/{name}" if part else name

@@ -1,0 +1,43 @@
+"""The errors that a user can cause, or the surroundings: each has its message and its exit code."""
+
+from __future__ import annotations
+
+
+class MlpError(Exception):
+    """What went wrong, in words for a person who can mend it. A command prints the message."""
+
+    exit_code = 1
+
+
+class SettingsError(MlpError, ValueError):
+    """A setting has a value that it cannot have, or settings do not fit together."""
+
+    exit_code = 2
+
+
+class DataError(MlpError, ValueError):
+    """Images, or a file that lists them, cannot be used."""
+
+
+class NoSuchStudy(MlpError, ValueError):
+    """There is no such study, or what is recorded of it cannot be read."""
+
+
+class NoSuchModel(MlpError, ValueError):
+    """There is no such model, or its files cannot be read."""
+
+
+class TamperedModel(MlpError, ValueError):
+    """The files of a model are not those that were packaged."""
+
+
+class StoreUnusable(MlpError):
+    """The tracking store cannot be opened."""
+
+
+class ServerAway(MlpError):
+    """The tracking server did not answer for longer than was to be waited."""
+
+
+class ClusterLost(MlpError):
+    """The Dask cluster went away, or cannot be used."""

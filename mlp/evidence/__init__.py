@@ -1,0 +1,1 @@
+"""Differences between arms, and how sure they are."""

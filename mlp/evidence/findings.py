@@ -1,0 +1,311 @@
+"""What a recorded study shows: each arm against the baseline, and how it came to its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from mlp.evidence.comparison import Comparison, compare, family
+from mlp.evidence.dynamics import TARGET_SHARE, Dynamics, dynamics, learned
+from mlp.evidence.resampling import draws
+from mlp.metrics import METRICS, Metric, require
+from mlp.study.record import RecordedRun, RecordedStudy
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ArmEvidence:
+    """One arm. Arrays have an entry a pair (seed and fold) of the study, NaN where there is none.
+
+    `comparison` with the baseline is None for the baseline itself, and `differences` (paired, of
+    the fields of `Dynamics` and of the `gap`) empty.
+    """
+
+    name: str
+    about: str
+    changes: Mapping[str, object]
+    runs: tuple[RecordedRun, ...]
+    scores: Floats
+    dynamics: tuple[Dynamics | None, ...]
+    comparison: Comparison | None
+    differences: Mapping[str, Comparison]
+
+    @property
+    def finished(self) -> list[RecordedRun]:
+        """The runs that have scores."""
+        return [run for run in self.runs if run.finished]
+
+    @property
+    def mean(self) -> float:
+        """Mean score of the finished runs."""
+        known = self.scores[np.isfinite(self.scores)]
+        return float(known.mean()) if len(known) else float("nan")
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the score over the finished runs."""
+        known = self.scores[np.isfinite(self.scores)]
+        return float(known.std(ddof=1)) if len(known) > 1 else float("nan")
+
+    @property
+    def learned(self) -> int:
+        """In how many runs it does better than always naming the most frequent class."""
+        return sum(
+            learned(run.metrics["final/accuracy"], run.evaluation.labels)
+            for run in self.runs
+            if run.evaluation is not None
+        )
+
+    def per_run(self, name: str) -> Floats:
+        """A recorded metric of each run, NaN where there is none."""
+        return np.array([run.metrics.get(name, np.nan) for run in self.runs])
+
+    def of_dynamics(self, name: str) -> Floats:
+        """A field of `Dynamics` of each run."""
+        return np.array([getattr(d, name) if d else np.nan for d in self.dynamics], float)
+
+
+@dataclass(frozen=True)
+class Factorial:
+    """Two changes alone and together: does the pair differ from the sum of both?"""
+
+    first: str
+    second: str
+    both: str
+    effects: tuple[Comparison, Comparison, Comparison]  # of the first, the second, interaction
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything that a report says, as numbers."""
+
+    study: RecordedStudy
+    metric: str
+    arms: tuple[ArmEvidence, ...]
+    factorials: tuple[Factorial, ...]
+    overlap: float | None
+    lead: Comparison | None  # of the best arm over the second best
+
+    @property
+    def baseline(self) -> ArmEvidence:
+        """The arm that the others are compared with."""
+        return self.arms[0]
+
+    @property
+    def comparisons(self) -> list[Comparison]:
+        """Of the other arms, in their order."""
+        return [arm.comparison for arm in self.arms if arm.comparison is not None]
+
+    def arm(self, name: str) -> ArmEvidence | None:
+        """An arm by name, None where the study has none of it."""
+        return next((arm for arm in self.arms if arm.name == name), None)
+
+    def ranked(self) -> list[ArmEvidence]:
+        """The arms that have scores, best mean first."""
+        known = [arm for arm in self.arms if np.isfinite(arm.mean)]
+        sign = -1 if METRICS[self.metric].higher_is_better else 1
+        return sorted(known, key=lambda arm: sign * arm.mean)
+
+    @property
+    def unfinished(self) -> list[RecordedRun]:
+        """Planned runs that have no score, whatever the reason."""
+        return [run for arm in self.arms for run in arm.runs if not run.finished]
+
+
+def weigh(study: RecordedStudy, metric: str) -> Evidence:
+    """The evidence of a recorded study by one of `resampling.METRICS`.
+
+    Raises SettingsError where its validation images do not define that.
+    """
+    require_defined(study, metric)
+    measure = METRICS[metric]
+    overlap = overlap_of(study)
+    scores, replicates = resample(study, measure, shared=overlap is None)
+    images = [len(run.evaluation.labels) for run in study.runs if run.evaluation is not None]
+    judge = Judge(measure, overlap, images[0] if images else 0, scores, replicates)
+    names = [str(arm["name"]) for arm in study.arms]
+    baseline = names[0]
+    against = judge.family({name: {name: 1.0, baseline: -1.0} for name in names[1:]})
+    compared = dict(zip(names[1:], against, strict=True))
+    targets = {
+        pair: TARGET_SHARE * run.metrics["final/accuracy"]
+        for pair, run in study.of(baseline).items()
+        if run.finished
+    }
+    moves = {name: _dynamics(study, name, targets) for name in names}
+    arms = []
+    for arm in study.arms:
+        name = str(arm["name"])
+        runs = tuple(study.of(name)[pair] for pair in study.pairs)
+        arms.append(
+            ArmEvidence(
+                name,
+                str(arm["about"]),
+                arm["changes"],
+                runs,
+                scores[name],
+                moves[name],
+                compared.get(name),
+                _paired(study, name, baseline, moves, overlap) if name != baseline else {},
+            )
+        )
+    factorials = tuple(_factorial(study.arms, judge))
+    evidence = Evidence(study, metric, tuple(arms), factorials, overlap, None)
+    return replace(evidence, lead=_lead(evidence, judge))
+
+
+def require_defined(study: RecordedStudy, metric: str) -> None:
+    """Raise SettingsError where a metric is not defined on the images that validated a run."""
+    for run in study.runs:
+        if run.evaluation is not None:
+            fold = "" if run.fold == "none" else f", fold {run.fold}"
+            of = f" of {study.name}, seed {run.seed}{fold},"
+            require(metric, run.evaluation.present, of)
+
+
+def overlap_of(study: RecordedStudy) -> float | None:
+    """Validation images per training image where pairs have images of their own, else None."""
+    finished = [run for run in study.runs if run.evaluation is not None]
+    if len({run.evaluation.ids.tobytes() for run in finished if run.evaluation}) <= 1:
+        return None
+    sizes = [(int(r.params["val_images"]), int(r.params["train_images"])) for r in finished]
+    return float(np.mean([val / train for val, train in sizes]))
+
+
+def resample(
+    study: RecordedStudy, measure: Metric, shared: bool
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """By arm: the score of each pair (P,), and of its resampled images (P, R)."""
+    scores: dict[str, list[float]] = {str(arm["name"]): [] for arm in study.arms}
+    replicates: dict[str, list[Floats]] = {name: [] for name in scores}
+    bar = tqdm(total=len(study.runs), desc="comparing", disable=None, delay=1, leave=False)
+    width = 0
+    runs = {name: study.of(name) for name in scores}
+    for number, pair in enumerate(study.pairs):
+        for name in scores:
+            run = runs[name][pair]
+            bar.update()
+            if run.evaluation is None:
+                scores[name].append(np.nan)
+                replicates[name].append(np.full(1, np.nan))
+                continue
+            weights = draws(len(run.evaluation.labels), seed=0 if shared else number)
+            scores[name].append(measure.score(run.evaluation))
+            replicates[name].append(measure.scores(run.evaluation, weights))
+            width = max(width, len(replicates[name][-1]))
+    bar.close()
+    width = max(width, 1)
+    return (
+        {name: np.array(values) for name, values in scores.items()},
+        {
+            name: np.stack([np.broadcast_to(row, width) for row in rows])
+            for name, rows in replicates.items()
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Tests contrasts of arms: weights by arm name, such as 1 for an arm and -1 for another."""
+
+    measure: Metric
+    overlap: float | None
+    images: int
+    scores: Mapping[str, Floats]
+    replicates: Mapping[str, Floats]
+
+    def family(self, contrasts: Mapping[str, Mapping[str, float]]) -> list[Comparison]:
+        """The contrasts, corrected for one another."""
+        made = []
+        for name, weights in contrasts.items():
+            differences = sum(w * self.scores[arm] for arm, w in weights.items())
+            replicates = sum(w * self.replicates[arm] for arm, w in weights.items())
+            made.append(
+                compare(
+                    name,
+                    np.asarray(differences),
+                    np.asarray(replicates),
+                    images=self.images,
+                    overlap=self.overlap,
+                )
+            )
+        return family(made, higher_is_better=self.measure.higher_is_better, overlap=self.overlap)
+
+
+def _dynamics(
+    study: RecordedStudy, arm: str, targets: Mapping[tuple[int, str], float]
+) -> tuple[Dynamics | None, ...]:
+    runs = study.of(arm)
+    return tuple(
+        dynamics(_kept(runs[pair]), targets.get(pair, np.nan)) if runs[pair].finished else None
+        for pair in study.pairs
+    )
+
+
+def _kept(run: RecordedRun) -> Mapping[str, Floats]:
+    """The history up to the epoch whose weights were kept: what came after was thrown away."""
+    epochs = int(run.metrics.get("final/kept_epoch", 0)) or None
+    return {name: values[:epochs] for name, values in run.history.items()}
+
+
+def _paired(
+    study: RecordedStudy,
+    arm: str,
+    baseline: str,
+    moves: Mapping[str, tuple[Dynamics | None, ...]],
+    overlap: float | None,
+) -> dict[str, Comparison]:
+    """Differences in dynamics, by seeds alone: there are no images to resample."""
+    made = {}
+    for name in ("epochs_to_target", "seconds_to_target", "roughness", "first_loss", "last_loss"):
+        ours, theirs = (
+            np.array([getattr(d, name) if d else np.nan for d in moves[which]], float)
+            for which in (arm, baseline)
+        )
+        made[name] = ours - theirs
+    gaps = [
+        np.array(
+            [study.of(which)[p].metrics.get("final/gap_accuracy", np.nan) for p in study.pairs]
+        )
+        for which in (arm, baseline)
+    ]
+    made["gap"] = gaps[0] - gaps[1]
+    return {
+        name: compare(name, d, np.repeat(d[:, None], 2, axis=1), images=2, overlap=overlap)
+        for name, d in made.items()
+    }
+
+
+def _factorial(arms: Sequence[Mapping[str, object]], judge: Judge) -> list[Factorial]:
+    """Every pair of changes that the study has alone and together."""
+    base = str(arms[0]["name"])
+    changes = {str(arm["name"]): dict(arm["changes"]) for arm in arms[1:]}  # type: ignore[call-overload]
+    found = []
+    for one, two in combinations(changes, 2):
+        if not changes[one] or not changes[two] or changes[one].keys() & changes[two].keys():
+            continue
+        together = changes[one] | changes[two]
+        for both in (name for name, made in changes.items() if made == together):
+            effects = judge.family(
+                {
+                    one: {one: 0.5, base: -0.5, both: 0.5, two: -0.5},
+                    two: {two: 0.5, base: -0.5, both: 0.5, one: -0.5},
+                    f"{one} x {two}": {both: 1.0, one: -1.0, two: -1.0, base: 1.0},
+                }
+            )
+            found.append(Factorial(one, two, both, (effects[0], effects[1], effects[2])))
+    return found
+
+
+def _lead(evidence: Evidence, judge: Judge) -> Comparison | None:
+    ranked = evidence.ranked()
+    if len(ranked) < 2:
+        return None
+    first, second = ranked[0].name, ranked[1].name
+    return judge.family({first: {first: 1.0, second: -1.0}})[0]

@@ -1,0 +1,87 @@
+"""A trained network with all that is needed to use it, as two files and no pickle."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+
+from mlp.data.images.depth import FULL
+from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
+from mlp.learning.network import NETWORKS, Network
+from mlp.metrics import probabilities
+
+WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network, the names of its classes, and how images become its input."""
+
+    network: Network
+    classes: tuple[str, ...]
+    image_size: int
+    gray: bool
+    normalization: Normalization
+    depth: int = FULL  # bits of white in images of more than 8 whose format does not say it
+
+    def save(self, folder: Path) -> dict[str, Path]:
+        """Write both files into a folder; their paths by name."""
+        files = {"weights": folder / WEIGHTS, "settings": folder / SETTINGS}
+        state = {name: t.detach().cpu() for name, t in self.network.state_dict().items()}
+        save_file(state, files["weights"])
+        settings = {
+            "kind": next(name for name, kind in NETWORKS.items() if type(self.network) is kind),
+            "network": self.network.arguments,
+            "tta": self.network.tta,
+            "classes": self.classes,
+            "image_size": self.image_size,
+            "gray": self.gray,
+            "depth": self.depth,
+            "normalization": dataclasses.asdict(self.normalization),
+        }
+        files["settings"].write_text(json.dumps(settings, indent=1), encoding="utf-8")
+        return files
+
+    @classmethod
+    def load(cls, weights: Path, settings: Path) -> Checkpoint:
+        """Read both files; the network is on the CPU and in evaluation mode."""
+        read = json.loads(settings.read_text(encoding="utf-8"))
+        network = NETWORKS[read.get("kind", "mlp")](**read["network"])
+        network.tta = read.get("tta", "none")
+        network.load_state_dict(load_file(weights))
+        network.eval()
+        mean, std = read["normalization"]["mean"], read["normalization"]["std"]
+        return cls(
+            network,
+            tuple(read["classes"]),
+            read["image_size"],
+            read["gray"],
+            Normalization(tuple(mean), tuple(std)),
+            read.get("depth", FULL),
+        )
+
+    def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the last hidden layer makes of decoded images (N, H, W, C): (N, width)."""
+        self.network.eval()
+        with torch.inference_mode():
+            made = self.network.features(normalize(pixels, self.normalization))
+        return np.asarray(made.numpy(), np.float32)
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Probabilities (N, K) of decoded images (N, H, W, C), in evaluation mode on the CPU."""
+        self.network.eval()
+        with torch.inference_mode():
+            parts = [
+                self.network.answers(
+                    normalize(pixels[start : start + EVALUATION_BATCH], self.normalization)
+                )
+                for start in range(0, len(pixels), EVALUATION_BATCH)
+            ]
+        return probabilities(torch.cat(parts).numpy())

@@ -1,0 +1,67 @@
+"""Which pixels an answer came from, and what the units of the first layer look for."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mlp.data.normalization import normalize
+from mlp.model.checkpoint import Checkpoint
+from mlp.model.ensemble import Ensemble
+
+# Captum's default: points on the way from the baseline to the image
+_STEPS = 32
+_AT_ONCE = 2**23  # numbers that go through a network at once
+
+
+def contributions(
+    ensemble: Ensemble, pixels: NDArray[np.uint8], classes: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """How much each pixel of decoded images (N, H, W, C) adds to the probability of a class (N,).
+
+    Integrated gradients (Sundararajan, Taly and Yan 2017, arXiv:1703.01365), computed by Captum,
+    summed over channels: (N, H, W). They add up to the probability for the image minus that for the
+    baseline, the even picture of the colour that normalization makes zero: the mean of the training
+    images, or black where `normalization` is none.
+    """
+    parts = [_of_member(member, pixels, classes) for member in ensemble.members]
+    return np.asarray(np.mean(parts, axis=0))
+
+
+def _of_member(
+    member: Checkpoint, pixels: NDArray[np.uint8], classes: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    # Here, so that a server and a start of training do without it
+    from captum.attr import IntegratedGradients
+
+    member.network.eval().requires_grad_(False)  # of no use here, and half of the work
+    method = IntegratedGradients(lambda images: member.network.answers(images).softmax(dim=1))
+    images = normalize(pixels, member.normalization)
+    found = method.attribute(
+        images,
+        torch.zeros_like(images),
+        torch.from_numpy(classes),
+        n_steps=_STEPS,
+        internal_batch_size=max(len(images), _AT_ONCE // pixels[0].size),
+    )
+    return np.asarray(found.detach().sum(dim=1).double().numpy())
+
+
+def first_layer(checkpoint: Checkpoint, most: int) -> NDArray[np.float32]:
+    """Weights of the first layer's units as images (units, H, W, C), the `most` largest by norm.
+
+    Where a unit's image is bright it wants light, where it is dark it wants none. A unit of a
+    convolution sees a few pixels at a time: H and W are those of its kernel.
+    """
+    kinds = nn.Linear | nn.Conv2d
+    layer = next(m for m in checkpoint.network.modules() if isinstance(m, kinds))
+    weights = layer.weight.detach().cpu()
+    order = weights.flatten(1).norm(dim=1).argsort(descending=True, stable=True)[:most]
+    channels = 1 if checkpoint.gray else 3
+    side = math.isqrt(weights[0].numel() // channels)
+    images = weights[order].view(-1, channels, side, side).permute(0, 2, 3, 1)
+    return np.asarray(images.numpy(), np.float32)

@@ -1,0 +1,97 @@
+"""Groups of settings: frozen, validated, with messages that a person can act on."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+
+from mlp.errors import SettingsError
+from mlp.escaping import brief
+
+# A file or folder: ~ is the home folder, also where no shell has made it so
+Place = Annotated[str, AfterValidator(os.path.expanduser)]
+
+
+class Settings(BaseModel):
+    """A frozen, validated group of settings in which an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Build from field names and values, given as Python values or as text.
+
+        Raises ConfigError naming every field that is unknown or has a wrong value, what was
+        given, and what would be right.
+        """
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            raise ConfigError(cls, error) from None
+
+    def changed(self, changes: Mapping[str, Any]) -> Self:
+        """A copy with some fields changed, validated like a new one. Raises ConfigError."""
+        return self.parse({**self.model_dump(), **changes})
+
+    def as_text(self) -> dict[str, str]:
+        """Every field as the text that would be typed on a command line."""
+        return {name: field_text(value) for name, value in self.model_dump().items()}
+
+
+class ConfigError(SettingsError):
+    """What is wrong with the settings a user gave: `problems` has a pair of name and text each."""
+
+    def __init__(self, settings: type[Settings], error: ValidationError) -> None:
+        by_field: dict[str, str] = {}
+        for problem in error.errors(include_url=False):
+            name = str(problem["loc"][0]) if problem["loc"] else ""
+            by_field.setdefault(name, _explain(settings, name, dict(problem)))
+        self.problems = list(by_field.items())
+        super().__init__("; ".join(f"{n}: {text}" if n else text for n, text in self.problems))
+
+
+def _explain(settings: type[Settings], name: str, problem: dict[str, Any]) -> str:
+    if problem["type"] == "extra_forbidden":
+        hint = did_you_mean(name, settings.model_fields)
+        return f"no such setting; {hint}(known: {', '.join(settings.model_fields)})"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    if not name:
+        return message
+    extra = settings.model_fields[name].json_schema_extra
+    expected = extra.get("expected") if isinstance(extra, dict) else None
+    choices = field_choices(settings, name)
+    if expected:
+        message = f"should be {expected}"
+    elif choices:
+        message = f"should be one of {', '.join(choices)}"
+    elif settings.model_fields[name].annotation is bool:
+        message = "should be true or false"
+    elif problem["type"] == "string_too_short":
+        message = "should not be empty"
+    else:
+        message = message.replace("Input should", "should")
+    return f"{message}; {brief(field_text(problem['input']))} was given"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`did you mean NAME? ` for the known name that is nearest, nothing where none is near."""
+    near = difflib.get_close_matches(name[:100], list(known), n=1)
+    return f"did you mean {near[0]}? " if near else ""
+
+
+def field_text(value: object) -> str:
+    """A value as it would be typed on a command line: `(512, 256)` is `512,256`."""
+    if isinstance(value, tuple | list):
+        return ",".join(str(item) for item in value)
+    return str(value)
+
+
+def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
+    """The texts a field accepts when it accepts only a fixed list of them, else nothing."""
+    annotation = settings.model_fields[name].annotation
+    options = get_args(annotation)
+    return options if options and all(isinstance(option, str) for option in options) else ()

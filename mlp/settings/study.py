@@ -1,0 +1,114 @@
+"""Settings of a study: its seeds, where it is recorded, and what its report compares."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from mlp.errors import SettingsError
+from mlp.settings.base import Place, Settings, field_text
+from mlp.settings.training import MAX_FOLDS, MAX_SEED, RunConfig, split_integers
+
+
+def _split_seeds(value: object) -> object:
+    if isinstance(value, str) and "," in value:
+        return split_integers(value)
+    return value
+
+
+class StudyConfig(Settings):
+    """What a study adds to its base configuration."""
+
+    seeds: Annotated[
+        Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
+        BeforeValidator(_split_seeds),
+    ] = Field(
+        3,
+        description="how many seeds, counted up from seed; or a list of them: 0,1,2 (5, for one)",
+        json_schema_extra={"expected": "a count from 1 to 1000, or a list of seeds such as 0,1,2"},
+    )
+    folds: int = Field(
+        0,
+        ge=0,
+        le=MAX_FOLDS,
+        description="folds of cross-validation, drawn anew by each seed from training and "
+        "validation images together; 0: the split as given or drawn",
+    )
+    arms_at_once: int = Field(
+        0,
+        ge=0,
+        description="arms trained side by side; 0: as many as fit in half of the free memory",
+    )
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if isinstance(self.seeds, tuple) and len(set(self.seeds)) != len(self.seeds):
+            raise ValueError(
+                f"seeds: each may be named once, but {field_text(self.seeds)} names one twice"
+            )
+        if self.seeds == ():
+            raise ValueError("seeds: give a count or a list such as 0,1,2")
+        if self.folds == 1:
+            raise ValueError("folds: give at least 2, or 0 for the split as it is; 1 was given")
+        return self
+
+    def as_text(self) -> dict[str, str]:
+        """Every field as the text that would be typed on a command line."""
+        # A list of one seed keeps its comma: without it, it would be a count
+        one = isinstance(self.seeds, tuple) and len(self.seeds) == 1
+        return super().as_text() | ({"seeds": f"{field_text(self.seeds)},"} if one else {})
+
+    def seed_list(self, first: int) -> tuple[int, ...]:
+        """The seeds of the study; a count starts at `first`, the seed of the base configuration."""
+        if isinstance(self.seeds, tuple):
+            return self.seeds
+        return tuple((first + k) % (MAX_SEED + 1) for k in range(self.seeds))
+
+    def fold_list(self, base: RunConfig) -> tuple[str, ...]:
+        """The folds that each seed trains. Raises SettingsError where base names one as well."""
+        if not self.folds:
+            return (base.fold,)
+        if base.fold != "none":
+            raise SettingsError(
+                f"folds {self.folds} trains every fold: leave out fold, {base.fold!r} was given"
+            )
+        return tuple(f"{number}/{self.folds}" for number in range(1, self.folds + 1))
+
+
+class ExperimentConfig(Settings):
+    """Where in MLflow this project works."""
+
+    experiment_name: str = Field(
+        "",
+        description="MLflow experiment; empty: that of MLFLOW_EXPERIMENT_NAME or "
+        "MLFLOW_EXPERIMENT_ID, else mlp; under `mlflow run`, its --experiment-name decides",
+    )
+
+
+class TrackingConfig(ExperimentConfig):
+    """Where runs are recorded and whether recorded ones are used again."""
+
+    runs_dir: Place = Field(
+        "runs", min_length=1, description="folder of the TensorBoard events written while training"
+    )
+    retrain: bool = Field(
+        False, description="train again even what is already recorded as finished"
+    )
+    patience: float = Field(
+        60.0, ge=0, description="minutes for which a tracking server that went away is waited for"
+    )
+
+
+class MetricConfig(Settings):
+    """By what arms and models are compared."""
+
+    metric: Literal["accuracy", "macro_f1", "balanced_accuracy", "log_loss", "roc_auc"] = Field(
+        "accuracy", description="validation score by which arms are compared"
+    )
+
+
+class ReportConfig(MetricConfig):
+    """What a report compares, and in which language."""
+
+    lang: Literal["en", "es"] = Field("en", description="language of the report")

@@ -1,0 +1,197 @@
+"""YAML files of settings, checked line by line.
+
+Values are texts, read as they would be if they were typed on a command line. So 010 is ten, a date
+is no date and no tag makes an object. What a file can cost is bounded before it is read: its size,
+its depth, and what it comes to once its anchors are followed.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from mlp.errors import SettingsError
+from mlp.escaping import brief
+from mlp.settings.base import ConfigError, did_you_mean
+from mlp.settings.training import STUDY_WIDE, RunConfig
+
+_MOST_BYTES = 2**18
+_MOST_DEPTH = 20
+_MOST_NODES = 10_000  # names, values, lists: 200 arms that change 20 settings have 9,000
+_EMPTY = "tag:yaml.org,2002:null"
+_TAGS = {
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "timestamp", "merge", "value", "seq", "map", "null")
+}
+
+
+def own_file(kind: str, name: str, known: Iterable[str], content: str = "") -> Path:
+    """The file that a name which is not among the known ones means: a YAML file of the user's.
+
+    Raises SettingsError where it does not name one. `kind` and `content` say what it should be.
+    """
+    if name.lower().endswith((".yaml", ".yml")):
+        try:
+            return Path(name).expanduser()
+        except RuntimeError as error:
+            raise SettingsError(f"{kind} {name!r}: {error}") from None
+    known = list(known)
+    raise SettingsError(
+        f"{kind} {brief(name)}: there is none of this name; {did_you_mean(name, known)}"
+        f"it should be one of {', '.join(known)}, or a YAML file{content} (README.md shows one)"
+    )
+
+
+def _text(path: Path) -> str:
+    """The text of a file. Raises OSError or ValueError, which say why it is none."""
+    # Opening a pipe waits for whoever writes into it, and a device may never end
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ValueError("it is a folder" if path.is_dir() else "it is a pipe or a device")
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"it is larger than {_MOST_BYTES // 2**10} KiB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text") from None
+
+
+class _Refused(yaml.MarkedYAMLError):
+    """YAML, but not for settings."""
+
+    def __init__(self, text: str, mark: yaml.Mark) -> None:
+        super().__init__(problem=text, problem_mark=mark)
+
+
+class _Loader(yaml.SafeLoader):
+    """Composes nodes without foreign tags, as long as they are not too many and not too deep."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._depth = self._count = 0
+        self._sizes: dict[yaml.Node, int] = {}  # of the nodes that are complete
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        begins = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+        alias = self.check_event(yaml.AliasEvent)
+        self._depth += 1
+        if self._depth > _MOST_DEPTH:
+            raise _Refused(f"more than {_MOST_DEPTH} levels deep", begins)
+        before = self._count
+        node = super().compose_node(parent, index)
+        assert node is not None
+        if node.tag not in _TAGS:
+            raise _Refused(f"tags such as {brief(node.tag)} are not used here", begins)
+        if alias and node not in self._sizes:
+            raise _Refused("an anchor that contains itself", begins)
+        self._count += self._sizes[node] if alias else 1
+        if self._count > _MOST_NODES:
+            text = f"more than {_MOST_NODES} names and values, anchors followed"
+            raise _Refused(text, begins)
+        if not alias:
+            self._sizes[node] = self._count - before
+        self._depth -= 1
+        return node
+
+
+class SettingsFile:
+    """A YAML file that names settings; every complaint names the file and the line."""
+
+    def __init__(self, path: Path, kind: str, content: str) -> None:
+        """`kind` is what the file should be, `content` what it should have.
+
+        Raises SettingsError where it cannot be read, is no YAML, or is empty.
+        """
+        self.path, self.kind = path, kind
+        try:
+            text = _text(path)
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise SettingsError(f"{kind} {path} cannot be read: {reason}") from None
+        try:
+            root = _Loader(text).get_single_node()
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line = f", line {mark.line + 1}" if mark else ""
+            said = ", ".join(part for part in (error.context, error.problem) if part)
+            no_yaml = "" if isinstance(error, _Refused) else "no YAML: "
+            raise SettingsError(f"{kind} {path}{line}: {no_yaml}{said}") from None
+        except yaml.reader.ReaderError as error:
+            line = f", line {text.count(chr(10), 0, error.position) + 1}"
+            said = f"the character U+{error.character:04X} is none of a text"
+            raise SettingsError(f"{kind} {path}{line}: no YAML: {said}") from None
+        except (yaml.YAMLError, ValueError) as error:
+            raise SettingsError(f"{kind} {path}: no YAML: {error}") from None
+        if root is None:
+            raise SettingsError(f"{kind} {path} is empty; it should have {content}")
+        self.root: yaml.Node = root
+
+    def settings(self, node: yaml.Node) -> dict[str, Any]:
+        """Fields of RunConfig and their values."""
+        parts = self.mapping(node, tuple(RunConfig.model_fields), "settings")
+        return {name: self.value(name, value) for name, value in parts.items()}
+
+    def value(self, name: str, node: yaml.Node) -> Any:
+        """The value of a setting, as RunConfig takes it."""
+        if name in STUDY_WIDE:
+            self.wrong(node, f"{name} is the same for all arms of a study: give it as an option")
+        given: str | list[str]
+        if isinstance(node, yaml.SequenceNode):
+            given = [self.scalar(entry, name) for entry in node.value]
+        else:
+            given = self.scalar(node, name)
+        try:
+            return getattr(RunConfig().changed({name: given}), name)
+        except ConfigError as error:
+            self.wrong(node, str(error))
+
+    def mapping(self, node: yaml.Node, keys: tuple[str, ...], what: str) -> dict[str, yaml.Node]:
+        """Names, of which all are among `keys`, and what stands behind them."""
+        if not isinstance(node, yaml.MappingNode):
+            self.wrong(node, f"{what} should be names and values, such as {keys[0]}: ...")
+        found: dict[str, yaml.Node] = {}
+        for key, value in node.value:
+            name = key.value
+            if not isinstance(key, yaml.ScalarNode):
+                self.wrong(key, f"{what}: a name should be a text, such as {keys[0]}")
+            if name not in keys:
+                known = f"{did_you_mean(name, keys)}(known: {', '.join(keys)})"
+                self.wrong(key, f"{what}: {brief(name)} is unknown; {known}")
+            if name in found:
+                self.wrong(key, f"{name} is there twice")
+            found[name] = value
+        return found
+
+    def sequence(self, node: yaml.Node, what: str) -> list[yaml.Node]:
+        """The entries of a list that has some."""
+        if not isinstance(node, yaml.SequenceNode) or not node.value:
+            self.wrong(node, f"{what} should be a list with at least one entry")
+        return list(node.value)
+
+    def scalar(self, node: yaml.Node, what: str) -> str:
+        """One value, as it is written."""
+        if node.tag == _EMPTY:
+            self.wrong(node, f"{what} has no value")
+        if not isinstance(node, yaml.ScalarNode):
+            self.wrong(node, f"{what} should be a value, or a list of values")
+        text = str(node.value)
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # an escaped half of a pair
+            self.wrong(node, f"{what} has a character that is none of a text")
+        return text
+
+    def text(self, node: yaml.Node, what: str) -> str:
+        """A text that is not empty, as one line."""
+        if not isinstance(node, yaml.ScalarNode) or not node.value.strip():
+            self.wrong(node, f"{what} should be a text")
+        return " ".join(self.scalar(node, what).split())
+
+    def wrong(self, node: yaml.Node, text: str) -> NoReturn:
+        """Raise SettingsError for what stands at a node."""
+        raise SettingsError(f"{self.kind} {self.path}, line {node.start_mark.line + 1}: {text}")

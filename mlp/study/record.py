@@ -1,0 +1,99 @@
+"""A study as it was recorded, as plain data: what evidence and report read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlp.data.audit.remarks import Remark
+from mlp.metrics import Evaluation
+from mlp.settings.training import RunConfig
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RecordedRun:
+    """One planned run and what became of it.
+
+    `status` is MLflow's, or MISSING where no run is recorded. `history`: a metric's values by
+    epoch. `evaluation` is there for FINISHED runs, with images sorted by id.
+    """
+
+    arm: str
+    seed: int
+    fold: str
+    run_id: str = ""
+    status: str = "MISSING"
+    reason: str = "not recorded, or deleted"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    params: Mapping[str, str] = field(default_factory=dict)
+    history: Mapping[str, Floats] = field(default_factory=dict)
+    evaluation: Evaluation | None = None
+    diverged: bool = False
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration it was trained with."""
+        return RunConfig.parse(self.settings)
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has a score to compare."""
+        return self.evaluation is not None
+
+    @property
+    def pair(self) -> tuple[int, str]:
+        """What it shares with the runs it is compared with."""
+        return self.seed, self.fold
+
+
+@dataclass(frozen=True)
+class RecordedStudy:
+    """A study's plan, and its runs by arm and pair."""
+
+    run_id: str
+    experiment_id: str
+    name: str
+    data_name: str
+    label: str
+    suite: str
+    question: str
+    arms: Sequence[Mapping[str, Any]]  # name, changes, about; the first one is the baseline
+    base: Mapping[str, str]
+    remarks: Sequence[Remark]
+    runs: Sequence[RecordedRun]
+
+    @property
+    def pairs(self) -> list[tuple[int, str]]:
+        """Seeds and folds, sorted: in whatever order they were planned, a report is the same."""
+        return sorted({run.pair for run in self.runs})
+
+    @property
+    def has_view(self) -> bool:
+        """Whether there are runs for the MLflow UI to show together."""
+        return len(self.runs) > 1
+
+    @property
+    def failure(self) -> str:
+        """Why there is nothing to report; empty where a run has finished."""
+        if any(run.finished for run in self.runs):
+            return ""
+        ended = Counter(run.status for run in self.runs)
+        counts = ", ".join(f"{count} {status}" for status, count in ended.items())
+        first = self.runs[0]
+        why = f": {first.reason}" if first.reason else ""
+        return (
+            f"study {self.run_id} has no finished run: {counts} (the first: {first.arm}, seed "
+            f"{first.seed}{why})"
+        )
+
+    def of(self, arm: str) -> dict[tuple[int, str], RecordedRun]:
+        """The runs of an arm by pair."""
+        return {run.pair: run for run in self.runs if run.arm == arm}

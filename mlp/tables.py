@@ -1,0 +1,58 @@
+"""Tables of what can be chosen by name. An unknown name raises, and the known ones are listed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Generic, TypeVar, cast
+
+from mlp.errors import SettingsError
+
+T = TypeVar("T")
+
+
+class Table(Mapping[str, T], Generic[T]):
+    """Things of one kind by name, in the order in which people should read them.
+
+    A row is the thing itself, or a text such as "mlp.learning.networks.mlp:MLP" which says where it
+    is: then it is imported when it is asked for, so that names can be listed without torch.
+    """
+
+    def __init__(self, kind: str, rows: Mapping[str, T | str]) -> None:
+        self.kind, self._rows = kind, dict(rows)
+
+    def __getitem__(self, name: str) -> T:
+        try:
+            row = self._rows[name]
+        except (KeyError, TypeError):
+            raise SettingsError(self.unknown(name)) from None
+        if isinstance(row, str):
+            module, _, attribute = row.partition(":")
+            return cast(T, getattr(import_module(module), attribute))
+        return row
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._rows
+
+    def unknown(self, name: object) -> str:
+        """Say that a name is not known, which ones are, and which one may have been meant."""
+        close = difflib.get_close_matches(str(name), self._rows, 1)
+        meant = f" (did you mean {close[0]!r}?)" if close else ""
+        return f"there is no {self.kind} {name!r}{meant}; there are {', '.join(self._rows)}"
+
+    def add(self, name: str, row: T | str) -> None:
+        """Register one more. Raises SettingsError where the name is taken."""
+        if name in self._rows:
+            raise SettingsError(f"there is a {self.kind} {name!r} already")
+        self._rows[name] = row
+
+    def remove(self, name: str) -> None:
+        """Take one out again."""
+        del self._rows[name]

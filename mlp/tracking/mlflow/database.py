@@ -1,0 +1,220 @@
+"""The SQLite file of the tracking store: made in one step, looked at before MLflow opens it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TypeVar
+
+from filelock import FileLock, Timeout
+from mlflow.store.db.utils import _get_latest_schema_revision
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.tracking import get_tracking_uri
+
+from mlp import console
+from mlp.errors import StoreUnusable
+
+_SECONDS = 3.0  # for which one look at a database waits for another program
+_SETTLED = 20.0  # seconds after which nobody is making what is not complete
+_ARTIFACTS = "./mlruns"  # MLflow's own default
+_LOCKED = ("database is locked", "database table is locked", "database schema is locked")
+_CONTENT = (
+    ("runs", "SELECT 1 FROM runs LIMIT 1"),
+    ("experiments", "SELECT 1 FROM experiments WHERE experiment_id <> 0 LIMIT 1"),
+    ("registered_models", "SELECT 1 FROM registered_models LIMIT 1"),
+)
+_Made = TypeVar("_Made")
+
+
+def database_file(uri: str) -> Path | None:
+    """The SQLite file that a tracking URI names, None where it names something else."""
+    scheme, _, rest = uri.partition(":///")
+    name, _, query = rest.partition("?")
+    named = scheme.split("+")[0] == "sqlite" and name not in ("", ":memory:")
+    return Path(name).absolute() if named and "uri=" not in query else None
+
+
+def make_database(path: Path, minutes: float) -> None:
+    """Make an empty MLflow database unless there is one.
+
+    MLflow's migrations cannot be repeated: the file is made under another name, and renamed when
+    it is complete. What a killed process left at its place, without any run, is put aside.
+    A locked database is waited for, so many minutes. Raises StoreUnusable.
+    """
+    if _waiting(path, minutes, lambda: _is_complete(path)):
+        return
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=_SECONDS)
+        except Timeout:
+            console.out(f"{path} is being made by another process: waiting for it")
+            lock.acquire(timeout=60 * minutes)
+        try:
+            _make(path, minutes)
+            with suppress(OSError):
+                # Who waits for it finds a complete database
+                Path(lock.lock_file).unlink()
+        finally:
+            lock.release()
+    except Timeout:
+        raise StoreUnusable(
+            f"another process has been making {path} for {minutes:g} minutes: end it, and repeat "
+            "the command"
+        ) from None
+    except OSError as error:
+        raise StoreUnusable(
+            f"cannot make {path}: {error.strerror or error}; make room, or set "
+            "MLFLOW_TRACKING_URI to sqlite:/// and a file in a folder that can be written"
+        ) from None
+
+
+def _make(path: Path, minutes: float) -> None:
+    if _waiting(path, minutes, lambda: _is_complete(path)):
+        return
+    new = path.with_name(f".{path.name}.new")
+    try:
+        _remove(new)  # of a process that was killed
+        try:
+            store = SqlAlchemyStore(f"sqlite:///{new.as_posix()}", _ARTIFACTS)
+        except Exception as error:
+            raise StoreUnusable(problem(error, path) or f"cannot make {path}: {error}") from error
+        store.engine.dispose()
+        if path.exists() and path.stat().st_size:
+            aside = _free_name(path)
+            path.replace(aside)
+            console.out(
+                f"Note: {path} was never completed and holds no run: it is {aside.name} now, and "
+                "an empty database has its place"
+            )
+        _remove(path)  # an old journal would be applied to the new one
+        new.replace(path)
+    finally:
+        with suppress(OSError):  # on Windows, while a failed one is open
+            _remove(new)
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-journal", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    while (aside := path.with_name(f"{path.name}.unfinished{number}")).exists():
+        number += 1
+    return aside
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether a database is one that this MLflow can use; not where nothing would be lost.
+
+    Raises StoreUnusable for one that holds anything, and sqlite3.OperationalError where it is
+    locked, or where another program is at making it.
+    """
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
+        return False
+    try:
+        with closing(sqlite3.connect(path, timeout=_SECONDS)) as connection:
+            tables = {
+                name for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall()
+            }
+            if not tables:
+                return False
+            found = None
+            if "alembic_version" in tables:
+                found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            if found is not None and found[0] == _get_latest_schema_revision():
+                return True
+            full = any(
+                name in tables and connection.execute(query).fetchone() for name, query in _CONTENT
+            )
+    except sqlite3.Error as error:
+        if is_locked(error):
+            raise
+        raise StoreUnusable(problem(error, path) or f"cannot open {path}: {error}") from None
+    if "experiments" not in tables and not any(t.startswith("alembic") for t in tables):
+        raise StoreUnusable(
+            f"{path} is a database of something else: set MLFLOW_TRACKING_URI to sqlite:/// and "
+            "another file"
+        )
+    if full:
+        raise StoreUnusable(
+            f"{path} was written by another version of MLflow: copy it, then run `mlflow db "
+            f"upgrade sqlite:///{path.as_posix()}`; if that fails, install the MLflow that wrote it"
+        )
+    if abs(time.time() - path.stat().st_mtime) < _SETTLED:
+        raise sqlite3.OperationalError(f"{_LOCKED[0]}: it is being made")
+    return False
+
+
+def _waiting(path: Path, minutes: float, call: Callable[[], _Made]) -> _Made:
+    """What a look at a database says, as soon as no other program has locked it."""
+    since, said = time.monotonic(), False
+    while True:
+        try:
+            return call()
+        except sqlite3.OperationalError as error:
+            if time.monotonic() - since > 60 * minutes:
+                raise StoreUnusable(still_locked(path, minutes)) from error
+            if not said:
+                console.out(f"{path} is locked by another program: waiting for it")
+            said = True
+            time.sleep(1)
+
+
+def still_locked(path: Path | str, minutes: float) -> str:
+    """What to say of a database that was locked for too long."""
+    return (
+        f"{path} has been locked by another program for {minutes:g} minutes: end that program, "
+        "and repeat the command"
+    )
+
+
+def is_locked(error: BaseException) -> bool:
+    """Whether another program keeps a SQLite database for itself, which may pass."""
+    return any(text in str(error) for text in _LOCKED)
+
+
+def problem(error: BaseException, path: Path | None = None) -> str:
+    """What to do where a SQLite database cannot be read or written; else empty."""
+    said, path = str(error), path or database_file(get_tracking_uri())
+    if path is None:
+        return ""
+    if is_locked(error):
+        return f"{path} is locked by another program: end it, and repeat the command"
+    again = "what was recorded is kept: repeat the command to go on"
+    for text, advice in (
+        ("database or disk is full", f"the disk of {path} is full: make room; {again}"),
+        (
+            "readonly database",
+            f"{path} cannot be written: make it and its folder writable, or set "
+            "MLFLOW_TRACKING_URI to sqlite:/// and a file that can be written",
+        ),
+        (
+            "unable to open database file",
+            f"{path} cannot be opened, or its folder cannot be written: make it and its folder "
+            "readable and writable, or set MLFLOW_TRACKING_URI to sqlite:/// and another file",
+        ),
+        (
+            "disk I/O error",
+            f"the disk of {path} cannot be read or written: see that it is there and has room; "
+            f"{again}",
+        ),
+        (
+            "disk image is malformed",
+            f"{path} is damaged: put a copy of it in its place, or put it aside for a new one",
+        ),
+        (
+            "file is not a database",
+            f"{path} is no database: put it aside, or set MLFLOW_TRACKING_URI to sqlite:/// and "
+            "another file",
+        ),
+    ):
+        if text in said:
+            return advice
+    return ""

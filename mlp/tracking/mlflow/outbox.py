@@ -1,0 +1,257 @@
+"""Records of runs on their way to the tracking store: on disk until a server has them."""
+
+from __future__ import annotations
+
+import json
+import queue
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import requests
+from filelock import FileLock, Timeout
+from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
+
+from mlp import console
+from mlp.errors import ServerAway
+from mlp.escaping import without_login
+from mlp.processes import is_gone, remove_left, temporary_prefix, this_process
+from mlp.tracking.mlflow.packaging import Packager
+from mlp.tracking.mlflow.patience import is_server
+from mlp.tracking.mlflow.store import Store
+
+FOLDER = ".outbox"
+_ENTRY, _FILES, _SERVER = "entry.json", "files", "server"
+_PROCESS = "process"  # is not there any more when the process lives on, and sends no more
+_REFUSED = ".refused"
+_CLOSING_SECONDS = 30
+_UNFINISHED = ".writing"
+_NEW = "new-"
+
+
+class Sender:
+    """Gives records to the tracking store. Each may be given twice and counts once."""
+
+    def __init__(self, store: Store, shared: bool) -> None:
+        """`shared`: other processes may end the runs of this one."""
+        self.lost: set[str] = set()  # runs that were ended elsewhere
+        self._client, self._shared = store.client, shared
+        self._packager = Packager(store.client)
+
+    def send(self, entry: Mapping[str, Any], files: Path) -> None:
+        """Record an entry, whose files are in a folder."""
+        client, run_id, kind = self._client, entry["run_id"], entry["kind"]
+        asked = self._shared and kind in ("metrics", "end") and run_id not in self.lost
+        if asked and client.get_run(run_id).info.status != "RUNNING":
+            self.lost.add(run_id)
+        if run_id in self.lost:
+            return
+        if kind == "tag":
+            client.set_tag(run_id, entry["key"], entry["value"])
+        elif kind == "artifacts":
+            client.log_artifacts(run_id, str(files))
+        elif kind == "model":
+            self._packager.log_model(run_id, files, _metrics(entry))
+        elif kind == "end":
+            client.set_terminated(run_id, entry["status"])
+        else:
+            metrics = _metrics(entry)
+            # A request to an MLflow server holds at most 1000 metrics
+            for start in range(0, len(metrics), 1000):
+                client.log_batch(run_id, metrics=metrics[start : start + 1000])
+
+    def close(self) -> None:
+        """Tidy up."""
+        self._packager.close()
+
+
+def _metrics(entry: Mapping[str, Any]) -> list[Metric]:
+    return [Metric(*values) for values in entry["metrics"]]
+
+
+def _values(metrics: list[Metric]) -> list[list[Any]]:
+    return [[m.key, m.value, m.timestamp, m.step] for m in metrics]
+
+
+class Outbox:
+    """What is to be recorded of runs, in order: sent at once to a file, by a thread to a server.
+
+    Nothing that is put here waits for a server. What it has not got yet is in a folder, from which
+    `send_left` sends it should this process die.
+    """
+
+    def __init__(self, store: Store, folder: Path, shared: bool) -> None:
+        """`folder` is that of all processes; `shared`: others may end the runs of this one."""
+        self._sender = Sender(store, shared)
+        self._error: Exception | None = None
+        self._folder: Path | None = None
+        if is_server(store.uri):
+            folder.mkdir(parents=True, exist_ok=True)
+            made = Path(tempfile.mkdtemp(prefix=temporary_prefix(_NEW), dir=folder))
+            (made / _PROCESS).write_text(this_process(), encoding="utf-8")
+            (made / _SERVER).write_text(without_login(store.uri), encoding="utf-8")
+            self._folder = made.rename(folder / made.name.removeprefix(_NEW))
+            self._count = 0
+            self._queue: queue.Queue[Path | None] = queue.Queue()
+            self._closed = False
+            self._thread = threading.Thread(target=self._send_all, daemon=True)
+            self._thread.start()
+
+    @property
+    def lost(self) -> set[str]:
+        """The runs that were ended elsewhere."""
+        return self._sender.lost
+
+    def metrics(self, run_id: str, metrics: list[Metric]) -> None:
+        """Numbers of a run."""
+        self._put({"kind": "metrics", "run_id": run_id, "metrics": _values(metrics)})
+
+    def tag(self, run_id: str, key: str, value: str) -> None:
+        """A tag of a run."""
+        self._put({"kind": "tag", "run_id": run_id, "key": key, "value": value})
+
+    def artifacts(self, run_id: str, write: Callable[[Path], None]) -> None:
+        """Files of a run, which `write` makes in a folder."""
+        self._put({"kind": "artifacts", "run_id": run_id}, write)
+
+    def model(self, run_id: str, write: Callable[[Path], None], metrics: list[Metric]) -> None:
+        """The model of a run, see Packager: `write` makes its files in a folder."""
+        self._put({"kind": "model", "run_id": run_id, "metrics": _values(metrics)}, write)
+
+    def end(self, run_id: str, status: str) -> None:
+        """The end of a run."""
+        self._put({"kind": "end", "run_id": run_id, "status": status})
+
+    def deliver(self) -> None:
+        """Wait until all is recorded. Raises ServerAway, or what went wrong."""
+        if self._folder is None:
+            return
+        with self._queue.all_tasks_done:
+            while self._queue.unfinished_tasks:
+                self._queue.all_tasks_done.wait(1)  # or Windows would not hear Ctrl-C
+        if self._error is not None:
+            left = f"; what is not recorded yet is kept in {self._folder}"
+            again = " and sent first when the command is repeated"
+            if isinstance(self._error, ServerAway):
+                raise ServerAway(f"{self._error}{left}{again}") from self._error
+            raise self._error
+
+    def close(self) -> None:
+        """Tidy up. What is not delivered soon stays in its folder."""
+        if self._folder is None:
+            self._sender.close()
+        elif not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._thread.join(_CLOSING_SECONDS)
+
+    def _put(
+        self, entry: dict[str, Any], write: Callable[[Path], None] = lambda folder: None
+    ) -> None:
+        if self._error is not None and not isinstance(self._error, ServerAway):
+            raise self._error
+        if self._folder is None:
+            with tempfile.TemporaryDirectory(prefix="mlp-run-") as name:
+                write(Path(name))
+                self._sender.send(entry, Path(name))
+            return
+        place = self._folder / f"{self._count:08d}"
+        self._count += 1
+        unfinished = place.with_suffix(_UNFINISHED)
+        (unfinished / _FILES).mkdir(parents=True)
+        write(unfinished / _FILES)
+        (unfinished / _ENTRY).write_text(json.dumps(entry), encoding="utf-8")
+        unfinished.rename(place)
+        self._queue.put(place)
+
+    def _send_all(self) -> None:
+        assert self._folder is not None
+        while (place := self._queue.get()) is not None:
+            try:
+                if self._error is None:
+                    _send(self._sender, place)
+            except Exception as error:
+                self._error = error
+            finally:
+                self._queue.task_done()
+        with suppress(OSError):
+            if self._error is None:
+                # First, or others would take what is being removed for left
+                (self._folder / _SERVER).unlink()
+                shutil.rmtree(self._folder)
+            else:
+                (self._folder / _PROCESS).unlink()
+            self._sender.close()
+        self._queue.task_done()
+
+
+def _send(sender: Sender, place: Path) -> None:
+    entry = json.loads((place / _ENTRY).read_text(encoding="utf-8"))
+    sender.send(entry, place / _FILES)
+    shutil.rmtree(place)
+
+
+def send_left(store: Store, folder: Path) -> None:
+    """Send what processes that died could not; runs that were ended since are left as they are.
+
+    `folder` is that of all processes' outboxes. What the server refuses is set aside, and said.
+    Raises ServerAway.
+    """
+    if not is_server(store.uri) or not folder.exists():
+        return
+    try:
+        with FileLock(folder / "lock", timeout=60 * store.patience.minutes):
+            remove_left(folder, _NEW)
+            for left in sorted(folder.glob("*/")):
+                if _is_left(left, store.uri):
+                    _send_folder(store, left)
+    except Timeout:
+        return  # another process is at it
+
+
+def _is_left(folder: Path, uri: str) -> bool:
+    """Whether an outbox for a server is nobody's. Those of others come and go meanwhile."""
+    process = None
+    try:
+        with suppress(FileNotFoundError):
+            process = (folder / _PROCESS).read_text(encoding="utf-8")
+        server = (folder / _SERVER).read_text(encoding="utf-8")
+    except OSError:
+        return False
+    mine = server == without_login(uri)
+    own = mine and folder.suffix != _REFUSED and not folder.name.startswith(_NEW)
+    return own and (process is None or is_gone(process))
+
+
+def _send_folder(store: Store, left: Path) -> None:
+    places = sorted(p for p in left.iterdir() if (p / _ENTRY).is_file())
+    places = [p for p in places if p.suffix != _UNFINISHED]
+    if places:
+        console.out(f"sending {len(places)} records that an earlier command could not")
+    aside = left.with_name(f"{left.name}{_REFUSED}")
+    refused: set[str] = set()
+    sender = Sender(store, shared=True)
+    try:
+        for place in places:
+            run_id = json.loads((place / _ENTRY).read_text(encoding="utf-8"))["run_id"]
+            if run_id not in refused:
+                try:
+                    _send(sender, place)
+                    continue
+                except (MlflowException, requests.RequestException) as error:
+                    console.out(
+                        f"the tracking server refuses a record of run {run_id} ({error}): it and "
+                        f"the following ones are kept in {aside}"
+                    )
+            # Not ended either, or it would look as if it were complete
+            refused.add(run_id)
+            aside.mkdir(exist_ok=True)
+            place.rename(aside / place.name)
+    finally:
+        sender.close()
+    shutil.rmtree(left, ignore_errors=True)

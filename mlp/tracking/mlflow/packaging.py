@@ -1,0 +1,159 @@
+"""A finished run's network as an MLflow model: code, safetensors and JSON, no pickle."""
+
+from __future__ import annotations
+
+import base64
+import re
+import shutil
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow.pyfunc
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
+from mlflow.models import Model, ModelSignature
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import Array
+
+from mlp.model.ensemble import Ensemble
+from mlp.model.seal import BLANK, DESCRIPTION, seal
+
+_PACKAGE = Path(__file__).resolve().parents[2]
+# mlp.serving stands below mlp.tracking, which only names its file
+_ENTRY = _PACKAGE / "serving" / "entry.py"
+# What the serving code imports
+_REQUIREMENTS = (
+    "mlflow",
+    "torch",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "pillow",
+    "opencv-python-headless",
+    "safetensors",
+)
+ARTIFACT = "ensemble"  # where it is within a model
+SEALED_AS = "mlp.digest"  # tag of a model and of a registered version: the digest of its seal
+_EXAMPLE = "example.png"
+# A file of the name of the folder of Python's caches: a server then leaves none beside the sealed
+# source, and runs none that somebody else left there
+_NO_CACHE = "This file keeps Python from putting compiled code here.\n"
+_REFUSED = r"[/:.%\"']"  # in the name of a model, by MLflow
+_SIGNATURE = ModelSignature(
+    inputs=Schema([ColSpec(DataType.string, "image")]),
+    outputs=Schema(
+        [
+            ColSpec(DataType.string, "label"),
+            ColSpec(DataType.double, "probability"),
+            ColSpec(Array(DataType.string), "top_labels"),
+            ColSpec(Array(DataType.double), "top_probabilities"),
+            ColSpec(Array(DataType.double), "probabilities"),
+            ColSpec(DataType.boolean, "unfamiliar"),
+            ColSpec(DataType.string, "error"),
+        ]
+    ),
+    params=ParamSchema([ParamSpec("top_k", DataType.long, 3)]),
+)
+
+
+def _requirements() -> list[str]:
+    # The public release of a local build: 2.13.0 of 2.13.0+cpu
+    return [f"{name}=={version(name).split('+')[0]}" for name in _REQUIREMENTS]
+
+
+def model_files(ensemble: Ensemble, example: bytes, folder: Path) -> None:
+    """Write what a model is made of: networks, and an encoded image for its page."""
+    (folder / ARTIFACT).mkdir()
+    ensemble.save(folder / ARTIFACT)
+    (folder / _EXAMPLE).write_bytes(example)
+
+
+class Packager:
+    """Makes MLflow models of networks. What they have in common is written once and copied."""
+
+    def __init__(self, client: MlflowClient) -> None:
+        self._client = client
+        self._folder = tempfile.TemporaryDirectory(prefix="mlp-models-")
+        self._common: Path | None = None
+
+    def log_model(self, run_id: str, files: Path, metrics: list[Metric]) -> str:
+        """Package networks, attach the model to a run, and log `metrics` for both; the model's id.
+
+        `files` has what `model_files` wrote. Of a run that has a model already, it is that one.
+
+        The steps of `mlflow.pyfunc.log_model`, without its reading back of all metrics and its
+        trial run of each model, which together take as long as the rest.
+        """
+        client = self._client
+        run = client.get_run(run_id)
+        begun = client.search_logged_models(
+            [run.info.experiment_id], f"source_run_id = '{run_id}'", max_results=1
+        )
+        logged = (
+            begun[0]
+            if begun
+            else client.create_logged_model(
+                run.info.experiment_id,
+                re.sub(_REFUSED, "_", run.info.run_name),
+                run_id,
+                params=run.data.params,
+                model_type="classifier",
+            )
+        )
+        if self._common is None:
+            self._common = self._write_common(files)
+        place = self._common / "artifacts" / ARTIFACT
+        shutil.rmtree(place)
+        shutil.copytree(files / ARTIFACT, place)
+        model = Model.load(str(self._common))
+        model.flavors["python_function"]["config"] = {"digest": BLANK}
+        model.artifact_path, model.run_id = logged.artifact_location, run_id
+        model.model_uuid = model.model_id = logged.model_id
+        model.save(str(self._common / DESCRIPTION))
+        client.set_logged_model_tags(logged.model_id, {SEALED_AS: seal(self._common)})
+        client.log_model_artifacts(logged.model_id, str(self._common))
+        client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+        client.log_outputs(
+            run_id, [LoggedModelOutput(logged.model_id, metrics[0].step if metrics else 0)]
+        )
+        dataset = run.inputs.dataset_inputs[0].dataset
+        shared = [
+            Metric(
+                m.key,
+                m.value,
+                m.timestamp,
+                m.step,
+                model_id=logged.model_id,
+                dataset_name=dataset.name,
+                dataset_digest=dataset.digest,
+                run_id=run_id,
+            )
+            for m in metrics
+        ]
+        client.log_batch(run_id, metrics=shared)
+        model_id: str = logged.model_id
+        return model_id
+
+    def close(self) -> None:
+        """Remove the copy of what models have in common."""
+        self._folder.cleanup()
+
+    def _write_common(self, files: Path) -> Path:
+        folder = Path(self._folder.name)
+        mlflow.pyfunc.save_model(
+            str(folder / "model"),
+            python_model=str(_ENTRY),
+            artifacts={ARTIFACT: str(files / ARTIFACT)},
+            code_paths=[str(_PACKAGE)],
+            pip_requirements=_requirements(),
+            signature=_SIGNATURE,
+            input_example=pd.DataFrame(
+                {"image": [base64.b64encode((files / _EXAMPLE).read_bytes()).decode()]}
+            ),
+        )
+        for place in {path.parent for path in (folder / "model").rglob("*.py")}:
+            (place / "__pycache__").write_text(_NO_CACHE, encoding="utf-8")
+        return folder / "model"

@@ -1,0 +1,151 @@
+"""Runs that are recorded already: finding them, and giving a study a copy of another study's."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlflow.entities import LifecycleStage, LoggedModelOutput, Metric, Run
+from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
+
+from mlp.study.tracker import Outcome, RunSpec
+from mlp.tracking.mlflow.pages import run_page
+from mlp.tracking.mlflow.readable import problems
+from mlp.tracking.mlflow.store import (
+    COPIED,
+    DATA,
+    DIVERGED,
+    IDENTITY,
+    KIND,
+    NOTE,
+    PARENT,
+    PLAN,
+    REPORT,
+    STUDY,
+    Store,
+)
+
+_FEW = 16  # runs that are asked for one by one
+
+
+def find(
+    store: Store, specs: Sequence[RunSpec], study: str, since: int = 0
+) -> tuple[dict[str, Run], dict[str, str]]:
+    """The runs of the whole store that ended for good, by identity; those of `study` first.
+
+    Then, of the identities of which no recorded run can be read any more, what is wrong with it.
+    `since`: only runs that ended later, in milliseconds of the epoch.
+    """
+    wanted = {spec.identity for spec in specs}
+    candidates: dict[str, list[Run]] = {}
+    filters = {f"tags.`{DATA}` = '{spec.data_digest}'" for spec in specs}
+    if len(specs) <= _FEW:
+        filters = {f"tags.`{IDENTITY}` = '{identity}'" for identity in wanted}
+    deleted: dict[str, bool] = {}
+    later = f" and attributes.end_time >= {since}" if since else ""
+    for chosen in filters:
+        for run in store.search(f"{chosen} and tags.`{KIND}` = 'run'{later}", everywhere=True):
+            ended = run.info.status == "FINISHED" or is_diverged(run)
+            identity = run.data.tags.get(IDENTITY)
+            if ended and identity in wanted and not _study_deleted(store, run, deleted):
+                candidates.setdefault(identity, []).append(run)
+
+    def rank(run: Run) -> tuple[bool, int]:
+        # Of this study the newest, which may have taken the place of one that cannot be read; of
+        # others the oldest, or copies would be copied
+        own = run.data.tags.get(STUDY) == study
+        return not own, -run.info.start_time if own else run.info.start_time
+
+    for runs in candidates.values():
+        runs.sort(key=rank)
+    found: dict[str, Run] = {}
+    lost: dict[str, str] = {}
+    while candidates:
+        best = {identity: runs.pop(0) for identity, runs in candidates.items()}
+        finished = [run for run in best.values() if run.info.status == "FINISHED"]
+        unreadable = problems(store, finished)
+        for identity, run in best.items():
+            if run.info.run_id in unreadable:
+                lost.setdefault(identity, unreadable[run.info.run_id])
+            else:
+                found[identity] = run
+        candidates = {i: runs for i, runs in candidates.items() if runs and i not in found}
+    return found, {identity: said for identity, said in lost.items() if identity not in found}
+
+
+def _study_deleted(store: Store, run: Run, known: dict[str, bool]) -> bool:
+    """Whether a person deleted the study that a run is a part of; `known`: what was asked before.
+
+    MLflow leaves the runs of a study as they are.
+    """
+    parent = run.data.tags.get(PARENT)
+    if parent is None:
+        return False
+    if parent not in known:
+        try:
+            stage = store.client.get_run(parent).info.lifecycle_stage
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            stage = LifecycleStage.DELETED  # for good, by `mlflow gc`
+        known[parent] = stage == LifecycleStage.DELETED
+    return known[parent]
+
+
+def is_diverged(run: Run) -> bool:
+    """Whether a run failed in a way in which it would fail again."""
+    return run.info.status == "FAILED" and DIVERGED in run.data.tags
+
+
+def outcome(run: Run, spec: RunSpec, run_id: str) -> Outcome:
+    """What a recorded run says of a spec; `run_id` is the run to refer to."""
+    diverged = is_diverged(run)
+    scores = {k: v for k, v in run.data.metrics.items() if k.startswith("final/")}
+    return Outcome(
+        spec.arm,
+        spec.config.seed,
+        spec.identity,
+        "FAILED" if diverged else "FINISHED",
+        run_id,
+        {} if diverged else scores,
+        run.data.tags.get(DIVERGED, ""),
+        reused=True,
+    )
+
+
+def copy_contents(store: Store, run: Run, run_id: str, events: Path) -> None:
+    """Give a new run the metrics, files and model of a recorded one; `events` gets its curves."""
+    client = store.client
+    source_id = run.info.run_id
+    metrics = [
+        Metric(m.key, m.value, m.timestamp, m.step)
+        for name in run.data.metrics
+        for m in client.get_metric_history(source_id, name)
+    ]
+    for start in range(0, len(metrics), 1000):
+        client.log_batch(run_id, metrics=metrics[start : start + 1000])
+    with tempfile.TemporaryDirectory(prefix="mlp-copy-") as name:
+        files = Path(client.download_artifacts(source_id, "", name))
+        # A single training is a study too: what is said of that is not the run's
+        for own in (PLAN, *REPORT):
+            path = files / own
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        client.log_artifacts(run_id, str(files))
+        shutil.rmtree(events, ignore_errors=True)
+        if (files / "tensorboard").is_dir():
+            shutil.copytree(files / "tensorboard", events)
+    if run.outputs is not None and run.outputs.model_outputs:
+        models = [LoggedModelOutput(m.model_id, m.step) for m in run.outputs.model_outputs]
+        client.log_outputs(run_id, models)
+    for tag in (DIVERGED, MLFLOW_LOGGED_IMAGES):
+        if tag in run.data.tags:
+            client.set_tag(run_id, tag, run.data.tags[tag])
+    page = run_page(run.info.experiment_id, source_id)
+    note = (
+        f"{COPIED}[this run]({page}), with the same settings, seed, data and code: "
+        "not trained again."
+    )
+    client.set_tag(run_id, NOTE, note)

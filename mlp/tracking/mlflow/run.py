@@ -1,0 +1,163 @@
+"""The record of one run that people see."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from mlflow.entities import Metric
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
+from numpy.typing import NDArray
+from PIL import Image
+
+from mlp.data.dataset import Dataset
+from mlp.data.split_file import split_text
+from mlp.escaping import markdown
+from mlp.learning.learner import EpochRecord, Learner
+from mlp.metrics import Evaluation, probabilities
+from mlp.study.tracker import Outcome, RunResult, RunSpec, Status, TakenOver
+from mlp.tracking import pictures, results
+from mlp.tracking.mlflow.outbox import Outbox
+from mlp.tracking.mlflow.packaging import model_files
+from mlp.tracking.mlflow.slides import slide
+from mlp.tracking.mlflow.store import DIVERGED, NOTE, REASON, SPLIT
+from mlp.tracking.tensorboard.writer import POINTS, Events
+
+_FLUSH_SECONDS = 10.0
+_HISTOGRAMS_A_RUN = 10
+# The slider over epochs: most is learned in the first ones
+_FRAMES = {0, *(3**k for k in range(20))}
+_FRAME_SIDE = 104  # pixels of an image
+
+
+class MlflowRun:
+    """The record of one run: metrics go to MLflow every few seconds, to TensorBoard at once."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        run_id: str,
+        spec: RunSpec,
+        events: Events,
+        dataset: Dataset,
+        study: str,
+    ) -> None:
+        """`study`: the page of the study that it is a part of, empty for a training of its own."""
+        self.run_id = run_id
+        self._outbox, self._study = outbox, study
+        self._spec, self._events = spec, events
+        self._pending: list[Metric] = []
+        self._flushed = time.monotonic()
+        self._every = max(1, spec.config.epochs // _HISTOGRAMS_A_RUN)
+        val = dataset.split.val
+        self._watched = pictures.examples(dataset.labels[val], pictures.EXAMPLES)
+        watched = val[self._watched]
+        self._ids, self._labels = dataset.ids[watched], dataset.labels[watched]
+        self._images = dataset.pixels[watched]
+        self._outbox.tag(run_id, MLFLOW_LOGGED_IMAGES, "True")  # has MLflow look for `slide`s
+
+    def epoch(self, record: EpochRecord, learner: Learner) -> None:
+        self._add(record.metrics, record.epoch)
+        if record.epoch % self._every == 0 or record.epoch == 1:
+            self._events.histograms(learner.histogram_samples(), record.epoch)
+        # That of the last epoch is drawn by `finish`
+        logits = None if learner.finished else learner.validation_logits
+        if record.epoch in _FRAMES and logits is not None:
+            title = f"After epoch {record.epoch}" if record.epoch else "Before training"
+            answers = probabilities(logits[self._watched])
+            picture = self._predictions(answers, record.epoch, title)
+            self._events.picture("validation/predictions", picture, record.epoch)
+        if time.monotonic() - self._flushed > _FLUSH_SECONDS:
+            self._flush()
+        self._check()
+
+    def finish(self, result: RunResult) -> Outcome:
+        self._check()
+        step = result.records[-1].epoch
+        self._flush()
+        answers = result.evaluation.probabilities[self._watched]
+        self._predictions(answers, step, "The network that is kept")
+        drawn = results.draw(result.ensemble, result.evaluation, result.images)
+        kept = results.files(result.evaluation, result.scores, drawn)
+        kept["curves.png"] = pictures.png(pictures.curves(result.records))
+        self._events.evaluation(result.evaluation, drawn, step)
+        # Evenly spaced: they often stand in the order of their classes
+        count = len(result.images)
+        rows = np.linspace(0, count - 1, min(count, POINTS)).astype(np.int64)
+        shown = result.images[rows]
+        features = result.ensemble.members[0].features(shown)
+        self._events.projector(result.evaluation, rows, features, shown, step)
+        self._events.close(result.scores)
+
+        def write(folder: Path) -> None:
+            for file, content in kept.items():
+                (folder / file).write_bytes(content)
+            if result.split is not None:
+                text = split_text(result.split)
+                (folder / SPLIT).write_text(text, encoding="utf-8", newline="")
+            shutil.copytree(self._events.folder, folder / "tensorboard")
+
+        self._outbox.artifacts(self.run_id, write)
+        now = int(time.time() * 1000)
+        # At step 0: MLflow then draws bars to compare runs
+        metrics = [Metric(name, value, now, 0) for name, value in result.scores.items()]
+        self._outbox.model(
+            self.run_id, partial(model_files, result.ensemble, result.example), metrics
+        )
+        if self._study:
+            share, count = result.scores["final/accuracy"], len(result.images)
+            note = f"{share:.1%} of {count} validation images are right. "
+            note += f"Part of [a study]({self._study})."
+            self._outbox.tag(self.run_id, NOTE, note)
+        return self._end("FINISHED", result.scores)
+
+    def fail(self, reason: str, diverged: bool) -> Outcome:
+        if diverged:
+            self._outbox.tag(self.run_id, DIVERGED, reason)
+        self._outbox.tag(self.run_id, REASON, reason)
+        self._outbox.tag(self.run_id, NOTE, f"Failed: {markdown(reason)}")
+        self._flush()
+        self._events.close({})
+        return self._end("FAILED", {}, reason)
+
+    def kill(self, reason: str = "") -> None:
+        if reason:
+            self._outbox.tag(self.run_id, REASON, reason)
+            self._outbox.tag(self.run_id, NOTE, markdown(reason))
+        self._flush()
+        self._events.close({})
+        self._end("KILLED", {})
+
+    def _predictions(self, answers: NDArray[np.float64], epoch: int, title: str) -> Image.Image:
+        """Log what is said of some images by now, for a slider over epochs; the picture."""
+        said = Evaluation(self._ids, self._labels, answers, self._spec.classes)
+        picture = pictures.predictions(said, self._images, title, _FRAME_SIDE)
+        self._outbox.artifacts(self.run_id, partial(slide, picture, "predictions", epoch))
+        return picture
+
+    def _check(self) -> None:
+        if self.run_id in self._outbox.lost:
+            raise TakenOver(f"run {self.run_id} was ended by another process")
+
+    def _end(self, status: Status, scores: Mapping[str, float], reason: str = "") -> Outcome:
+        if self._study:
+            self._outbox.end(self.run_id, status)
+        spec = self._spec
+        return Outcome(
+            spec.arm, spec.config.seed, spec.identity, status, self.run_id, scores, reason
+        )
+
+    def _add(self, metrics: Mapping[str, float], step: int) -> None:
+        now = int(time.time() * 1000)
+        self._pending += [Metric(name, value, now, step) for name, value in metrics.items()]
+        self._events.scalars(metrics, step)
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._outbox.metrics(self.run_id, self._pending)
+            self._pending = []
+        self._flushed = time.monotonic()

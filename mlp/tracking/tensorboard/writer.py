@@ -1,0 +1,161 @@
+"""A run's TensorBoard events: the numbers that MLflow gets, under the same names and steps."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch.utils.tensorboard import SummaryWriter
+
+from mlp.escaping import line, lines, markdown
+from mlp.metrics import Evaluation, classification_report
+from mlp.study.tracker import RunSpec
+from mlp.tracking.tensorboard import hparams
+
+_BINS = 64
+_LAYOUT = {
+    "training and validation": {
+        "loss": ["Multiline", ["train/loss", "val/loss"]],
+        "accuracy": ["Multiline", ["train/accuracy", "val/accuracy"]],
+    }
+}
+_MAX_PR_CLASSES = 20
+POINTS = 200  # in the projector: each is a line of text and a picture, in each run
+_SPRITE = 32  # side of a point's picture in pixels
+
+
+class Events:
+    """Writes the event files of one run into a folder of its own."""
+
+    def __init__(self, folder: Path, spec: RunSpec | None = None) -> None:
+        """`spec` is the run, None where nothing is trained.
+
+        Empties the folder first: what an interrupted run left there would be drawn twice."""
+        shutil.rmtree(folder, ignore_errors=True)
+        self.folder = folder
+        # The events of an epoch are seen at once; the default is two minutes.
+        self._writer = SummaryWriter(str(folder), flush_secs=5)
+        self._spec = spec
+        if spec is None:
+            return
+        self._writer.add_custom_scalars(_LAYOUT)
+        rows = "\n".join(
+            f"| {name} | {markdown(value)} |" for name, value in spec.config.as_text().items()
+        )
+        self._writer.add_text("config", f"| setting | value |\n| --- | --- |\n{rows}")
+
+    def scalars(self, metrics: Mapping[str, float], step: int) -> None:
+        """Numbers by name."""
+        for name, value in metrics.items():
+            self._writer.add_scalar(name, value, step)
+
+    def histograms(self, samples: Mapping[str, NDArray[np.float32]], step: int) -> None:
+        """Distributions by name."""
+        for name, values in samples.items():
+            finite = values[np.isfinite(values)].astype(np.float64)
+            if not len(finite):
+                continue
+            counts, edges = np.histogram(finite, _BINS)
+            self._writer.add_histogram_raw(
+                name,
+                min=float(finite.min()),
+                max=float(finite.max()),
+                num=len(finite),
+                sum=float(finite.sum()),
+                sum_squares=float(finite @ finite),
+                bucket_limits=edges[1:].tolist(),
+                bucket_counts=counts.tolist(),
+                global_step=step,
+            )
+
+    def evaluation(
+        self,
+        result: Evaluation,
+        drawn: Mapping[str, Image.Image],
+        step: int,
+        group: str = "validation",
+    ) -> None:
+        """A model's answers to labelled images: pictures by name, report, precision and recall."""
+        for name, picture in drawn.items():
+            self.picture(f"{'model' if name == 'first_layer' else group}/{name}", picture, step)
+        self.text("classification_report", classification_report(result))
+        self._precision_recall(result, step)
+
+    def picture(self, name: str, picture: Image.Image, step: int) -> None:
+        """As JPEG: event files have a checksum, which takes 0.1 s a megabyte in Python."""
+        buffer = io.BytesIO()
+        picture.save(buffer, "jpeg", quality=85)
+        image = Summary.Image(
+            height=picture.height,
+            width=picture.width,
+            colorspace=3,
+            encoded_image_string=buffer.getvalue(),
+        )
+        assert self._writer.file_writer is not None
+        self._writer.file_writer.add_summary(
+            Summary(value=[Summary.Value(tag=name, image=image)]), step
+        )
+
+    def text(self, name: str, text: str) -> None:
+        """Text in columns, as it stands."""
+        self._writer.add_text(name, "    " + lines(text).replace("\n", "\n    "))
+
+    def _precision_recall(self, result: Evaluation, step: int) -> None:
+        """A precision-recall curve for each of up to 20 classes."""
+        for label, name in enumerate(result.classes[:_MAX_PR_CLASSES]):
+            self._writer.add_pr_curve(
+                f"pr/{line(name)}",
+                torch.from_numpy(result.labels == label),
+                torch.from_numpy(result.probabilities[:, label]),
+                step,
+            )
+
+    def projector(
+        self,
+        result: Evaluation,
+        rows: NDArray[np.int64],
+        features: NDArray[np.float32],
+        images: NDArray[np.uint8],
+        step: int,
+    ) -> None:
+        """Points for the embedding projector, each with its picture, class and answer.
+
+        `features` (n, width) and `images` (n, H, W, C) are of the images `rows` (n,) of `result`.
+        """
+        small = [
+            cv2.resize(image, (_SPRITE, _SPRITE), interpolation=cv2.INTER_AREA).reshape(
+                _SPRITE, _SPRITE, -1
+            )
+            for image in images
+        ]
+        pictures = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2) / 255
+        names = np.asarray([line(name) for name in result.classes])
+        told = [
+            [names[label], names[predicted], "right" if label == predicted else "wrong"]
+            for label, predicted in zip(result.labels[rows], result.predicted[rows], strict=True)
+        ]
+        self._writer.add_embedding(
+            features,
+            told,
+            pictures.expand(-1, 3, -1, -1),
+            step,
+            tag="last_hidden_layer",
+            metadata_header=["class", "answer", "verdict"],
+        )
+
+    def close(self, scores: Mapping[str, float]) -> None:
+        """Add the scores, if there are any, with a row of the HParams table, and end the files."""
+        self.scalars(scores, 0)
+        if scores and self._spec is not None:
+            assert self._writer.file_writer is not None
+            for summary in hparams.row(self._spec):
+                self._writer.file_writer.add_summary(summary, 0)
+        self._writer.close()
