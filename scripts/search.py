@@ -11,7 +11,7 @@ from mlp.settings.commands import ExecutorConfig, RecipeChoice, SearchConfig
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.command import command
-from scripts.launch import launch
+from scripts.launch import begin_with, filled, launch
 
 _QUESTION = "Of the best that a search found, which is best under fresh seeds and folds?"
 
@@ -42,11 +42,9 @@ def search(
     from mlp.data.index import Index
     from mlp.errors import SettingsError
     from mlp.execution.executor import check_scheduler
-    from mlp.learning.learner import resolve_device
     from mlp.report import search_page
     from mlp.search.space import find_space
     from mlp.search.trials import Search, arm_of, no_score, run_search, top
-    from mlp.settings.recipes import begin_with
     from mlp.study.suite import Arm, Suite
     from mlp.tracking.mlflow.opening import open_to_record
     from mlp.tracking.mlflow.recorded import record_report
@@ -56,16 +54,15 @@ def search(
         raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
     space = find_space(config.space)
     check_scheduler(executor)
-    base = begin_with(recipe.recipe, base).filled(space.base)
-    given = resolve_device(base)
+    base = filled(begin_with(recipe.recipe, base), space.base, f"space {space.name}")
 
     def decoded() -> Index:
-        index = index_of(given.changed({"fold": f"1/{config.folds}"}))
-        load(index, resolve(given, index))
+        index = index_of(base.changed({"fold": f"1/{config.folds}"}))
+        load(index, resolve(base, index))
         return index
 
     index = reread(decoded)
-    base = resolve(given, index)
+    base = resolve(base, index)
     for note in remarks(index, base, config.folds):
         console.err(f"Note: {line(note)}")
     sought = Search(config, space, base, index, report.metric)

@@ -29,11 +29,12 @@ from mlp.search.space import Space
 from mlp.settings.commands import SearchConfig
 from mlp.settings.training import RunConfig
 from mlp.study.identity import label
-from mlp.study.lockstep import Stopped, run_together
+from mlp.study.lockstep import run_together
 from mlp.study.plan import Study, plan
 from mlp.study.progress import SearchProgress
 from mlp.study.suite import Arm, Suite
 from mlp.study.tracker import Tracker
+from mlp.study.training_run import Stopped
 
 _OWNER = "process"  # the attribute of a trial that names the process which trains it
 _NAMELESS_SECONDS = 60.0
