@@ -170,7 +170,7 @@ def test_folders_of_systems_are_passed_over_and_told_where_they_hold_images(tmp_
     (root / "cat" / ".DS_Store").write_bytes(b"no picture")
     index = folder(str(root))
     assert len(index.table) == 4
-    assert sorted(index.notes) == [
+    assert sorted(map(str, index.notes)) == [
         "12 images in hidden folders, or those of a system, were passed over, the first: "
         "$RECYCLE.BIN/",
         "2 hidden files with names of images were passed over, the first: cat/._0.png",
@@ -262,7 +262,7 @@ def test_whatever_the_names_each_image_is_used_or_told(
             continue
         assert index.layout is not None
         told = sum(count for _, count in index.layout.passed)
-        hidden = [note for note in index.notes if "hidden folder" in note]
+        hidden = [note for note in map(str, index.notes) if "hidden folder" in note]
         told += sum(int(note.split()[0]) for note in hidden)
         assert len(index.table) + told == every
         assert not index.table["path"].duplicated().any()

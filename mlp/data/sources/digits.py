@@ -21,7 +21,7 @@ def digits() -> Index:
     for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
         files[f"{label}/{number:04d}.png"] = cv2.imencode(".png", image)[1].tobytes()
     rows = [
-        (path, path[0], "", hashlib.sha256(data).hexdigest(), 8, 8, True, 0, "")
+        (path, path[0], "", hashlib.sha256(data).hexdigest(), 8, 8, True, 0, "", "")
         for path, data in sorted(files.items())
     ]
     return Index("digits", pd.DataFrame(rows, columns=list(COLUMNS)), files.__getitem__)

@@ -51,7 +51,7 @@ def medmnist(source: str) -> Index:
             images[path] = image
             digest = hashlib.sha256(_png(image)).hexdigest()
             height, width = image.shape[:2]
-            rows.append((path, cls, split, digest, width, height, image.ndim == 2, 0, ""))
+            rows.append((path, cls, split, digest, width, height, image.ndim == 2, 0, "", ""))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
     return Index(file.stem, table, lambda path: _png(images[path]))
 
