@@ -81,7 +81,7 @@ def test_layouts_of_well_known_data_are_understood(tmp_path: Path, name: str) ->
     parts, splits, passed = KNOWN[name]
     put_many(tmp_path / "data", *parts, count=2)
     assert found(tmp_path / "data") == of(*splits)
-    (line,) = understood(folder(str(tmp_path / "data")))
+    (line,) = map(str, understood(folder(str(tmp_path / "data"))))
     for split in splits:
         assert f"{split} 4" in line if split else "understood as 4 images" in line
     assert "2 classes (cat, dog)" in line
@@ -148,7 +148,7 @@ def test_many_folders_are_shown_in_few_words(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         folder(str(tmp_path / "data"))
     assert len(str(caught.value).splitlines()) == 12 and "and 52 folders more" in str(caught.value)
-    (line,) = understood(folder(str(tmp_path / "data"), "flat"))
+    (line,) = map(str, understood(folder(str(tmp_path / "data"), "flat")))
     assert "60 classes (c000, c001, c002, c003, c004, c005, c006, c007, c008, ... c059)" in line
 
 
