@@ -114,9 +114,7 @@ def read_csv(file: str, what: str, columns: tuple[str, ...]) -> pd.DataFrame:
     Raises DataError, naming the line.
     """
     try:
-        with Path(os.path.expanduser(file)).open(  # noqa: PTH111 (Path fails for no such user)
-            encoding="utf-8-sig", newline=""
-        ) as text:
+        with Path(file).open(encoding="utf-8-sig", newline="") as text:
             lines, rows = _numbered(text)
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())

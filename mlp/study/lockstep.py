@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from mlp.data.images.encoding import png
 from mlp.data.index import Index
 from mlp.data.split_file import split_table
 from mlp.data.stream import STREAM_FIELDS, Batches, Stream
@@ -22,7 +21,6 @@ from mlp.learning.learner import (
     parameter_count,
 )
 from mlp.learning.memory import (
-    free_memory,
     is_out_of_memory,
     keep_freed_memory,
     most_memory,
@@ -31,6 +29,7 @@ from mlp.learning.memory import (
 from mlp.metrics import Evaluation, final_scores, probabilities
 from mlp.model.checkpoint import Checkpoint
 from mlp.model.ensemble import Ensemble
+from mlp.processes import free_memory
 from mlp.settings.base import field_text
 from mlp.study.plan import Datasets, Study, is_own
 from mlp.study.progress import RunProgress
@@ -285,13 +284,9 @@ def _result(run: _Run, stream: Stream) -> RunResult:
         evaluation=evaluation,
         images=images,
         ensemble=Ensemble((checkpoint,), data.familiarity),
-        example=_encode(images[0]),
+        example=png(images[0]),
         split=split_table(run.index, data.split) if is_own(run.index, config) else None,
     )
-
-
-def _encode(image: NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
 
 
 def _abandon(runs: list[_Run], error: BaseException) -> None:

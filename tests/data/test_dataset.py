@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -106,8 +105,7 @@ def test_too_many_damaged_images_are_an_error(image_tree: Path) -> None:
 def test_validation_images_that_will_not_fit_are_told_before_they_are_decoded(
     image_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = SimpleNamespace(available=18 * 20 * 20 * 3 - 1)
-    monkeypatch.setattr("mlp.data.dataset.psutil.virtual_memory", lambda: free)
+    monkeypatch.setattr("mlp.data.dataset.free_memory", lambda: 18 * 20 * 20 * 3 - 1)
     config, index = RunConfig(data=str(image_tree)), open_index(str(image_tree))
     with pytest.raises(DataError, match="too little for 18 images of colors, decoded with image_s"):
         load(index, resolve(config, index))

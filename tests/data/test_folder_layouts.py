@@ -218,10 +218,10 @@ def test_home_is_found_where_no_shell_put_it(
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     put_many(tmp_path / "data", "cat", "dog", count=2)
     (tmp_path / "list.csv").write_text("path,class\n~/data/cat/0.png,cat\ndata/dog/0.png,dog\n")
-    assert len(open_index("~/data").usable) == 4
-    assert len(open_index("~/list.csv").usable) == 2
+    assert len(open_index(RunConfig(data="~/data").data).usable) == 4
+    assert len(open_index(RunConfig(data="~/list.csv").data).usable) == 2
     with pytest.raises(DataError, match="does not exist"):
-        open_index("~nobody-of-this-name/data")
+        open_index(RunConfig(data="~nobody-of-this-name/data").data)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +20,7 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
 
     Raises DataError when there is no such folder, no image in it, or no telling what is meant.
     """
-    root = Path(os.path.expanduser(path)).resolve()  # noqa: PTH111 (Path fails for no such user)
+    root = Path(path).resolve()
     if not root.is_dir():
         what = "is a file" if root.is_file() else "does not exist"
         raise DataError(
