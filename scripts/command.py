@@ -1,4 +1,4 @@
-"""How the commands take their options from the settings classes and answer wrong ones.
+"""Commands whose options come from the settings classes, and their answers to wrong ones.
 
 Every option, its help and its default come from `mlp.settings`, where alone values
 are checked.
@@ -143,7 +143,7 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
 
 
 def is_positional(group: type[Settings], name: str) -> bool:
-    """Whether a field is given without the name of an option: the files of `predict *.jpg`."""
+    """Tell whether a field is given without the name of an option: the files of `predict *.jpg`."""
     extra = group.model_fields[name].json_schema_extra
     return isinstance(extra, dict) and bool(extra.get("positional"))
 
@@ -207,13 +207,16 @@ def _quiet_threads() -> Iterator[None]:
 
 def _explain(error: Exception, settings: Sequence[Settings]) -> None:
     """Answer with one message what a user or the surroundings got wrong; a bug keeps its trace."""
-    if isinstance(error, SettingsError):
-        raise click.UsageError(str(error)) from None
+    if isinstance(error, MlpError):
+        kind = click.UsageError if isinstance(error, SettingsError) else click.ClickException
+        shown = kind(str(error))
+        vars(shown)["exit_code"] = error.exit_code
+        raise shown from None
     from mlp.tracking.mlflow.surroundings import in_words
 
     names = {name for group in settings for name in type(group).model_fields}
     places = [group.runs_dir for group in settings if hasattr(group, "runs_dir")]
-    text = str(error) if isinstance(error, MlpError) else in_words(error, names, places)
+    text = in_words(error, names, places)
     if not text:
         raise error
     raise click.ClickException(text) from None

@@ -17,7 +17,7 @@ ORDER = (
     "mlp.processes", "mlp.seeds",
     "mlp.metrics", "mlp.settings", "mlp.data", "mlp.learning", "mlp.model", "mlp.study",
     "mlp.evidence", "mlp.search", "mlp.tracking", "mlp.execution", "mlp.report", "mlp.serving",
-    "scripts", "benchmarks", "tests",
+    "mlp.workflows", "scripts", "benchmarks", "tests",
 )  # fmt: skip
 MODULES = sorted(p for top in ("mlp", "scripts", "benchmarks") for p in (ROOT / top).rglob("*.py"))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +10,6 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-import psutil
 import torch
 from numpy.typing import NDArray
 
@@ -30,6 +28,7 @@ from mlp.data.sources.walk import Links
 from mlp.data.split import Split, is_drawn, split, thin
 from mlp.data.split_file import apply_split
 from mlp.errors import DataError, SettingsError
+from mlp.processes import free_memory
 from mlp.settings.training import Resolved, RunConfig
 
 # torchvision's ImageNet statistics, RGB in 0..1; gray takes their averages
@@ -112,7 +111,6 @@ def open_index(
 
 def source(data: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     """The index of a data source as it is. Raises DataError where there is none."""
-    data = os.path.expanduser(data)  # noqa: PTH111 (Path fails where there is no such user)
     if data == "digits":
         return digits()
     if data.startswith(PREFIX) or data.lower().endswith(".npz"):
@@ -176,7 +174,7 @@ def _check_memory(index: Index, config: Resolved) -> None:
     images = int((index.usable["split"] == "val").sum())
     images = images or int(config.val_fraction * len(index.usable))
     gray = config.channels == "gray"
-    free = psutil.virtual_memory().available
+    free = free_memory()
     if images * config.image_size**2 * (1 if gray else 3) > free:
         said = room(index.name, images, config.image_size, gray)
         raise DataError(f"{free / 2**30:.2f} GiB of memory are free, too little for {said}")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import yaml
 from optuna.distributions import (
     BaseDistribution,
@@ -37,10 +36,6 @@ class Space:
     about: str
     dimensions: Mapping[str, BaseDistribution]
     base: Mapping[str, Any] = field(default_factory=dict)
-
-    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        """The values that a trial is to try, as RunConfig takes them."""
-        return {name: trial._suggest(name, kind) for name, kind in self.dimensions.items()}
 
     def grid(self) -> dict[str, list[Any]]:
         """Every value of every setting. Raises SettingsError where there are infinitely many."""
@@ -142,7 +137,7 @@ class _SpaceFile(SettingsFile):
 
 
 def _count(kind: BaseDistribution) -> int:
-    """How many values a distribution has, 0 where they cannot be listed."""
+    """The number of values of a distribution, 0 where they cannot be listed."""
     if isinstance(kind, CategoricalDistribution):
         return len(kind.choices)
     if isinstance(kind, IntDistribution) and not kind.log:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from mlp.data.dataset import is_own
+from mlp.data.images.encoding import png
 from mlp.data.index import Index
 from mlp.data.split_file import split_table
 from mlp.data.stream import Batches, Stream
@@ -164,7 +163,7 @@ class TrainingRun:
             evaluation=evaluation,
             images=images,
             ensemble=Ensemble((checkpoint,), data.familiarity),
-            example=_encode(images[0]),
+            example=png(images[0]),
             split=split_table(index, data.split) if is_own(index, config) else None,
         )
 
@@ -176,7 +175,3 @@ def _too_little(spec: RunSpec, error: Exception) -> str:
         f"{config.batch_size} and image_size {config.image_size} beside what trains with it "
         f"({first or 'no more was said'}); make one of them smaller, or arms_at_once"
     )
-
-
-def _encode(image: NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()

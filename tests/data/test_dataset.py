@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -116,7 +115,7 @@ def test_an_image_damaged_behind_its_header_is_left_out(image_tree: Path) -> Non
     assert len(data.ids) == len(data.labels) == len(data.pixels) == 53
     assert (len(data.split.train), len(data.split.val)) == (35, 18)
     np.testing.assert_array_equal(data.pixels.mean((1, 2)).argmax(1), 2 - data.labels)
-    line = remarks(index, settings)[-1]
+    line = str(remarks(index, settings)[-1])
     assert line.startswith("colors: 1 of 54 images left out: train/green/3.png (damaged")
 
 
@@ -132,8 +131,7 @@ def test_too_many_damaged_images_are_an_error(image_tree: Path) -> None:
 def test_validation_images_that_will_not_fit_are_told_before_they_are_decoded(
     image_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = SimpleNamespace(available=18 * 20 * 20 * 3 - 1)
-    monkeypatch.setattr("mlp.data.dataset.psutil.virtual_memory", lambda: free)
+    monkeypatch.setattr("mlp.data.dataset.free_memory", lambda: 18 * 20 * 20 * 3 - 1)
     config, index = RunConfig(data=str(image_tree)), open_index(str(image_tree))
     with pytest.raises(DataError, match="too little for 18 images of colors, decoded with image_s"):
         load(index, resolve(config, index))
@@ -149,19 +147,19 @@ def test_digits_need_no_folder() -> None:
     assert data.pixels.shape == (1797, 8, 8, 1)
     assert len(data.split.val) == round(0.2 * 1797)
     (line,) = remarks(index, settings)
-    assert "draws 20% of the training images" in line
+    assert "draws 20% of the training images" in str(line)
 
 
 def test_copies_across_the_splits_are_remarked(image_tree: Path) -> None:
     settings = config(image_tree)
     (understood,) = remarks(open_index(str(image_tree)), settings)
-    assert understood == (
+    assert str(understood) == (
         "colors: understood as splits, train 36, val 18, with 3 classes (blue, green, red)"
     )
     for number, target in enumerate(("val/red/copy", "val/red/again", "val/blue/copy")):
         shutil.copy(image_tree / f"train/red/{number // 2}.png", image_tree / f"{target}.png")
     _, line = remarks(open_index(str(image_tree)), settings)
-    assert "3 of 21 validation images are copies of training images" in line
+    assert "3 of 21 validation images are copies of training images" in str(line)
 
 
 def test_what_a_person_should_know_is_remarked(image_tree: Path) -> None:
@@ -169,10 +167,10 @@ def test_what_a_person_should_know_is_remarked(image_tree: Path) -> None:
     (image_tree / "models").mkdir()
     for number in range(2):
         (image_tree / f"train/red/fake{number}.jpg").write_text("not a picture")
-    lines = "\n".join(remarks(open_index(str(image_tree)), config(image_tree)))
+    lines = "\n".join(map(str, remarks(open_index(str(image_tree)), config(image_tree))))
     assert "3 classes (blue, green, red); passed over, with so many images: models/ (0)" in lines
     assert "colors: 2 of 50 images left out: train/red/fake0.jpg (not an image" in lines
     assert "colors: no validation images of green" in lines
     shutil.rmtree(image_tree / "val")
     drawn = config(image_tree, val_fraction=0.3)
-    assert "each seed draws 30%" in remarks(open_index(str(image_tree)), drawn)[-1]
+    assert "each seed draws 30%" in str(remarks(open_index(str(image_tree)), drawn)[-1])

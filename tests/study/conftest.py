@@ -111,7 +111,7 @@ class MakeRecorded:
         ]
         return RecordedStudy(
             "parent", "7", "a study", "colors", "label", suite, "Which?", arms, {"lr": "0.001"},
-            [Remark.make("note", name="colors", note="take <care>")], runs,
+            [Remark("absent", {"name": "colors", "classes": "take <care>"})], runs,
         )  # fmt: skip
 
 

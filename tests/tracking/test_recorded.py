@@ -26,7 +26,7 @@ from mlp.tracking.mlflow.store import PLAN, Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 from mlp.tracking.tensorboard.initial_weights import read_weights
 
-REMARK = Remark.make("drawn", name="colors", share=0.2)
+REMARK = Remark("drawn", {"name": "colors", "share": 0.2})
 SUITE = Suite(
     "test",
     "Which?",
