@@ -7,11 +7,14 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from mlp.settings.base import Place
+from mlp.settings.architecture import ACTIVATIONS, NETWORKS, VIEWS
+from mlp.settings.base import Choice, Place
+from mlp.settings.procedure import INITIALIZATIONS, OPTIMIZERS, SCHEDULES
 from mlp.settings.source import SourceConfig
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+AUGMENTATION = "augmentation"  # marks settings that are rows of mlp.data.augmentation
+Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), AUGMENTATION]
 ImageSide = Annotated[int, Field(ge=1, le=1024)]
 Monitor = Literal["val/loss", "val/accuracy", "val/macro_f1", "val/balanced_accuracy"]
 
@@ -89,7 +92,7 @@ class RunConfig(SourceConfig):
     )
     epochs: int = Field(20, ge=1, description="passes over the training images")
     batch_size: int = Field(32, ge=1, description="images a training step")
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="update rule")
+    optimizer: Annotated[str, Choice(OPTIMIZERS)] = Field("adam", description="update rule")
     momentum: Fraction = Field(0.9, description="momentum of sgd; adam and adamw ignore it")
     lr: float = Field(
         1e-3, gt=0.0, le=1e3, allow_inf_nan=False, description="learning rate (peak of a schedule)"
@@ -101,7 +104,7 @@ class RunConfig(SourceConfig):
         allow_inf_nan=False,
         description="L2 penalty on all parameters (adam, sgd), or decoupled decay (adamw)",
     )
-    schedule: Literal["none", "cosine", "onecycle"] = Field(
+    schedule: Annotated[str, Choice(SCHEDULES)] = Field(
         "none", description="course of the learning rate over all steps"
     )
     label_smoothing: Fraction = Field(
@@ -128,7 +131,7 @@ class RunConfig(SourceConfig):
         description="scale gradients down to this L2 norm over all parameters where theirs is "
         "larger; 0: never",
     )
-    network: Literal["mlp", "mixer", "cnn"] = Field(
+    network: Annotated[str, Choice(NETWORKS)] = Field(
         "mlp",
         description="multilayer perceptron; mixer: one that sees an image as patches, and mixes "
         "patches and what is in them in turn; cnn, as a reference for both: three convolutions, "
@@ -154,7 +157,7 @@ class RunConfig(SourceConfig):
         "units of each block, and last the numbers that describe a patch",
         json_schema_extra={"expected": "one or more widths from 1 to 65536, such as 512,256"},
     )
-    activation: Literal["relu", "tanh", "sigmoid", "gelu", "leaky_relu"] = Field(
+    activation: Annotated[str, Choice(ACTIVATIONS)] = Field(
         "relu", description="nonlinearity after each hidden layer"
     )
     dropout: Fraction = Field(
@@ -165,7 +168,7 @@ class RunConfig(SourceConfig):
         description="batch normalization between each hidden layer and its activation; of a "
         "mixer, in place of layer normalization",
     )
-    init: Literal["he", "xavier", "uniform", "normal", "constant", "default"] = Field(
+    init: Annotated[str, Choice(INITIALIZATIONS)] = Field(
         "he", description="initialization of the weights; default: what torch.nn.Linear does"
     )
     hflip: Probability = Field(0.0, description="probability of flipping left to right")
@@ -183,7 +186,7 @@ class RunConfig(SourceConfig):
         description="probability of exchanging rows and columns; with both flips at 0.5 as well, "
         "all eight ways to lay down a square are as probable",
     )
-    tta: Literal["none", "hflip", "flips", "dihedral"] = Field(
+    tta: Annotated[str, Choice(VIEWS)] = Field(
         "none",
         description="test-time augmentation: the final scores and the packaged model take the mean "
         "over an image and its mirror image, all its flips, or these and their transposes "

@@ -12,22 +12,17 @@ from numpy.typing import NDArray
 
 from mlp.data.index import Index
 from mlp.data.split_file import split_table
-from mlp.data.stream import STREAM_FIELDS, Batches, Stream
-from mlp.learning.learner import (
-    EpochRecord,
-    Learner,
-    NonFiniteLoss,
-    build_network,
-    memory_bytes,
-    parameter_count,
-)
+from mlp.data.stream import Batches, Stream, stream_key
+from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
 from mlp.learning.memory import (
     free_memory,
     is_out_of_memory,
     keep_freed_memory,
+    memory_bytes,
     most_memory,
     shortage,
 )
+from mlp.learning.networks.building import build_network, parameter_count
 from mlp.metrics import Evaluation, final_scores, probabilities
 from mlp.model.checkpoint import Checkpoint
 from mlp.model.ensemble import Ensemble
@@ -164,7 +159,7 @@ def _run_side_by_side(
 
     try:
         for spec in specs:
-            key = tuple(getattr(spec.config, field) for field in STREAM_FIELDS)
+            key = stream_key(spec.config)
             if key not in streams:
                 streams[key] = Stream(datasets.get(spec.config), spec.config)
             waiting.setdefault(streams[key], []).append(spec)

@@ -17,7 +17,8 @@ from mlp import seeds
 from mlp.data.dataset import load, open_index, resolve
 from mlp.data.stream import Stream
 from mlp.errors import SettingsError
-from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss, memory_bytes, resolve_device
+from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss, resolve_device
+from mlp.learning.memory import memory_bytes
 from mlp.learning.mixing import mix
 from mlp.metrics import epoch_scores
 from mlp.settings.base import field_choices
