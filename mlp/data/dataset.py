@@ -20,16 +20,14 @@ from mlp.data.index import Index, check
 from mlp.data.leaks import OnLeak, settle_leaks
 from mlp.data.normalization import Normalization, channel_statistics
 from mlp.data.pixels import Changed, load_pixels, room
-from mlp.data.sources.digits import digits
-from mlp.data.sources.folder import folder
 from mlp.data.sources.layout import Kind
-from mlp.data.sources.manifest import manifest
-from mlp.data.sources.medmnist import PREFIX, medmnist
 from mlp.data.sources.walk import Links
 from mlp.data.split import Split, split, thin
 from mlp.data.split_file import apply_split
 from mlp.errors import DataError
+from mlp.settings.source import SOURCES
 from mlp.settings.training import RunConfig
+from mlp.tables import named
 
 # torchvision's ImageNet statistics, RGB in 0..1; gray takes their averages
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -114,13 +112,9 @@ def open_index(
 def source(data: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     """The index of a data source as it is. Raises DataError where there is none."""
     data = os.path.expanduser(data)  # noqa: PTH111 (Path fails where there is no such user)
-    if data == "digits":
-        return digits()
-    if data.startswith(PREFIX) or data.lower().endswith(".npz"):
-        return medmnist(data)
-    if data.lower().endswith(".csv"):
-        return manifest(data, links)
-    return folder(data, layout, links)
+    found = next(kind for kind in reversed(list(SOURCES.values())) if kind.recognizes(data))
+    index: Index = named(found.index)(data, layout, links)
+    return index
 
 
 def reread(make: Callable[[], Made]) -> Made:

@@ -33,6 +33,13 @@ class Choice:
         return name
 
 
+@dataclass(frozen=True)
+class Kinds:
+    """Of a text field: a value of one of the kinds in a table, whose `words` the help lists."""
+
+    table: Table[Any]
+
+
 class Settings(BaseModel):
     """A frozen, validated group of settings in which an unknown key is an error."""
 
@@ -115,3 +122,10 @@ def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
             return tuple(choice.table)
     options = get_args(field.annotation)
     return options if options and all(isinstance(option, str) for option in options) else ()
+
+
+def field_help(settings: type[Settings], name: str) -> str:
+    """What a field is, and what may be given for it."""
+    field = settings.model_fields[name]
+    kinds = [row.words for m in field.metadata if isinstance(m, Kinds) for row in m.table.values()]
+    return f"{field.description}{': ' * bool(kinds)}{'; '.join(kinds)}"

@@ -15,6 +15,7 @@ from mlp.data.sources.layout import Kind, read_layout
 from mlp.data.sources.notes import Notes
 from mlp.data.sources.walk import Links, Walk
 from mlp.errors import DataError
+from mlp.settings.source import SOURCES
 
 
 def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
@@ -25,10 +26,8 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     root = Path(os.path.expanduser(path)).resolve()  # noqa: PTH111 (Path fails for no such user)
     if not root.is_dir():
         what = "is a file" if root.is_file() else "does not exist"
-        raise DataError(
-            f"data folder {root} {what}; give a folder with train/ and val/ and a folder a class "
-            "in each, or with just a folder a class, or 'digits'"
-        )
+        known = "; ".join(source.words for source in SOURCES.values())
+        raise DataError(f"data folder {root} {what}; give {known}")
     met = Notes()
     try:
         walk = Walk(root, met, links)
