@@ -7,7 +7,7 @@ import click
 
 from mlp import console
 from mlp.escaping import line
-from mlp.settings.commands import ExecutorConfig, RecipeChoice, SearchConfig
+from mlp.settings.commands import EXECUTORS, ExecutorConfig, RecipeChoice, SearchConfig
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.command import command
@@ -41,7 +41,6 @@ def search(
     from mlp.data.dataset import index_of, load, reread, resolve
     from mlp.data.index import Index
     from mlp.errors import SettingsError
-    from mlp.execution.executor import check_scheduler
     from mlp.learning.learner import resolve_device
     from mlp.report import search_page
     from mlp.search.space import find_space
@@ -55,7 +54,7 @@ def search(
     if base.fold != "none":
         raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
     space = find_space(config.space)
-    check_scheduler(executor)
+    EXECUTORS[executor.executor](executor, base.threads).check()
     base = begin_with(recipe.recipe, base).filled(space.base)
     given = resolve_device(base)
 
