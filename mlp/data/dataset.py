@@ -24,7 +24,7 @@ from mlp.data.sources.layout import Kind
 from mlp.data.sources.walk import Links
 from mlp.data.split import Split, split, thin
 from mlp.data.split_file import apply_split
-from mlp.errors import DataError
+from mlp.errors import DataError, SettingsError
 from mlp.settings.source import SOURCES
 from mlp.settings.training import RunConfig
 from mlp.tables import named
@@ -74,6 +74,8 @@ class Dataset:
         A channel that never varies is divided by 1.
         """
         channels = self.shape[0]
+        if kind == "dataset":
+            return self._statistics
         if kind == "imagenet" and channels == 3:
             return Normalization(_IMAGENET_MEAN, _IMAGENET_STD)
         if kind == "imagenet":
@@ -82,7 +84,9 @@ class Dataset:
             )
         if kind == "none":
             return Normalization((0.0,) * channels, (1.0,) * channels)
-        return self._statistics
+        raise SettingsError(
+            f"there is no normalization {kind!r}; there are dataset, imagenet, none"
+        )
 
     @cached_property
     def _statistics(self) -> Normalization:

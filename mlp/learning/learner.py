@@ -209,11 +209,13 @@ class Learner:
         }
 
     def _class_weights(self, labels: NDArray[np.int64]) -> torch.Tensor | None:
-        if self.config.class_weights == "none":
-            return None
-        counts = np.bincount(labels, minlength=self._classes)
-        weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-        return torch.tensor(weights, dtype=torch.float32, device=self.device)
+        match self.config.class_weights:
+            case "none":
+                return None
+            case "balanced":
+                counts = np.bincount(labels, minlength=self._classes)
+                weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+                return torch.tensor(weights, dtype=torch.float32, device=self.device)
 
     def logits(
         self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], final: bool = False
