@@ -19,17 +19,15 @@ from mlp.data.index import Index, check
 from mlp.data.leaks import OnLeak, settle_leaks
 from mlp.data.normalization import Normalization, channel_statistics
 from mlp.data.pixels import Changed, load_pixels, room
-from mlp.data.sources.digits import digits
-from mlp.data.sources.folder import folder
 from mlp.data.sources.layout import Kind
-from mlp.data.sources.manifest import manifest
-from mlp.data.sources.medmnist import PREFIX, medmnist
 from mlp.data.sources.walk import Links
 from mlp.data.split import Split, is_drawn, split, thin
 from mlp.data.split_file import apply_split
 from mlp.errors import DataError, SettingsError
 from mlp.processes import free_memory
+from mlp.settings.source import SOURCES
 from mlp.settings.training import Resolved, RunConfig
+from mlp.tables import named
 
 # torchvision's ImageNet statistics, RGB in 0..1; gray takes their averages
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -74,6 +72,8 @@ class Dataset:
         A channel that never varies is divided by 1.
         """
         channels = self.shape[0]
+        if kind == "dataset":
+            return self._statistics
         if kind == "imagenet" and channels == 3:
             return Normalization(_IMAGENET_MEAN, _IMAGENET_STD)
         if kind == "imagenet":
@@ -82,7 +82,9 @@ class Dataset:
             )
         if kind == "none":
             return Normalization((0.0,) * channels, (1.0,) * channels)
-        return self._statistics
+        raise SettingsError(
+            f"there is no normalization {kind!r}; there are dataset, imagenet, none"
+        )
 
     @cached_property
     def _statistics(self) -> Normalization:
@@ -111,13 +113,9 @@ def open_index(
 
 def source(data: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     """The index of a data source as it is. Raises DataError where there is none."""
-    if data == "digits":
-        return digits()
-    if data.startswith(PREFIX) or data.lower().endswith(".npz"):
-        return medmnist(data)
-    if data.lower().endswith(".csv"):
-        return manifest(data, links)
-    return folder(data, layout, links)
+    found = next(kind for kind in reversed(list(SOURCES.values())) if kind.recognizes(data))
+    index: Index = named(found.index)(data, layout, links)
+    return index
 
 
 def reread(make: Callable[[], Made]) -> Made:

@@ -18,8 +18,8 @@ from mlp.data.dataset import Dataset, Datasets, open_index
 from mlp.data.stream import Batches, Stream
 from mlp.errors import SettingsError
 from mlp.execution.executor import run
-from mlp.learning.learner import EpochRecord, Learner, memory_bytes
-from mlp.learning.memory import is_out_of_memory
+from mlp.learning.learner import EpochRecord, Learner
+from mlp.learning.memory import is_out_of_memory, memory_bytes
 from mlp.settings.training import RunConfig
 from mlp.study.lockstep import train_piece
 from mlp.study.plan import Study, plan
