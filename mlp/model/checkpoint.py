@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from mlp.data.images.depth import FULL
 from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
 from mlp.learning.network import NETWORKS, Network
-from mlp.metrics import probabilities
+from mlp.softmax import probabilities
 
 WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
 

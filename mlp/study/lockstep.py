@@ -28,10 +28,11 @@ from mlp.learning.memory import (
     most_memory,
     shortage,
 )
-from mlp.metrics import Evaluation, final_scores, probabilities
+from mlp.metrics import Evaluation, final_scores
 from mlp.model.checkpoint import Checkpoint
 from mlp.model.ensemble import Ensemble
 from mlp.settings.base import field_text
+from mlp.softmax import probabilities
 from mlp.study.plan import Datasets, Study, is_own
 from mlp.study.progress import RunProgress
 from mlp.study.tracker import Outcome, RunLog, RunResult, RunSpec, TakenOver, Tracker
