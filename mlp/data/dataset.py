@@ -13,7 +13,8 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from mlp.data.familiarity import Familiarity, fit_familiarity
+from mlp.data.familiarity import Familiarity
+from mlp.data.familiarity_fit import fit_familiarity
 from mlp.data.images.depth import UNKNOWN
 from mlp.data.index import Index, check
 from mlp.data.leaks import OnLeak, settle_leaks
