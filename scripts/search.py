@@ -48,8 +48,10 @@ def search(
     from mlp.search.trials import Search, arm_of, no_score, run_search, top
     from mlp.settings.recipes import begin_with
     from mlp.study.suite import Arm, Suite
-    from mlp.tracking.mlflow.opening import open_to_record
-    from mlp.tracking.mlflow.recorded import record_report
+    from mlp.study.tracker import ended_if_cut_off
+    from mlp.tracking.mlflow.environment import take_adopted_run
+    from mlp.tracking.mlflow.reports import record_report
+    from mlp.tracking.mlflow.startup import open_to_record
     from mlp.tracking.mlflow.tracker import MlflowTracker
 
     if base.fold != "none":
@@ -71,16 +73,16 @@ def search(
     sought = Search(config, space, base, index, report.metric)
     sought.check()
     folder = Path(tracking.runs_dir)
-    store = open_to_record(tracking)
+    store = open_to_record(tracking, take_adopted_run())
     name = f"search on {index.name}"
     tracker = MlflowTracker(store, sought.label, folder, name=name, single=False, kind="search")
-    with tracker.ended_if_cut_off():
+    with ended_if_cut_off(tracker):
         tracker.take_over_all()
         tracker.describe(base, index)
         found = run_search(
             sought,
             tracker,
-            tracker.folder,
+            folder / sought.label,
             lambda trial, best: tracker.log(
                 {f"search/{report.metric}": trial.value or 0.0, "search/best": best}, trial.number
             ),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlp.data.index import Index
 from mlp.data.split_file import split_table
 from mlp.data.stream import STREAM_FIELDS, Batches, Stream
+from mlp.failures import is_out_of_memory
 from mlp.learning.learner import (
     EpochRecord,
     Learner,
@@ -21,20 +22,22 @@ from mlp.learning.learner import (
     memory_bytes,
     parameter_count,
 )
-from mlp.learning.memory import (
-    free_memory,
-    is_out_of_memory,
-    keep_freed_memory,
-    most_memory,
-    shortage,
-)
+from mlp.learning.memory import free_memory, keep_freed_memory, most_memory, shortage
 from mlp.metrics import Evaluation, final_scores, probabilities
 from mlp.model.checkpoint import Checkpoint
 from mlp.model.ensemble import Ensemble
 from mlp.settings.base import field_text
 from mlp.study.plan import Datasets, Study, is_own
 from mlp.study.progress import RunProgress
-from mlp.study.tracker import Outcome, RunLog, RunResult, RunSpec, TakenOver, Tracker
+from mlp.study.tracker import (
+    Outcome,
+    PieceTracker,
+    RunLog,
+    RunResult,
+    RunSpec,
+    TakenOver,
+    Tracker,
+)
 
 Watch = Callable[[Sequence[Sequence[EpochRecord]]], None]
 Train = Callable[[Sequence[RunSpec]], dict[str, Outcome]]
@@ -47,7 +50,7 @@ class Stopped(Exception):
 def train_piece(
     specs: Sequence[RunSpec],
     datasets: Datasets,
-    tracker: Tracker,
+    tracker: PieceTracker,
     progress: RunProgress,
     arms_at_once: int = 0,
     memory: int = 0,
@@ -140,7 +143,7 @@ class _Run:
 def _run_side_by_side(
     specs: list[RunSpec],
     datasets: Datasets,
-    tracker: Tracker,
+    tracker: PieceTracker,
     progress: RunProgress,
     watch: Watch = lambda _: None,
 ) -> dict[str, Outcome]:
@@ -197,7 +200,7 @@ def _run_side_by_side(
     return ended
 
 
-def _start(spec: RunSpec, stream: Stream, tracker: Tracker, index: Index) -> _Run | Outcome:
+def _start(spec: RunSpec, stream: Stream, tracker: PieceTracker, index: Index) -> _Run | Outcome:
     """A run that has begun, or how it ended for want of memory."""
     config, shape, classes = spec.config, stream.dataset.shape, len(spec.classes)
     why = shortage(config, shape, classes, spec.train_images, most_memory(config.device))
@@ -265,15 +268,17 @@ def _result(run: _Run, stream: Stream) -> RunResult:
     scores = final_scores(evaluation)
     scores["train_accuracy"] = float((trained == training.labels).mean())
     scores["gap_accuracy"] = scores["train_accuracy"] - scores["accuracy"]
+    facts = {
+        "epochs": learner.epochs_done,
+        "distinct_units": learner.distinct_units(),
+        "kept_epoch": learner.best_epoch,
+    }
     if len(data.leaked):
         unseen = ~np.isin(data.split.val, data.leaked)
-        scores["leaked_images"] = float(len(data.leaked))
+        facts["leaked_images"] = len(data.leaked)
         if unseen.any():
             right = evaluation.predicted == evaluation.labels
             scores["unseen_accuracy"] = float(right[unseen].mean())
-    scores["epochs"] = float(learner.epochs_done)
-    scores["distinct_units"] = float(learner.distinct_units())
-    scores["kept_epoch"] = float(learner.best_epoch)
     images = data.pixels[data.split.val]
     network = build_network(config, data.shape, len(data.classes))
     network.load_state_dict(learner.network.state_dict())
@@ -281,6 +286,7 @@ def _result(run: _Run, stream: Stream) -> RunResult:
     checkpoint = Checkpoint(network, data.classes, size, gray, stream.normalization, data.depth)
     return RunResult(
         scores={f"final/{name}": value for name, value in scores.items()},
+        facts={f"facts/{name}": float(value) for name, value in facts.items()},
         records=run.records,
         evaluation=evaluation,
         images=images,
