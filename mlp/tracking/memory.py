@@ -33,7 +33,8 @@ class MemoryRun:
         self.status, self.reason, self.diverged, self.taken = "RUNNING", "", False, False
         self.initial_weights: dict[str, Histogram] = {}
         tracker.studies.runs.append(self)
-        self.run_id = f"run-{len(tracker.studies.runs)}"
+        number = len(tracker.studies.runs)
+        self.run_id = tracker.run_id if tracker.single else f"run-{number}"
 
     def epoch(self, record: EpochRecord, learner: Learner) -> None:
         self._check()
@@ -184,11 +185,12 @@ class MemoryTracker:
         label: str = "study",
         *,
         name: str = "a study",
+        single: bool = False,
         kind: str = "study",
     ) -> None:
         """`studies` are those that it shares with other trackers, for runs that both need."""
         self.studies = studies or MemoryStudies()
-        self.label, self.name, self.kind = label, name, kind
+        self.label, self.name, self.single, self.kind = label, name, single, kind
         self.run_id = f"study-{len(self.studies.trackers) + 1}"
         self.status = "RUNNING"
         self.contents: Mapping[str, Any] | None = None

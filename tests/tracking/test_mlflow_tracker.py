@@ -8,7 +8,7 @@ import os
 import pickletools
 import shutil
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -29,7 +29,7 @@ from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
 from mlp.study.suite import Arm, Suite
-from mlp.study.tracker import Outcome, RunSpec
+from mlp.study.tracker import Outcome
 from mlp.tracking.memory import MemoryTracker
 from mlp.tracking.mlflow.environment import take_adopted_run
 from mlp.tracking.mlflow.store import COPIED, NOTE, PROCESS, REPORT, Store, open_store
@@ -421,20 +421,6 @@ def _tracker(study: Study, store: Store, single: bool = False) -> MlflowTracker:
     return MlflowTracker(store, study.label, Path("runs"), name="a study", single=single)
 
 
-def test_what_another_command_trains_is_left_to_it(study: Study, store: Store) -> None:
-    first, second = _tracker(study, store), _tracker(study, store)
-    specs = study.specs[:3]
-    assert first.claim(specs[:2]) == list(specs[:2])
-    assert second.claim(specs) == [specs[2]]
-    # What was claimed and not begun is free again
-    first.release()
-    assert second.claim(specs[:1]) == [specs[0]]
-    second.end("KILLED")
-    assert first.claim(specs) == list(specs)
-    first.end("KILLED")
-    assert not store.search("attributes.status = 'RUNNING'")
-
-
 def test_a_claim_of_a_command_that_is_gone_holds_nobody_up(
     study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -453,27 +439,6 @@ def test_a_claim_of_a_command_that_is_gone_holds_nobody_up(
     assert own.claim(specs) == list(specs)
     for tracker in (dead, far, own):
         tracker.end("KILLED")
-
-
-def test_a_command_that_comes_second_takes_what_the_first_trains(
-    study: Study, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
-    study = plan(SUITE, study.base, (0,), study.source)
-    first, second = _tracker(study, store), _tracker(study, store)
-    ended: list[Outcome] = []
-    claim = second.claim
-
-    def claim_late(specs: Sequence[RunSpec]) -> list[RunSpec]:
-        if not ended:
-            ended.extend(run(study, first))
-        return claim(specs)
-
-    second.claim = claim_late  # type: ignore[method-assign]
-    taken = run(study, second)
-    assert [o.run_id for o in taken] == [o.run_id for o in ended]
-    assert "3 runs were trained by another command" in capsys.readouterr().out
-    for tracker in (first, second):
-        tracker.end("FINISHED")
 
 
 def test_runs_of_a_study_that_a_person_deleted_are_not_reused(study: Study, store: Store) -> None:
