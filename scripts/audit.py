@@ -16,11 +16,12 @@ def audit(config: AuditConfig) -> None:
     from mlp.data.audit.findings import audit
     from mlp.data.dataset import reread, source
     from mlp.report import audit_page
-    from mlp.tracking.mlflow.recorded import record_report
+    from mlp.tracking.mlflow.environment import take_adopted_run
+    from mlp.tracking.mlflow.reports import record_report
     from mlp.tracking.mlflow.store import KIND, open_store
 
     found = reread(lambda: audit(source(config.data, config.layout, config.links)))
-    store = open_store(config.experiment_name)
+    store = open_store(config.experiment_name, adopted=take_adopted_run())
     with store.command_run(f"audit of {found.index.name}", {KIND: "audit"}) as run_id:
         description = audit_page.markdown(found)
         files = {

@@ -16,12 +16,13 @@ def evaluate(config: EvaluateConfig) -> None:
     from mlp.data.dataset import reread, source
     from mlp.serving import assessment
     from mlp.serving.packaged import load_packaged
-    from mlp.tracking.mlflow.opening import check_runs_dir
+    from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.shell import tensorboard
+    from mlp.tracking.mlflow.startup import check_runs_dir
     from mlp.tracking.mlflow.store import KIND, open_store
 
     check_runs_dir(config.runs_dir)
-    store = open_store(config.experiment_name)
+    store = open_store(config.experiment_name, adopted=take_adopted_run())
     model = load_packaged(store, config.model)
 
     def assessed() -> assessment.Assessment:

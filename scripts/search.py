@@ -40,7 +40,8 @@ def search(
     from mlp.report import search_page
     from mlp.search.space import find_space
     from mlp.search.trials import no_score, prepare
-    from mlp.tracking.mlflow.opening import open_to_record
+    from mlp.tracking.mlflow.environment import take_adopted_run
+    from mlp.tracking.mlflow.startup import open_to_record
     from mlp.workflows.search import recorded_search
 
     EXECUTORS[executor.executor](executor, base.threads).check()
@@ -50,7 +51,7 @@ def search(
     for note in remarks(sought.index, sought.base, config.folds):
         console.err(f"Note: {line(note)}")
     sought.check()
-    store = open_to_record(tracking)
+    store = open_to_record(tracking, take_adopted_run())
     found, run_id = recorded_search(sought, store, Path(tracking.runs_dir))
     console.out(f"\n{search_page.terminal(sought, found)}\n")
     console.out(store.how_to_open(store.page(run_id)))

@@ -174,8 +174,7 @@ def overlap_of(study: RecordedStudy) -> float | None:
     finished = [run for run in study.runs if run.evaluation is not None]
     if len({run.evaluation.ids.tobytes() for run in finished if run.evaluation}) <= 1:
         return None
-    sizes = [(int(r.params["val_images"]), int(r.params["train_images"])) for r in finished]
-    return float(np.mean([val / train for val, train in sizes]))
+    return float(np.mean([run.val_images / run.train_images for run in finished]))
 
 
 def resample(
@@ -250,7 +249,7 @@ def _dynamics(
 
 def _kept(run: RecordedRun) -> Mapping[str, Floats]:
     """The history up to the epoch whose weights were kept: what came after was thrown away."""
-    epochs = int(run.metrics.get("final/kept_epoch", 0)) or None
+    epochs = int(run.metrics.get("facts/kept_epoch", 0)) or None
     return {name: values[:epochs] for name, values in run.history.items()}
 
 

@@ -24,8 +24,7 @@ from mlp.execution.worker import (
 )
 from mlp.study.plan import Study
 from mlp.study.progress import Received
-from mlp.study.tracker import Outcome, RunSpec
-from mlp.tracking.mlflow.tracker import MlflowTracker
+from mlp.study.tracker import Outcome, RunSpec, Tracker
 
 _PAUSE = 2.0  # seconds
 Piece = tuple[RunSpec, ...]
@@ -38,7 +37,7 @@ class Driver:
         self,
         client: Client,
         study: Study,
-        tracker: MlflowTracker,
+        tracker: Tracker,
         progress: Received,
         arms_at_once: int,
     ) -> None:
@@ -94,7 +93,7 @@ class Driver:
     def _tell(self, files: dict[str, bytes]) -> None:
         """Let every worker, also one that comes later, know the study."""
         index = without_files(self._study.source)
-        plugin = StudyPlugin(self._name, self._tracker.desk, index, version(), files)
+        plugin = StudyPlugin(self._name, self._tracker.remote(), index, version(), files)
         for last in (False, False, True):
             try:
                 self._client.register_plugin(plugin, name=self._name)

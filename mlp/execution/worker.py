@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -21,9 +21,7 @@ from mlp.data.index import Index
 from mlp.study.identity import source_digest
 from mlp.study.lockstep import train_piece
 from mlp.study.progress import Sent
-from mlp.study.tracker import Outcome, RunSpec
-from mlp.tracking.mlflow.branch import Branch
-from mlp.tracking.mlflow.tracker import Desk
+from mlp.study.tracker import Outcome, RunSpec, WorkerTracker
 
 TRIES = 3
 # A worker at which a piece has failed, of a full disk for one, would fail the next ones in no time
@@ -69,7 +67,7 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
     """
 
     name: str
-    desk: Desk
+    open_tracker: Callable[[], WorkerTracker]
     index: Index = field(repr=False)
     version: str
     files: Mapping[str, bytes] = field(repr=False)
@@ -97,7 +95,7 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
             )
         try:
             self._unpack()
-            tracker = Branch(self.desk)
+            tracker = self.open_tracker()
             ended = tracker.reuse(specs)
             left = [spec for spec in specs if spec.identity not in ended]
             try:

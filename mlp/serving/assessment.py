@@ -23,7 +23,7 @@ from mlp.serving.evaluation import Evaluated, evaluate
 from mlp.serving.packaged import Packaged
 from mlp.serving.registry import RUNS, trained_on
 from mlp.tracking import results
-from mlp.tracking.mlflow.recorded import record_report
+from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.tensorboard.writer import Events
 

@@ -31,8 +31,8 @@ from mlp.serving.packaged import CHAMPION, Packaged, load_packaged
 from mlp.study.record import RecordedStudy
 from mlp.tracking.mlflow.claims import alone
 from mlp.tracking.mlflow.packaging import SEALED_AS, Packager, model_files
-from mlp.tracking.mlflow.recorded import read_split
 from mlp.tracking.mlflow.store import Store
+from mlp.tracking.mlflow.studies import read_split
 
 CHALLENGER = "challenger"
 # Tags of a version: which networks it is made of, from which runs, and who had an alias before it
@@ -82,15 +82,9 @@ def register(
     of several at once, one comes after the other.
     """
     with alone(store, "registering"):
-        params = choice.runs[0].params
-        store.log_dataset(
-            run_id,
-            study.data_name,
-            params["data_digest"],
-            params["data"],
-            int(params["class_count"]),
-            "test",
-        )
+        run = choice.runs[0]
+        digest, count = run.data_digest, len(study.classes)
+        store.log_dataset(run_id, study.data_name, digest, run.config.data, count, "test")
         members = [load_packaged(store, _model_of(store, r.run_id)) for r in choice.runs]
         version = _find(store, name, choice, members)
         known = version is not None
@@ -165,7 +159,7 @@ class _Source:
         """Raises DataError where they are not there, or no longer what they were."""
         if self._index is None:
             run = self._choice.runs[0]
-            then = run.params["data_digest"]
+            then = run.data_digest
             config = run.config
             index, _ = reread(lambda: load(index_of(config), config))
             if index.digest != then:
@@ -232,7 +226,7 @@ def _create(
         "mlp.arm": choice.arm.name,
         "mlp.pick": choice.pick,
         "mlp.data": study.data_name,
-        "mlp.data_digest": choice.runs[0].params["data_digest"],
+        "mlp.data_digest": choice.runs[0].data_digest,
     }
     return mlflow.register_model(uri, name, tags=tags)
 

@@ -15,14 +15,18 @@ from mlp.metrics import Evaluation
 from mlp.settings.training import Resolved
 
 Floats = NDArray[np.float64]
+Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
+# The metrics of which a record has the values of all epochs
+HISTORIES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "time/epoch_seconds")
 
 
 @dataclass(frozen=True)
 class RecordedRun:
     """One planned run and what became of it.
 
-    `status` is MLflow's, or MISSING where no run is recorded. `history`: a metric's values by
-    epoch. `evaluation` is there for FINISHED runs, with images sorted by id.
+    `status` is MLflow's, or MISSING where no run is recorded. `metrics`: `final/...` are scores,
+    `facts/...` are none. `history`: the values of HISTORIES by epoch. `evaluation` is there for
+    FINISHED runs, with images sorted by id.
     """
 
     arm: str
@@ -32,11 +36,13 @@ class RecordedRun:
     status: str = "MISSING"
     reason: str = "not recorded, or deleted"
     metrics: Mapping[str, float] = field(default_factory=dict)
-    params: Mapping[str, str] = field(default_factory=dict)
     history: Mapping[str, Floats] = field(default_factory=dict)
     evaluation: Evaluation | None = None
     diverged: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    data_digest: str = ""
+    train_images: int = 0
+    val_images: int = 0
 
     @property
     def config(self) -> Resolved:
@@ -69,6 +75,27 @@ class RecordedStudy:
     base: Mapping[str, str]
     remarks: Sequence[Remark]
     runs: Sequence[RecordedRun]
+    classes: Sequence[str] = ()
+
+    @classmethod
+    def planned(
+        cls, contents: Mapping[str, Any], run_id: str, experiment_id: str, name: str, label: str
+    ) -> RecordedStudy:
+        """A study of which only the plan is known. Raises KeyError, TypeError if it is none."""
+        return cls(
+            run_id=run_id,
+            experiment_id=experiment_id,
+            name=name,
+            data_name=contents["data_name"],
+            label=label,
+            suite=contents["suite"],
+            question=contents["question"],
+            arms=contents["arms"],
+            base=contents["base"],
+            remarks=[Remark(r["kind"], r["values"]) for r in contents["remarks"]],
+            runs=(),
+            classes=contents["classes"],
+        )
 
     @property
     def pairs(self) -> list[tuple[int, str]]:

@@ -81,14 +81,14 @@ class MakeRecorded:
             "time/epoch_seconds": np.full(10, 0.5),
         }
         metrics = {f"final/{name}": value for name, value in final_scores(final).items()} | {
-            "final/epochs": 10.0,
+            "facts/epochs": 10.0,
             "final/gap_accuracy": 0.2,
             "final/train_accuracy": 0.9,
         }
-        params = {"val_images": str(self.images), "train_images": str(4 * self.images)}
         return RecordedRun(
-            arm, seed, fold, f"id-{arm}-{seed}", "FINISHED", "", metrics, params, history, final
-        )
+            arm, seed, fold, f"id-{arm}-{seed}", "FINISHED", "", metrics, history, final,
+            train_images=4 * self.images, val_images=self.images,
+        )  # fmt: skip
 
     def __call__(
         self,

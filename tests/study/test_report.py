@@ -291,7 +291,7 @@ def test_early_stopping_is_not_blamed_for_epochs_it_threw_away(
     curve = np.array([1.0, 0.8, 0.7, 0.9, 1.0, 1.1, 1.2, 1.2, 1.3, 1.3])
 
     def changed(run: RecordedRun, kept: float) -> RecordedRun:
-        metrics = dict(run.metrics) | {"final/kept_epoch": kept}
+        metrics = dict(run.metrics) | {"facts/kept_epoch": kept}
         return dataclasses.replace(
             run, history=dict(run.history) | {"val/loss": curve}, metrics=metrics
         )

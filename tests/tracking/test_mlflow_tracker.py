@@ -8,7 +8,7 @@ import os
 import pickletools
 import shutil
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -29,9 +29,10 @@ from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
 from mlp.study.suite import Arm, Suite
-from mlp.study.tracker import Outcome, RunSpec
-from mlp.tracking.memory import Recorder
-from mlp.tracking.mlflow.store import PROCESS, REPORT, Store, open_store
+from mlp.study.tracker import Outcome
+from mlp.tracking.memory import MemoryTracker
+from mlp.tracking.mlflow.environment import take_adopted_run
+from mlp.tracking.mlflow.store import COPIED, NOTE, PROCESS, REPORT, Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 
 REMARK = Remark("drawn", {"name": "colors", "share": 0.2})
@@ -69,12 +70,9 @@ FINAL_METRICS = {
         "log_loss",
         "calibration_error",
         "train_accuracy",
-        "distinct_units",
         "gap_accuracy",
-        "epochs",
-        "kept_epoch",
     )
-}
+} | {"facts/distinct_units", "facts/epochs", "facts/kept_epoch"}
 ARTIFACTS = {
     "confusion_matrix.png",
     "explanations.png",
@@ -106,7 +104,8 @@ def train(study: Study, store: Store) -> tuple[MlflowTracker, list[Outcome]]:
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
     tracker.plan(study.plan([REMARK]), study.split_table())
     outcomes = run(study, tracker)
-    published = report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())
+    read = tracker.studies.read(tracker.run_id)
+    published = report.publish(tracker.studies, read, ReportConfig())
     tracker.show(published.terminal, published.pictures)
     tracker.end("FINISHED")
     return tracker, outcomes
@@ -119,7 +118,7 @@ def children(client: MlflowClient, parent: str, experiment_id: str) -> dict[str,
 
 def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -> None:
     tracker, outcomes = train(study, store)
-    memory = Recorder()
+    memory = MemoryTracker()
     run(study, memory)
     in_memory = {recorded.spec.name: recorded for recorded in memory.runs}
     client = store.client
@@ -206,7 +205,7 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
         )
         assert next(Path(archived).rglob("projector_config.pbtxt")).is_file()
         scores = json.loads(mlflow.artifacts.load_text(run_.info.artifact_uri + "/scores.json"))
-        assert scores == recorded.result.scores
+        assert scores == {**recorded.result.scores, **recorded.result.facts}
         table = pd.read_parquet(client.download_artifacts(run_.info.run_id, "predictions.parquet"))
         assert list(table["id"]) == list(recorded.result.evaluation.ids)
         assert (
@@ -290,7 +289,7 @@ def test_a_recorded_model_answers_as_the_run_did_and_holds_no_pickle(
     info = store.client.get_logged_model(logged[0].model_id)
     assert str(info.status) == "READY"
     shown = {metric.key: metric.value for metric in info.metrics}
-    assert shown == dict(outcomes[0].scores)
+    assert shown == {**outcomes[0].scores, **outcomes[0].facts}
 
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/{info.model_id}"))
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
@@ -324,10 +323,9 @@ def _is_pickle(data: bytes) -> bool:
 def test_recorded_runs_come_back_with_the_same_bits(study: Study, store: Store) -> None:
     _, outcomes = train(study, store)
     tracker, again = train(study, store)
-    assert all(outcome.reused for outcome in again)
     for old, new in zip(outcomes, again, strict=True):
         assert (old.status, old.run_id, old.reason) == (new.status, new.run_id, new.reason)
-        assert dict(old.scores) == dict(new.scores)
+        assert (dict(old.scores), dict(old.facts)) == (dict(new.scores), dict(new.facts))
     assert not children(store.client, tracker.run_id, store.experiment_id)
 
 
@@ -347,7 +345,8 @@ def test_a_study_that_shares_runs_with_another_gets_copies(study: Study, store: 
     of_second = children(store.client, successor.run_id, store.experiment_id)
     assert len(of_first) == 6
     assert set(of_second) == {"drop=0.3-seed1", "drop=0.3-seed2", "wild-seed1", "wild-seed2"}
-    assert [o.reused for o in mixed] == [True, True, False, False]
+    copied = [COPIED in of_second[s.name].data.tags[NOTE] for s in other.specs]
+    assert copied == [True, True, False, False]
     assert [o.run_id for o in mixed] == [of_second[s.name].info.run_id for s in other.specs]
     for name in ("drop=0.3-seed1", "wild-seed1"):
         copy, source = of_second[name], of_first[name]
@@ -408,32 +407,18 @@ def test_runs_of_which_files_are_gone_are_trained_again(
     said = capsys.readouterr().out
     assert "6 recorded runs are not used again" in said
     assert "(the first: baseline-seed0: predictions.parquet is not there)" in said
-    assert not [outcome for outcome in again if outcome.reused]
     for old, new in zip(outcomes, again, strict=True):
         assert (old.scores, old.run_id != new.run_id) == (new.scores, True)
     # The newer ones are what is used from now on, also in the report of the first command
     _, third = train(two, store)
     assert [o.run_id for o in third] == [o.run_id for o in again]
-    first = report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())
+    read = tracker.studies.read(tracker.run_id)
+    first = report.publish(tracker.studies, read, ReportConfig())
     assert not first.failure and "missing" not in first.terminal
 
 
 def _tracker(study: Study, store: Store, single: bool = False) -> MlflowTracker:
     return MlflowTracker(store, study.label, Path("runs"), name="a study", single=single)
-
-
-def test_what_another_command_trains_is_left_to_it(study: Study, store: Store) -> None:
-    first, second = _tracker(study, store), _tracker(study, store)
-    specs = study.specs[:3]
-    assert first.claim(specs[:2]) == list(specs[:2])
-    assert second.claim(specs) == [specs[2]]
-    # What was claimed and not begun is free again
-    first.release()
-    assert second.claim(specs[:1]) == [specs[0]]
-    second.end("KILLED")
-    assert first.claim(specs) == list(specs)
-    first.end("KILLED")
-    assert not store.search("attributes.status = 'RUNNING'")
 
 
 def test_a_claim_of_a_command_that_is_gone_holds_nobody_up(
@@ -456,33 +441,11 @@ def test_a_claim_of_a_command_that_is_gone_holds_nobody_up(
         tracker.end("KILLED")
 
 
-def test_a_command_that_comes_second_takes_what_the_first_trains(
-    study: Study, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
-    study = plan(SUITE, study.base, (0,), study.source)
-    first, second = _tracker(study, store), _tracker(study, store)
-    ended: list[Outcome] = []
-    claim = second.claim
-
-    def claim_late(specs: Sequence[RunSpec]) -> list[RunSpec]:
-        if not ended:
-            ended.extend(run(study, first))
-        return claim(specs)
-
-    second.claim = claim_late  # type: ignore[method-assign]
-    taken = run(study, second)
-    assert [o.run_id for o in taken] == [o.run_id for o in ended]
-    assert all(outcome.reused for outcome in taken)
-    assert "3 runs were trained by another command" in capsys.readouterr().out
-    for tracker in (first, second):
-        tracker.end("FINISHED")
-
-
 def test_runs_of_a_study_that_a_person_deleted_are_not_reused(study: Study, store: Store) -> None:
-    tracker, _ = train(study, store)
+    tracker, outcomes = train(study, store)
     store.client.delete_run(tracker.run_id)
-    _, outcomes = train(study, store)
-    assert not any(outcome.reused for outcome in outcomes)
+    _, again = train(study, store)
+    assert not {o.run_id for o in outcomes} & {o.run_id for o in again}
 
 
 def test_runs_of_dead_processes_are_ended_and_those_of_living_ones_are_not(store: Store) -> None:
@@ -506,7 +469,7 @@ def test_the_run_that_mlflow_made_is_adopted_and_its_parameters_kept(
     client.log_param(run_id, "data", "'my photos'")
     monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
-    store = open_store("ignored")
+    store = open_store("ignored", adopted=take_adopted_run())
     assert "MLFLOW_RUN_ID" not in os.environ
     assert (store.experiment_id, store.adopted_run) == (experiment, run_id)
     assert store.top_run("name", {"a": "b"}) == run_id

@@ -22,10 +22,9 @@ from mlp.errors import ServerAway
 from mlp.escaping import without_login
 from mlp.processes import is_gone, remove_left, temporary_prefix, this_process
 from mlp.tracking.mlflow.packaging import Packager
-from mlp.tracking.mlflow.patience import is_server
 from mlp.tracking.mlflow.store import Store
+from mlp.tracking.mlflow.waiting import is_server
 
-FOLDER = ".outbox"
 _ENTRY, _FILES, _SERVER = "entry.json", "files", "server"
 _PROCESS = "process"  # is not there any more when the process lives on, and sends no more
 _REFUSED = ".refused"
@@ -205,7 +204,7 @@ def send_left(store: Store, folder: Path) -> None:
     if not is_server(store.uri) or not folder.exists():
         return
     try:
-        with FileLock(folder / "lock", timeout=60 * store.patience.minutes):
+        with FileLock(folder / "lock", timeout=60 * store.limit.minutes):
             remove_left(folder, _NEW)
             for left in sorted(folder.glob("*/")):
                 if _is_left(left, store.uri):

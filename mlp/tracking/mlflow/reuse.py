@@ -101,19 +101,13 @@ def is_diverged(run: Run) -> bool:
 
 
 def outcome(run: Run, spec: RunSpec, run_id: str) -> Outcome:
-    """What a recorded run says of a spec; `run_id` is the run to refer to."""
-    diverged = is_diverged(run)
-    scores = {k: v for k, v in run.data.metrics.items() if k.startswith("final/")}
-    return Outcome(
-        spec.arm,
-        spec.config.seed,
-        spec.identity,
-        "FAILED" if diverged else "FINISHED",
-        run_id,
-        {} if diverged else scores,
-        run.data.tags.get(DIVERGED, ""),
-        reused=True,
-    )
+    """The end of a recorded run, as that of a spec; `run_id` is the run to refer to."""
+    if is_diverged(run):
+        return Outcome.of(spec, "FAILED", run_id, reason=run.data.tags[DIVERGED])
+    numbers = run.data.metrics.items()
+    scores = {name: value for name, value in numbers if name.startswith("final/")}
+    facts = {name: value for name, value in numbers if name.startswith("facts/")}
+    return Outcome.of(spec, "FINISHED", run_id, scores=scores, facts=facts)
 
 
 def copy_contents(store: Store, run: Run, run_id: str, events: Path) -> None:

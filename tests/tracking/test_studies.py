@@ -20,11 +20,10 @@ from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
 from mlp.study.record import RecordedStudy
 from mlp.study.suite import Arm, Suite
-from mlp.tracking.memory import Recorder
-from mlp.tracking.mlflow.recorded import find_study, read_study
+from mlp.tracking.memory import MemoryTracker
 from mlp.tracking.mlflow.store import PLAN, Store, open_store
+from mlp.tracking.mlflow.studies import MlflowStudies
 from mlp.tracking.mlflow.tracker import MlflowTracker
-from mlp.tracking.tensorboard.initial_weights import read_weights
 
 REMARK = Remark("drawn", {"name": "colors", "share": 0.2})
 SUITE = Suite(
@@ -61,7 +60,8 @@ def recorded(study: Study, store: Store) -> str:
 
 
 def read(store: Store, run_id: str) -> RecordedStudy:
-    return read_study(store, find_study(store, run_id))
+    studies = MlflowStudies(store)
+    return studies.read(studies.find(run_id))
 
 
 def reported(study: RecordedStudy) -> Report:
@@ -69,7 +69,7 @@ def reported(study: RecordedStudy) -> Report:
 
 
 def test_everything_comes_back_as_it_was_trained(study: Study, store: Store, recorded: str) -> None:
-    memory = Recorder()
+    memory = MemoryTracker()
     run(study, memory)
     found = read(store, recorded)
     assert (found.suite, found.question, found.data_name) == ("test", "Which?", "colors")
@@ -95,7 +95,8 @@ def test_everything_comes_back_as_it_was_trained(study: Study, store: Store, rec
 
 def test_the_initial_weights_are_read_from_the_events(store: Store, recorded: str) -> None:
     found = read(store, recorded)
-    weights = read_weights(store, found.of("small")[0, "none"])
+    studies = MlflowStudies(store)
+    weights = studies.initial_weights(found.of("small")[0, "none"])
     assert list(weights) == ["1", "3", "5"]
     edges, counts = weights["1"]
     assert len(edges) == len(counts) + 1 and counts.sum() > 1000
@@ -103,15 +104,16 @@ def test_the_initial_weights_are_read_from_the_events(store: Store, recorded: st
     spread = np.sqrt((counts * middle**2).sum() / counts.sum())
     assert spread == pytest.approx(0.01, rel=0.05)
     gone = dataclasses.replace(found.of("small")[0, "none"], run_id="0" * 32)
-    assert read_weights(store, gone) == {}
+    assert studies.initial_weights(gone) == {}
 
 
 def test_a_report_can_be_made_again_and_is_the_same(store: Store, recorded: str) -> None:
-    parent = store.client.get_run(recorded)
-    first = publish(store, parent, ReportConfig())
-    again = publish(store, parent, ReportConfig())
+    first, again = (
+        publish(MlflowStudies(store), read(store, recorded), ReportConfig()) for _ in range(2)
+    )
     assert first.files == again.files
-    note = store.client.get_run(recorded).data.tags["mlflow.note.content"]
+    parent = store.client.get_run(recorded)
+    note = parent.data.tags["mlflow.note.content"]
     assert note == again.description
     text = mlflow.artifacts.load_text(parent.info.artifact_uri + "/report.md")
     assert text == again.description
@@ -172,13 +174,13 @@ def test_a_study_that_was_cut_off_has_a_report_of_what_there_is(study: Study, st
 
 def test_what_is_no_study_is_refused_in_words(store: Store, recorded: str) -> None:
     with pytest.raises(NoSuchStudy, match="no run 'nonsense'"):
-        find_study(store, "nonsense")
+        MlflowStudies(store).find("nonsense")
     child = read(store, recorded).runs[0].run_id
     with pytest.raises(NoSuchStudy, match=f"its study is {recorded}"):
-        find_study(store, child)
+        MlflowStudies(store).find(child)
     other = store.new_run("foreign", {})
     with pytest.raises(NoSuchStudy, match="of another project"):
-        find_study(store, other)
+        MlflowStudies(store).find(other)
     empty = store.new_run("begun", {"mlp.kind": "study", "mlp.study": "x"})
     with pytest.raises(NoSuchStudy, match=f"has no {PLAN}"):
         read(store, empty)
@@ -204,13 +206,13 @@ def test_any_name_of_a_folder_can_be_reported_on(image_tree: Path, store: Store)
 
 def test_an_empty_store_says_what_to_run(store: Store) -> None:
     with pytest.raises(NoSuchStudy, match="run train, ablation or init first"):
-        find_study(store, "latest")
+        MlflowStudies(store).find("latest")
 
 
 def test_the_latest_is_the_study_or_the_single_training_that_was_begun_last(
     study: Study, store: Store, recorded: str
 ) -> None:
-    assert find_study(store, "latest").info.run_id == recorded
+    assert MlflowStudies(store).find("latest") == recorded
     one = plan(
         Suite("one", "?", SUITE.arms[:1]), study.base.changed({"epochs": 1}), (0,), study.source
     )
@@ -223,7 +225,7 @@ def test_the_latest_is_the_study_or_the_single_training_that_was_begun_last(
             tracker.refer_to(outcome)
         tracker.end("FINISHED")
         ids.append(tracker.run_id)
-        assert find_study(store, "latest").info.run_id == tracker.run_id
+        assert MlflowStudies(store).find("latest") == tracker.run_id
         assert read(store, "latest").runs[0].run_id == ids[0]
     assert store.client.get_run(ids[1]).data.tags["mlp.kind"] == "reference"
     assert read(store, ids[1]).runs[0].finished
