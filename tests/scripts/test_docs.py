@@ -142,6 +142,14 @@ def test_files_of_the_project_that_a_document_names_are_there(document: str) -> 
             assert (ROOT / span).exists(), span
 
 
+def test_the_architecture_names_every_room() -> None:
+    inside = [path for path in (ROOT / "mlp").glob("[a-z]*") if path.suffix in ("", ".py")]
+    missing = [
+        p.name for p in inside if f"(../mlp/{p.name})" not in text_of("docs/architecture.md")
+    ]
+    assert not missing
+
+
 @pytest.mark.parametrize("document", LINKED)
 def test_pages_of_the_documents_are_linked(document: str) -> None:
     """Every page is reached from the README."""
