@@ -18,7 +18,7 @@ def ablation(
 ) -> None:
     """Train a network with each regularizer, and without any, under the same seeds.
 
-    The other options make the base configuration, which the regularizers are added to.
+    The other options make the base configuration, to which the regularizers are added.
     """
     launch("regularization", begin_with(recipe.recipe, base), study, tracking, report, executor)
 

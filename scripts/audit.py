@@ -9,9 +9,9 @@ from scripts.command import command
 
 @command(AuditConfig)
 def audit(config: AuditConfig) -> None:
-    """Find copies within and across splits, contradictory classes and files that are not sound.
+    """Find copies within and across splits, contradictory classes and damaged files.
 
-    Nothing is changed. Exit code 0, or with --strict 3 when there is anything to report.
+    Nothing is changed. The exit code is 0, or 3 with --strict if there is anything to report.
     """
     from mlp.data.audit.findings import audit
     from mlp.data.dataset import reread, source

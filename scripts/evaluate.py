@@ -9,7 +9,7 @@ from scripts.command import command
 def evaluate(config: EvaluateConfig) -> None:
     """Measure a registered model on labelled images, with all scores and pictures, as a run.
 
-    Nothing is trained. Images that the model was trained on are counted, as they flatter it.
+    Nothing is trained. Images that the model was trained on are counted: they make scores too high.
     """
     from pathlib import Path
 

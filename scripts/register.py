@@ -11,8 +11,8 @@ def register(config: RegisterConfig, by: MetricConfig) -> None:
     """Make the best model of a study a version of a registered model, which can be served.
 
     The arm is chosen by its mean validation score over all seeds. The version becomes the
-    challenger, and the champion when it beats the present one on images that neither of them
-    trained on. The test split is read once, when all that is settled.
+    challenger. It becomes the champion if it beats the present one on images that neither of them
+    trained on. Then the test split is read, once.
     """
     from mlp.evidence.findings import weigh
     from mlp.serving import announcement, registry

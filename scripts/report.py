@@ -12,8 +12,8 @@ from scripts.command import command
 def report(choice: ReportChoice, config: ReportConfig) -> None:
     """Write the report of a study again, from MLflow alone; or compare two studies.
 
-    Nothing is trained. The report becomes the description and the artifacts of the study's run, in
-    the place of the one that was there. A comparison becomes a run of its own.
+    Nothing is trained. The report replaces the description and the artifacts of the study's run
+    that were there. A comparison becomes a run of its own.
     """
     from mlp.report import report, summary
     from mlp.report import two_studies as between

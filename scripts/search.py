@@ -25,11 +25,11 @@ def search(
 ) -> None:
     """Search for settings by cross-validation, then compare the best under fresh seeds.
 
-    Each trial is scored by the mean over folds. The same command goes on where it was interrupted;
-    started in several processes at once, they share the search. The other options make the base
-    configuration that trials change. At the end the best configurations are trained again with
-    other seeds and folds, by the executor that was chosen: a study from which `register` can take
-    its model.
+    Each trial is scored by its mean over the folds. Repeat the command to go on after an
+    interruption; start it in several processes at once to share the search. The other options make
+    the base configuration, which trials change. At the end the best configurations are trained
+    again with other seeds and folds, as a study from which `register` can take its model. The
+    executor trains this study.
     """
     if config.list:
         from mlp.search.space import listing

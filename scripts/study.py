@@ -20,9 +20,10 @@ def study(
     report: ReportConfig,
     executor: ExecutorConfig,
 ) -> None:
-    """Train every arm of a suite, one that comes with the project or your own in a YAML file.
+    """Train every arm of a suite: one that comes with the project, or your own in a YAML file.
 
-    The other options make the base configuration; they override the suite's own base settings.
+    The other options make the base configuration. Options you give override the suite's own base
+    settings.
     """
     if choice.list:
         from mlp.study.suites import listing

@@ -56,7 +56,7 @@ def find_file(
     names = [*others, *known]
     raise SettingsError(
         f"{kind} {brief(name)}: there is none of this name; {did_you_mean(name, names)}"
-        f"it should be one of {', '.join(names)}, or a YAML file{content} (README.md shows one)"
+        f"it should be one of {', '.join(names)}, or a YAML file{content} (see docs/studies.md)"
     )
 
 
