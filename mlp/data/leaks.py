@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from mlp.data.index import Index, Refusal, refuse
+from mlp.data.index import Index, Refusal, refuse, said
 from mlp.errors import DataError
 
 OnLeak = Literal["warn", "drop", "error"]
@@ -39,18 +39,17 @@ def find_leaks(index: Index) -> pd.DataFrame:
 
 
 def settle_leaks(index: Index, on_leak: OnLeak) -> Index:
-    """Do with leaks what was asked for: nothing yet, leave the copies out, or raise DataError."""
+    """Treat leaks as `on_leak` says: do nothing yet, leave the copies out, or raise DataError."""
     if on_leak == "warn":
         return index
     leaks = find_leaks(index)
     if leaks.empty:
         return index
     if on_leak == "error":
-        shown = "".join(f"\n  {row.path} is {row.of}" for row in leaks.head(_SHOWN).itertuples())
-        more = f"\n  and {len(leaks) - _SHOWN} more" if len(leaks) > _SHOWN else ""
+        shown = said([f"{row.path} is {row.of}" for row in leaks.itertuples()], _SHOWN)
         raise DataError(
             f"{index.name}: {len(leaks)} validation or test images are copies of images that come "
-            f"before them, byte for byte:{shown}{more}\n"
+            f"before them, byte for byte:{shown}\n"
             "remove them, or use on_leak=drop to leave them out"
         )
     reasons = {row.path: f"a copy of {row.of}" for row in leaks.itertuples()}

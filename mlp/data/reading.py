@@ -97,7 +97,7 @@ def read_files(root: Path, files: Sequence[tuple[str, str, str]]) -> pd.DataFram
 
 
 def _memory(root: Path) -> Path:
-    """Where is kept what was read of the files under a folder."""
+    """The file in which is kept what was read of the files under a folder."""
     place = f"{DECODER_VERSION} {root}".encode("utf-8", "surrogateescape")
     return cache_folder() / f"index-{hashlib.sha256(place).hexdigest()[:32]}.parquet"
 
@@ -133,7 +133,7 @@ def _chunks(
 
 
 def _recall(memory: Path) -> pd.DataFrame:
-    """What was read before, or nothing where that was damaged."""
+    """The rows that were read before, none where their file was damaged."""
     empty = pd.DataFrame(columns=list(_REMEMBERED))
     if not memory.exists():
         return empty
@@ -147,7 +147,7 @@ def _recall(memory: Path) -> pd.DataFrame:
 
 
 def _remember(memory: Path, parts: list[pd.DataFrame], known: pd.DataFrame) -> None:
-    """Keep what was read, and what was known of files that were not reached."""
+    """Keep the rows that were read, and those known of files that were not reached."""
     read = pd.concat(parts, ignore_index=True)
     unreached = known[~known["path"].isin(read["path"])]
     every = pd.concat([unreached, read], ignore_index=True) if len(unreached) else read
@@ -160,13 +160,13 @@ def _remember(memory: Path, parts: list[pd.DataFrame], known: pd.DataFrame) -> N
 
 
 class _Dates:
-    """Which file systems note by themselves when a file was changed. Links lead to others."""
+    """Knows the file systems that note by themselves when a file was changed."""
 
     def __init__(self) -> None:
         self._found: dict[int, bool] = {}
 
     def kept(self, path: str, status: os.stat_result) -> bool:
-        """Whether the one of this file does."""
+        """Tell whether that of this file does: links lead to others."""
         if status.st_dev not in self._found:
             self._found[status.st_dev] = self._kept_at(Path(path).resolve())
         return self._found[status.st_dev]
@@ -184,13 +184,13 @@ class _Dates:
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:
-    """What of a file's status changes with its content: _STATE."""
+    """The parts of a file's status that change with its content: _STATE."""
     inode = status.st_ino & (2**63 - 1)
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
 
 
 def _unchanged(root: Path, known: Row | None, dates: _Dates) -> Row | None:
-    """What is remembered of a file, if it certainly has not changed."""
+    """The row that is remembered of a file, if it certainly has not changed."""
     if known is None:
         return None
     # A Path made for each image would take longer than the question
@@ -203,7 +203,7 @@ def _unchanged(root: Path, known: Row | None, dates: _Dates) -> Row | None:
 
 
 def _row(root: Path, path: str, known: Row | None) -> Row:
-    """One row with the columns _REMEMBERED; what is known of the same content holds on."""
+    """One row with the columns _REMEMBERED; one known of the same content stays valid."""
 
     begun = time.time_ns()
     try:

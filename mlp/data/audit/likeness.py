@@ -98,7 +98,7 @@ def _agreement(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 
 def _details(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What is left of an image without its slow shades (32, 32), of length 1 (or 0).
+    """The details of an image, without its slow shades (32, 32), of length 1 (or 0).
 
     Details are divided by how strong those around them are: else a few bright spots would decide.
     """

@@ -1,4 +1,4 @@
-"""Kinds of files that hold images: which are read, how each is recognised, what to do with others.
+"""Kinds of files that hold images: those that are read, their marks, and advice on the others.
 
 The one table from which messages, endings and the audit's comparison of both come.
 """
@@ -22,7 +22,7 @@ class Format:
 
     @property
     def refusal(self) -> str:
-        """Why an image of this format cannot be used."""
+        """The reason why an image of this format cannot be used."""
         return f"{self.name}, which is not read: {self.advice}"
 
 
@@ -203,7 +203,7 @@ def by_content(data: bytes) -> Format | None:
 
 
 def _boxed(head: bytes) -> Format:
-    """What an ISO media file is: its brand says so, or one that it is compatible with."""
+    """The format of an ISO media file, by its brand or one that it is compatible with."""
     length = min(int.from_bytes(head[:4]), len(head))
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, length - 3, 4))]
     found = [_BRANDS[brand] for brand in brands if brand in _BRANDS]

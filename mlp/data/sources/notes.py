@@ -1,4 +1,4 @@
-"""What was passed over while data were read: counted by kind, so that it cannot flood."""
+"""Notes on things that were passed over while data were read, counted by kind: a line for each."""
 
 from __future__ import annotations
 
