@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -164,10 +165,20 @@ def _parameter(group: type[Settings], name: str) -> click.Parameter:
     )
 
 
+def under_mlflow_run() -> bool:
+    """Whether `mlflow run` has started this command."""
+    return "MLFLOW_RUN_ID" in os.environ
+
+
 def _parse(group: type[Settings], values: Mapping[str, str | tuple[str, ...]]) -> Settings:
     own = {name: text for name, text in values.items() if name in group.model_fields}
     try:
-        return group.parse(own)
+        made = group.parse(own)
+        if under_mlflow_run():  # which passes every parameter: nobody gave those with defaults
+            fields = group.model_fields
+            own = {k: v for k, v in own.items() if getattr(made, k) != fields[k].default}
+            made = group.parse(own)
+        return made
     except ConfigError as error:
         text = "\n".join(_problem(*problem) for problem in error.problems)
         raise click.UsageError(text) from None

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlp import console
 from mlp.escaping import line
 from mlp.settings.commands import ExecutorConfig
+from mlp.settings.recipes import find_recipe
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
+from scripts.command import under_mlflow_run
 
 if TYPE_CHECKING:
     from mlp.study.suite import Suite
     from mlp.tracking.mlflow.store import Store
+
+
+def begin_with(recipe: str, base: RunConfig) -> RunConfig:
+    """A configuration with the settings of a recipe where none were given."""
+    return filled(base, find_recipe(recipe), f"recipe {recipe}")
+
+
+def filled(base: RunConfig, own: Mapping[str, Any], owner: str) -> RunConfig:
+    """A configuration with settings of a recipe, suite or space where none were given.
+
+    Says so under `mlflow run`, where nobody can see which settings count as given.
+    """
+    made = base.filled(own)
+    before, after = base.as_text(), made.as_text()
+    changed = [f"{name} {text}" for name, text in after.items() if text != before[name]]
+    if changed and under_mlflow_run():
+        console.err(f"Note: {line(owner)} sets {', '.join(changed)} (`mlflow run` gives defaults)")
+    return made
 
 
 def launch(
@@ -44,7 +65,7 @@ def launch(
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
     check_scheduler(executor)
-    base = base.filled(suite.base)
+    base = filled(base, suite.base, f"suite {suite.name}")
     base = base.changed({"threads": divide(executor, base.threads)[1]})
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
     # A worker that dies leaves a run behind, which should not be that of the command

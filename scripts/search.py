@@ -11,7 +11,7 @@ from mlp.settings.commands import ExecutorConfig, RecipeChoice, SearchConfig
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.command import command
-from scripts.launch import launch
+from scripts.launch import begin_with, filled, launch
 
 
 @command(SearchConfig, RecipeChoice, RunConfig, TrackingConfig, ReportConfig, ExecutorConfig)
@@ -39,13 +39,15 @@ def search(
     from mlp.data.audit.remarks import remarks
     from mlp.execution.executor import check_scheduler
     from mlp.report import search_page
+    from mlp.search.space import find_space
     from mlp.search.trials import no_score, prepare
-    from mlp.settings.recipes import begin_with
     from mlp.tracking.mlflow.opening import open_to_record
     from mlp.workflows.search import recorded_search
 
     check_scheduler(executor)
-    sought = prepare(config, begin_with(recipe.recipe, base), report.metric)
+    space = find_space(config.space)
+    base = filled(begin_with(recipe.recipe, base), space.base, f"space {space.name}")
+    sought = prepare(config, space, base, report.metric)
     for note in remarks(sought.index, sought.base, config.folds):
         console.err(f"Note: {line(note)}")
     sought.check()

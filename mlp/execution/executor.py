@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from mlp.data.dataset import Datasets
 from mlp.errors import ClusterLost
 from mlp.settings.commands import ExecutorConfig
 from mlp.settings.training import RunConfig
 from mlp.study.lockstep import train_piece, train_shared
-from mlp.study.plan import Datasets, Study
+from mlp.study.plan import Study
 from mlp.study.progress import Progress, Received
 from mlp.study.tracker import Outcome, RunSpec, Tracker
 from mlp.tracking.mlflow.tracker import MlflowTracker

@@ -21,10 +21,11 @@ from optuna.distributions import (
 from mlp.errors import SettingsError
 from mlp.settings.base import field_text
 from mlp.settings.training import RunConfig
-from mlp.settings.yaml_file import SettingsFile, own_file
+from mlp.settings.yaml_file import SettingsFile, find_file, shipped
 
 _RANGE_KEYS = ("low", "high", "step", "log")
 _MOST_POINTS = 100_000  # of a grid, of which a search tries as many as it has trials
+_FOLDER = Path(__file__).with_name("spaces")
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,13 @@ class Space:
 
 def find_space(name: str) -> Space:
     """A space by its name, or from a YAML file. Raises SettingsError where there is none."""
-    shipped = _shipped()
-    return read_space(shipped.get(name) or own_file("space", name, shipped))
-
-
-def _shipped() -> dict[str, Path]:
-    """The files of the spaces that come with the project, by name."""
-    return {path.stem: path for path in sorted(Path(__file__).with_name("spaces").iterdir())}
+    return read_space(find_file("space", name, _FOLDER))
 
 
 def listing() -> str:
     """Every space that comes with the project and what it varies, for a terminal."""
     lines = []
-    for path in _shipped().values():
+    for path in shipped(_FOLDER).values():
         space = read_space(path)
         lines += [f"{space.name}: {space.about}", f"  {', '.join(space.dimensions)}"]
     return "\n".join(lines)

@@ -23,18 +23,19 @@ from mlp import seeds
 from mlp.data.dataset import index_of, load, reread, resolve
 from mlp.data.index import Index
 from mlp.errors import SettingsError
-from mlp.learning.learner import EpochRecord, resolve_device
+from mlp.learning.learner import EpochRecord
 from mlp.metrics import METRICS
 from mlp.processes import is_gone, this_process
-from mlp.search.space import Space, find_space
+from mlp.search.space import Space
 from mlp.settings.commands import SearchConfig
 from mlp.settings.training import RunConfig
 from mlp.study.identity import label
-from mlp.study.lockstep import Stopped, run_together
+from mlp.study.lockstep import run_together
 from mlp.study.plan import Study, plan
 from mlp.study.progress import SearchProgress
 from mlp.study.suite import Arm, Suite
 from mlp.study.tracker import Tracker
+from mlp.study.training_run import Stopped
 
 _QUESTION = "Of the best that a search found, which is best under fresh seeds and folds?"
 _OWNER = "process"  # the attribute of a trial that names the process which trains it
@@ -130,20 +131,18 @@ class Search:
         return TPESampler(multivariate=True, constant_liar=True, seed=seed)
 
 
-def prepare(config: SearchConfig, base: RunConfig, metric: str) -> Search:
+def prepare(config: SearchConfig, space: Space, base: RunConfig, metric: str) -> Search:
     """A search from its settings, the images decoded. Raises DataError, SettingsError."""
     if base.fold != "none":
         raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
-    space = find_space(config.space)
-    given = resolve_device(base.filled(space.base))
 
     def decoded() -> Index:
-        index = index_of(given.changed({"fold": f"1/{config.folds}"}))
-        load(index, resolve(given, index))
+        index = index_of(base.changed({"fold": f"1/{config.folds}"}))
+        load(index, resolve(base, index))
         return index
 
     index = reread(decoded)
-    return Search(config, space, resolve(given, index), index, metric)
+    return Search(config, space, resolve(base, index), index, metric)
 
 
 def arm_of(trial: FrozenTrial | Trial, space: Space) -> Arm:

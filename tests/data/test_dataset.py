@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import load, open_index, resolve
 from mlp.data.images.decoding import decode
-from mlp.errors import DataError
+from mlp.errors import DataError, SettingsError
+from mlp.settings.base import ConfigError
 from mlp.settings.training import RunConfig
 
 
@@ -52,10 +54,34 @@ def test_auto_channels_are_gray_when_every_image_is(tmp_path: Path) -> None:
 
 
 def test_resolving_changes_nothing_else(image_tree: Path) -> None:
-    before = config(image_tree, seed=3, hidden="7,5")
+    before = config(image_tree, seed=3, hidden="7,5", device="cpu", threads=2)
     after = resolve(before, open_index(str(image_tree)))
-    assert after == before.changed({"image_size": 20, "channels": "rgb"})
+    decided = {"image_size": "20", "channels": "rgb"}
+    assert after.as_text() == before.as_text() | decided
+    assert list(after.as_text()) == list(before.as_text())
     assert resolve(after, open_index(str(image_tree))) == after
+
+
+@pytest.mark.parametrize("left", ["image_size", "channels", "device", "threads"])
+def test_what_is_resolved_leaves_nothing_to_be_decided(left: str) -> None:
+    resolved = resolve(RunConfig(), open_index("digits"))
+    with pytest.raises(ConfigError, match=left):
+        resolved.changed({left: getattr(RunConfig(), left)})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has the device that should be missing")
+def test_missing_device_is_the_users_error() -> None:
+    index = open_index("digits")
+    with pytest.raises(SettingsError, match="use cpu or auto"):
+        resolve(RunConfig(device="cuda"), index)
+    assert resolve(RunConfig(), index).device == "cpu"
+    assert resolve(RunConfig(device="cuda"), index, here=False).device == "cuda"
+
+
+def test_threads_are_resolved_to_a_number() -> None:
+    index = open_index("digits")
+    assert resolve(RunConfig(device="cpu"), index).threads == torch.get_num_threads()
+    assert resolve(RunConfig(device="cpu", threads=3), index).threads == 3
 
 
 @pytest.mark.parametrize(("channels", "depth"), [("rgb", 3), ("gray", 1)])

@@ -20,12 +20,12 @@ from mlp.report.phrases import LANGUAGES, PHRASES
 from mlp.report.report import Report, build
 from mlp.settings.study import ReportConfig
 from mlp.study.record import RecordedRun, RecordedStudy
-from mlp.study.suites import SUITES
+from mlp.study.suites import find_suite, suite_names
 from mlp.tracking.mlflow.pages import run_page
 from tests.study.conftest import MakeRecorded
 
-REGULARIZATION = {arm.name: arm.changes for arm in SUITES["regularization"].arms}
-INITIALIZATION = {arm.name: arm.changes for arm in SUITES["initialization"].arms}
+REGULARIZATION = {arm.name: arm.changes for arm in find_suite("regularization").arms}
+INITIALIZATION = {arm.name: arm.changes for arm in find_suite("initialization").arms}
 
 
 class Page(HTMLParser):
@@ -359,7 +359,7 @@ def test_every_phrase_is_there_in_both_languages_with_the_same_places() -> None:
         assert english == spanish, key
     kinds = {*TEXTS, *(f"note.{kind}" for kind in NOTES)}
     assert {f"remark.{kind}" for kind in kinds} <= set(PHRASES)
-    named = {f"about.{arm.name}" for suite in SUITES.values() for arm in suite.arms}
+    named = {f"about.{arm.name}" for suite in map(find_suite, suite_names()) for arm in suite.arms}
     assert named - {"about.model"} <= set(PHRASES)
 
 

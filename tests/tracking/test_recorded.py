@@ -19,7 +19,7 @@ from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
 from mlp.study.record import RecordedStudy
-from mlp.study.suites import Arm, Suite
+from mlp.study.suite import Arm, Suite
 from mlp.tracking.memory import Recorder
 from mlp.tracking.mlflow.recorded import find_study, read_study
 from mlp.tracking.mlflow.store import PLAN, Store, open_store
