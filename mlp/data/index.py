@@ -178,9 +178,8 @@ def _check_folders(index: Index) -> None:
             f"{cls!r}{f' in {split}/' if split else ''}": files
             for (split, cls), files in sorted(gone.items())[:_SHOWN]
         }
-        listed = "".join(
-            f"\n  {name}: {len(files)} files, the first: {files[0]}"
-            for name, files in shown.items()
+        listed = said(
+            f"{n}: {len(files)} files, the first: {files[0]}" for n, files in shown.items()
         )
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         raise DataError(

@@ -26,15 +26,7 @@ def find_leaks(index: Index) -> pd.DataFrame:
         originals = rows[rows["split"].isin(before)].drop_duplicates("sha256")
         of = originals.set_index("sha256")["path"]
         copies = rows[(rows["split"] == split) & rows["sha256"].isin(of.index)]
-        found.append(
-            pd.DataFrame(
-                {
-                    "path": copies["path"].to_numpy(),
-                    "split": split,
-                    "of": of.reindex(copies["sha256"]).to_numpy(),
-                }
-            )
-        )
+        found.append(copies.assign(of=copies["sha256"].map(of))[["path", "split", "of"]])
     return pd.concat(found, ignore_index=True)
 
 

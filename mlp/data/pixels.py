@@ -25,9 +25,9 @@ from mlp.data.reading import Files
 from mlp.errors import DataError, UnreadableImage
 from mlp.processes import alone
 
-# Images decoded between two notes of what is done: what an interruption may cost
+# Images decoded between two notes: as many an interruption may cost
 _BLOCK = 1024
-# ... and fewer of large ones: a block is held in memory twice while it is written
+# Of large images fewer: a block is held in memory twice while it is written
 _BLOCK_BYTES = 64 * 2**20
 _HEADER = 128  # bytes: what NumPy's header of such a shape comes to
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -41,8 +42,8 @@ MAX_BYTES = 256 * 2**20
 _STATE = ("size", "mtime_ns", "ctime_ns", "inode")
 _REMEMBERED = ("path", *_STATE, *COLUMNS[3:])
 _HASH = _REMEMBERED.index("sha256")
-# As coarse as a file system's clock may be: what was written so shortly before it was read may be
-# written once more without a trace
+# The coarsest clock of a file system: a file that was written so shortly before it was read may be
+# written again without a trace
 _TICK = 2_000_000_000  # nanoseconds
 _IN_DOUBT = -1
 # File systems that keep no time of their own, or only sometimes
@@ -120,12 +121,8 @@ def _chunks(
             # Asking whether a file has changed takes less time than asking a thread to do it
             rows = [_unchanged(root, row, dated) for row in old]
             changed = [k for k, row in enumerate(rows) if row is None]
-            anew = pool.map(
-                _row,
-                [root] * len(changed),
-                [part[k] for k in changed],
-                [old[k] for k in changed],
-            )
+            read = partial(_row, root)
+            anew = pool.map(read, [part[k] for k in changed], [old[k] for k in changed])
             for k, row in zip(changed, anew, strict=True):
                 rows[k] = row
             bar.update(len(rows))

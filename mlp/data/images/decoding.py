@@ -97,11 +97,10 @@ def read_header(data: bytes) -> Header:
     """The header of an image, without decoding it. Raises UnreadableImage."""
 
     def header(image: _Opened) -> Header:
-        width, height = image.source.size
         source = image.source
         if isinstance(source, Portable):
-            return Header(width, height, source.gray, source.white > 255)
-        return Header(width, height, source.mode in _GRAY_MODES or is_la(source), is_wide(source))
+            return Header(*source.size, source.gray, source.white > 255)
+        return Header(*source.size, source.mode in _GRAY_MODES or is_la(source), is_wide(source))
 
     return _whatever_else_is_in_it(data, header)
 

@@ -34,9 +34,6 @@ _PLANES, _MAX_VALUES = 284, (281, 341)  # tags of TIFF
 _IN_PLANES = 2
 
 
-Opener = Callable[[], Image.Image]
-
-
 @dataclass(frozen=True)
 class Wide:
     """Values (H, W), (H, W, 3) or (H, W, 4) as stored: of gray, RGB or CMYK; and alpha (H, W).
@@ -120,7 +117,9 @@ def misread(image: Image.Image, data: bytes, kind: Format) -> str:
     return ""
 
 
-def load_wide(image: Image.Image, data: bytes, kind: Format, again: Opener) -> Wide:
+def load_wide(
+    image: Image.Image, data: bytes, kind: Format, again: Callable[[], Image.Image]
+) -> Wide:
     """The values of such an image. `again` opens it once more.
 
     Raises UnreadableImage, and as Pillow does.
@@ -173,9 +172,8 @@ def _clear(values: NDArray[np.uint16], image: Image.Image) -> NDArray[np.uint16]
     if not isinstance(clear, int | tuple):
         return None
     same = values == np.asarray(clear)
-    return np.where(same.all(axis=2) if values.ndim == 3 else same, 0, _FULL_WHITE).astype(
-        np.uint16
-    )
+    same = same.all(axis=2) if values.ndim == 3 else same
+    return np.where(same, 0, _FULL_WHITE).astype(np.uint16)
 
 
 def is_la(image: Image.Image) -> bool:
