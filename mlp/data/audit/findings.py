@@ -78,21 +78,19 @@ def audit(index: Index) -> Audit:
     """Look at every image of a source, usable or not. Nothing is changed or left out."""
     index, pixels = load_pixels(index, SIDE, False)
     rows = index.usable.reset_index(drop=True)
-    findings = [
-        Finding("unreadable", (row.path,), row.reason) for row in index.damaged.itertuples()
-    ]
-    findings += _copies(rows)
-    findings += _near_copies(rows, pixels)
-    findings += _of_each_image(rows, pixels)
-    findings += _extensions(index, rows)
-    findings += _classes(rows)
-    findings += [
-        Finding("look_alikes", (), " and ".join(repr(name) for name in group))
-        for group in look_alikes(index.classes)
-    ]
     passed = index.layout.passed if index.layout else ()
-    findings += [Finding("passed_over", (), f"{part}: {n} images") for part, n in passed if n]
-    findings += [Finding("passed_over", (), str(note)) for note in index.notes]
+    similar = [" and ".join(map(repr, group)) for group in look_alikes(index.classes)]
+    findings = [
+        *(Finding("unreadable", (row.path,), row.reason) for row in index.damaged.itertuples()),
+        *_copies(rows),
+        *_near_copies(rows, pixels),
+        *_of_each_image(rows, pixels),
+        *_extensions(index, rows),
+        *_classes(rows),
+        *(Finding("look_alikes", (), names) for names in similar),
+        *(Finding("passed_over", (), f"{part}: {n} images") for part, n in passed if n),
+        *(Finding("passed_over", (), str(note)) for note in index.notes),
+    ]
     order = list(KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), finding.paths))
     counts = pd.crosstab(rows["class"], rows["split"].replace("", "all"))
