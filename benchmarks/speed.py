@@ -33,9 +33,9 @@ from sklearn.neural_network import MLPClassifier
 from benchmarks.indexing import enlarged
 from mlp.data.dataset import Dataset, index_of, load, resolve
 from mlp.data.stream import Batches, Stream
-from mlp.learning.layers import Dropout
 from mlp.learning.learner import Learner
 from mlp.learning.memory import keep_freed_memory
+from mlp.learning.networks.layers import Dropout
 from mlp.settings.training import Resolved, RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -22,7 +22,7 @@ from mlp.errors import MlpError, SettingsError
 from mlp.escaping import lines
 from mlp.interruption import Interrupted, interruptible
 from mlp.processes import temporary_files
-from mlp.settings.base import ConfigError, Settings, field_choices, field_text
+from mlp.settings.base import ConfigError, Settings, field_choices, field_help, field_text
 
 _FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EIO")}
 # What pydantic reads as a boolean
@@ -161,7 +161,7 @@ def _parameter(group: type[Settings], name: str) -> click.Parameter:
         [f"--{name.replace('_', '-')}", name],
         type=str,
         metavar=metavar,
-        help=f"{field.description}  [default: {field_text(field.default)}]",
+        help=f"{field_help(group, name)}  [default: {field_text(field.default)}]",
     )
 
 

@@ -10,7 +10,7 @@ import click
 
 from mlp import console
 from mlp.escaping import line
-from mlp.settings.commands import ExecutorConfig
+from mlp.settings.commands import EXECUTORS, ExecutorConfig
 from mlp.settings.recipes import find_recipe
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
@@ -55,7 +55,7 @@ def launch(
     # Here, so that --help does not wait for torch and mlflow
     from mlp.data.audit.remarks import remarks
     from mlp.data.dataset import index_of, reread
-    from mlp.execution.executor import check_scheduler, cluster, divide, run
+    from mlp.execution.executor import run
     from mlp.report import report
     from mlp.study.plan import Study, plan
     from mlp.study.suites import find_suite
@@ -64,17 +64,18 @@ def launch(
     from mlp.tracking.mlflow.tracker import MlflowTracker
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
-    check_scheduler(executor)
     base = filled(base, suite.base, f"suite {suite.name}")
-    base = base.changed({"threads": divide(executor, base.threads)[1]})
+    place = EXECUTORS[executor.executor](executor, base.threads)
+    place.check()
+    base = base.changed({"threads": place.threads})
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
     # A worker that dies leaves a run behind, which should not be that of the command
     single = len(suite.arms) * len(seeds) * len(folds) == 1 and executor.executor == "serial"
-    here, metric = executor.executor != "dask", report_config.metric
+    metric = report_config.metric
 
     def planned() -> Study:
         index = index_of(base.changed({"fold": folds[0]}))
-        return plan(suite, base, seeds, index, folds, here, metric)
+        return plan(suite, base, seeds, index, folds, place.here, metric)
 
     study = reread(planned)
     notes = remarks(study.index, base, study_config.folds)
@@ -88,7 +89,7 @@ def launch(
         if not single:
             tracker.describe(study.base, study.index)
         tracker.plan(study.plan(notes), study.split_table())
-        with cluster(executor, base) as client:
+        with place.connect() as client:
             outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain, client)
         made = report.publish(store, store.client.get_run(tracker.run_id), report_config)
         if not single:

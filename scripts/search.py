@@ -7,7 +7,7 @@ import click
 
 from mlp import console
 from mlp.escaping import line
-from mlp.settings.commands import ExecutorConfig, RecipeChoice, SearchConfig
+from mlp.settings.commands import EXECUTORS, ExecutorConfig, RecipeChoice, SearchConfig
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.command import command
@@ -37,14 +37,13 @@ def search(
         console.out(listing())
         return
     from mlp.data.audit.remarks import remarks
-    from mlp.execution.executor import check_scheduler
     from mlp.report import search_page
     from mlp.search.space import find_space
     from mlp.search.trials import no_score, prepare
     from mlp.tracking.mlflow.opening import open_to_record
     from mlp.workflows.search import recorded_search
 
-    check_scheduler(executor)
+    EXECUTORS[executor.executor](executor, base.threads).check()
     space = find_space(config.space)
     base = filled(begin_with(recipe.recipe, base), space.base, f"space {space.name}")
     sought = prepare(config, space, base, report.metric)

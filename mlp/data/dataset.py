@@ -13,24 +13,22 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from mlp.data.familiarity import Familiarity, fit_familiarity
+from mlp.data.familiarity import Familiarity
+from mlp.data.familiarity_fit import fit_familiarity
 from mlp.data.images.depth import UNKNOWN
 from mlp.data.index import Index, check
 from mlp.data.leaks import OnLeak, settle_leaks
 from mlp.data.normalization import Normalization, channel_statistics
 from mlp.data.pixels import Changed, load_pixels, room
-from mlp.data.sources.digits import digits
-from mlp.data.sources.folder import folder
 from mlp.data.sources.layout import Kind
-from mlp.data.sources.manifest import manifest
-from mlp.data.sources.medmnist import PREFIX, medmnist
 from mlp.data.sources.walk import Links
 from mlp.data.split import Split, is_drawn, split, thin
 from mlp.data.split_file import apply_split
 from mlp.errors import DataError, SettingsError
 from mlp.processes import free_memory
+from mlp.settings.source import SOURCES
 from mlp.settings.training import Resolved, RunConfig
-from mlp.tables import Table
+from mlp.tables import Table, named
 
 # Of RGB in 0..1, by torchvision; gray takes the averages. None: of the training images
 _NORMALIZATIONS: Table[Normalization | None] = Table(
@@ -112,13 +110,9 @@ def open_index(
 
 def source(data: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     """The index of a data source as it is. Raises DataError where there is none."""
-    if data == "digits":
-        return digits()
-    if data.startswith(PREFIX) or data.lower().endswith(".npz"):
-        return medmnist(data)
-    if data.lower().endswith(".csv"):
-        return manifest(data, links)
-    return folder(data, layout, links)
+    found = next(kind for kind in reversed(list(SOURCES.values())) if kind.recognizes(data))
+    index: Index = named(found.index)(data, layout, links)
+    return index
 
 
 def reread(make: Callable[[], Made]) -> Made:

@@ -9,9 +9,10 @@ import platform
 import psutil
 import torch
 
-from mlp.learning.learner import memory_bytes
+from mlp.learning.networks.building import parameter_count, takes
 from mlp.processes import free_memory
 from mlp.settings.base import field_text
+from mlp.settings.procedure import OPTIMIZERS
 from mlp.settings.training import RunConfig
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # <malloc.h> of glibc
@@ -42,6 +43,12 @@ def most_memory(device: str = "cpu") -> int:
     return free_memory() + int(psutil.Process().memory_info().rss)
 
 
+def memory_bytes(config: RunConfig, shape: tuple[int, int, int], classes: int) -> int:
+    """About how much memory a learner holds: parameters, gradients, optimizer state, best copy."""
+    copies = 2 + OPTIMIZERS[config.optimizer].remembered + (config.early_stopping_patience > 0)
+    return 4 * parameter_count(config, shape, classes) * copies
+
+
 def shortage(
     config: RunConfig, shape: tuple[int, int, int], classes: int, images: int, free: int
 ) -> str:
@@ -50,7 +57,7 @@ def shortage(
     needed = memory_bytes(config, shape, classes) + batch
     if needed <= free:
         return ""
-    network = "" if config.network == "cnn" else f"hidden {field_text(config.hidden)}, "
+    network = f"hidden {field_text(config.hidden)}, " if "hidden" in takes(config.network) else ""
     return (
         f"not enough memory: {network}batch_size {config.batch_size} and image_size "
         f"{config.image_size} take at least {needed / 2**30:.1f} GiB (weights, gradients, "

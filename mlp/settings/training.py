@@ -6,7 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from mlp.settings.base import Place
+from mlp.settings.architecture import ACTIVATIONS, NETWORKS, VIEWS
+from mlp.settings.base import Choice, Place
+from mlp.settings.procedure import INITIALIZATIONS, OPTIMIZERS, SCHEDULES
 from mlp.settings.roles import (
     OfArmSplit,
     OfMachine,
@@ -22,7 +24,8 @@ from mlp.settings.roles import (
 from mlp.settings.source import SourceConfig
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+AUGMENTATION = "augmentation"  # marks settings that are rows of mlp.data.augmentation
+Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), AUGMENTATION]
 ImageSide = Annotated[int, Field(ge=1, le=1024)]
 Monitor = Literal["val/loss", "val/accuracy", "val/macro_f1", "val/balanced_accuracy"]
 
@@ -107,7 +110,7 @@ class RunConfig(SourceConfig):
     )
     epochs: OfTraining[int] = Field(20, ge=1, description="passes over the training images")
     batch_size: OfStream[int] = Field(32, ge=1, description="images a training step")
-    optimizer: OfTraining[Literal["adam", "adamw", "sgd"]] = Field(
+    optimizer: OfTraining[Annotated[str, Choice(OPTIMIZERS)]] = Field(
         "adam", description="update rule"
     )
     momentum: OfTraining[Fraction] = Field(
@@ -123,7 +126,7 @@ class RunConfig(SourceConfig):
         allow_inf_nan=False,
         description="L2 penalty on all parameters (adam, sgd), or decoupled decay (adamw)",
     )
-    schedule: OfTraining[Literal["none", "cosine", "onecycle"]] = Field(
+    schedule: OfTraining[Annotated[str, Choice(SCHEDULES)]] = Field(
         "none", description="course of the learning rate over all steps"
     )
     label_smoothing: OfTraining[Fraction] = Field(
@@ -150,7 +153,7 @@ class RunConfig(SourceConfig):
         description="scale gradients down to this L2 norm over all parameters where theirs is "
         "larger; 0: never",
     )
-    network: OfNetwork[Literal["mlp", "mixer", "cnn"]] = Field(
+    network: OfNetwork[Annotated[str, Choice(NETWORKS)]] = Field(
         "mlp",
         description="multilayer perceptron; mixer: one that sees an image as patches, and mixes "
         "patches and what is in them in turn; cnn, as a reference for both: three convolutions, "
@@ -172,7 +175,7 @@ class RunConfig(SourceConfig):
         "units of each block, and last the numbers that describe a patch",
         json_schema_extra={"expected": "one or more widths from 1 to 65536, such as 512,256"},
     )
-    activation: OfNetwork[Literal["relu", "tanh", "sigmoid", "gelu", "leaky_relu"]] = Field(
+    activation: OfNetwork[Annotated[str, Choice(ACTIVATIONS)]] = Field(
         "relu", description="nonlinearity after each hidden layer"
     )
     dropout: OfNetwork[Fraction] = Field(
@@ -183,7 +186,7 @@ class RunConfig(SourceConfig):
         description="batch normalization between each hidden layer and its activation; of a "
         "mixer, in place of layer normalization",
     )
-    init: OfNetwork[Literal["he", "xavier", "uniform", "normal", "constant", "default"]] = Field(
+    init: OfNetwork[Annotated[str, Choice(INITIALIZATIONS)]] = Field(
         "he", description="initialization of the weights; default: what torch.nn.Linear does"
     )
     hflip: OfStream[Probability] = Field(0.0, description="probability of flipping left to right")
@@ -201,7 +204,7 @@ class RunConfig(SourceConfig):
         description="probability of exchanging rows and columns; with both flips at 0.5 as well, "
         "all eight ways to lay down a square are as probable",
     )
-    tta: OfNetwork[Literal["none", "hflip", "flips", "dihedral"]] = Field(
+    tta: OfNetwork[Annotated[str, Choice(VIEWS)]] = Field(
         "none",
         description="test-time augmentation: the final scores and the packaged model take the mean "
         "over an image and its mirror image, all its flips, or these and their transposes "

@@ -10,8 +10,8 @@ import torch
 
 from mlp.data.dataset import Datasets
 from mlp.data.stream import Batches, Stream, stream_key
-from mlp.learning.learner import EpochRecord, memory_bytes
-from mlp.learning.memory import keep_freed_memory
+from mlp.learning.learner import EpochRecord
+from mlp.learning.memory import keep_freed_memory, memory_bytes
 from mlp.processes import free_memory
 from mlp.study.tracker import Outcome, RunSpec, Tracker
 from mlp.study.training_run import RunProgress, TrainingRun

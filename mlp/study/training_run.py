@@ -12,18 +12,14 @@ from mlp.data.images.encoding import png
 from mlp.data.index import Index
 from mlp.data.split_file import split_table
 from mlp.data.stream import Batches, Stream
-from mlp.learning.learner import (
-    EpochRecord,
-    Learner,
-    NonFiniteLoss,
-    build_network,
-    parameter_count,
-)
+from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
 from mlp.learning.memory import is_out_of_memory, most_memory, shortage
-from mlp.metrics import Evaluation, final_scores, probabilities
+from mlp.learning.networks.building import build_network, parameter_count
+from mlp.metrics import Evaluation, final_scores
 from mlp.model.checkpoint import Checkpoint
 from mlp.model.ensemble import Ensemble
 from mlp.settings.base import field_text
+from mlp.softmax import probabilities
 from mlp.study.tracker import Outcome, RunLog, RunResult, RunSpec, TakenOver, Tracker
 
 

@@ -17,9 +17,9 @@ from mlp.data.images.decoding import decode
 from mlp.data.normalization import Normalization
 from mlp.data.stream import Stream
 from mlp.learning.learner import Learner
-from mlp.metrics import probabilities
 from mlp.model.checkpoint import Checkpoint
 from mlp.settings.training import RunConfig
+from mlp.softmax import probabilities
 from tests.conftest import CLASSES, colored_image, write_image
 from tests.learning.alone import records
 

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from mlp import seeds
 from mlp.data.dataset import load, open_index, resolve
 from mlp.data.stream import Stream
-from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss, memory_bytes
+from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
+from mlp.learning.memory import memory_bytes
 from mlp.learning.mixing import mix
 from mlp.metrics import epoch_scores
 from mlp.settings.base import field_choices

@@ -18,8 +18,8 @@ from mlp.data.dataset import Dataset, Datasets, open_index
 from mlp.data.stream import Batches, Stream
 from mlp.errors import SettingsError
 from mlp.execution.executor import run
-from mlp.learning.learner import EpochRecord, Learner, memory_bytes
-from mlp.learning.memory import is_out_of_memory
+from mlp.learning.learner import EpochRecord, Learner
+from mlp.learning.memory import is_out_of_memory, memory_bytes
 from mlp.settings.training import RunConfig
 from mlp.study.lockstep import train_piece
 from mlp.study.plan import Study, plan
@@ -364,7 +364,7 @@ def test_a_run_that_cannot_fit_is_not_begun(
 ) -> None:
     study = make_study(Arm("plain", {}, ""), Arm("large", {"hidden": (4000,)}, ""))
     needed = memory_bytes(study.specs[0].config, (3, 8, 8), 3)
-    monkeypatch.setattr("mlp.study.lockstep.most_memory", lambda device: needed + 2**16)
+    monkeypatch.setattr("mlp.study.training_run.most_memory", lambda device: needed + 2**16)
     outcomes = run(study, Recorder())
     assert [o.status for o in outcomes] == ["FINISHED", "FAILED"]
     assert "GiB are there" in outcomes[1].reason

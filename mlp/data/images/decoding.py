@@ -9,6 +9,7 @@ broken metadata do not matter.
 from __future__ import annotations
 
 import io
+import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ import cv2
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mlp.data.images import tiff
 from mlp.data.images.ancillary import without_ancillary
@@ -32,7 +33,6 @@ from mlp.errors import UnreadableImage
 NOT_AN_IMAGE, EMPTY = f"not an image ({READABLE})", "empty file"
 # Ten times the picture of a usual camera; a bomb of a few kilobytes can claim far more.
 MAX_PIXELS = 120_000_000
-_opening = threading.Lock()
 # No camera or scanner makes a longer side; Pillow runs out of memory at some, whatever there is.
 MAX_SIDE = 1_000_000
 _TOO_LONG = f"a side of more than {MAX_SIDE // 1_000_000} million pixels"
@@ -203,11 +203,6 @@ def _attempt(data: bytes, kind: Format, use: Callable[[_Opened], Made]) -> Made:
         return use(_Opened(source, data, kind, white_is_zero))
     except (UnreadableImage, MemoryError):
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UnreadableImage(_TOO_LARGE) from None
-    except UnidentifiedImageError:
-        what = f"a {kind.name} file that is not whole, or of a variant that is not read"
-        raise _Damaged(ValueError(what)) from None
     # Pillow's decoders raise nearly any exception on damaged files: OSError, SyntaxError,
     # ValueError, struct.error, IndexError ...
     except Exception as error:
@@ -215,13 +210,16 @@ def _attempt(data: bytes, kind: Format, use: Callable[[_Opened], Made]) -> Made:
 
 
 def _open(data: bytes, kind: Format) -> Image.Image:
-    # Pillow has one limit of pixels for the whole process, lower than this one
-    with _opening:
-        former, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            image = Image.open(io.BytesIO(data), formats=(kind.reader,))
-        finally:
-            Image.MAX_IMAGE_PIXELS = former
+    """As Image.open does, but for its limit of pixels, which all of a process would share."""
+    Image.preinit()
+    if kind.reader not in Image.OPEN:
+        Image.init()
+    reader, _ = Image.OPEN[kind.reader]
+    try:
+        image = reader(io.BytesIO(data), "")
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:
+        what = f"a {kind.name} file that is not whole, or of a variant that is not read"
+        raise _Damaged(ValueError(what)) from error
     tags = getattr(image, "tag_v2", {})
     preview = tags.get(_SUBFILE, 0) & 1 and _SUB_DIRECTORIES in tags
     if _DNG_VERSION in tags or preview:

@@ -12,7 +12,7 @@ from mlp.data.images.encoding import png
 from mlp.data.index import COLUMNS, Index
 
 
-def digits() -> Index:
+def digits(*_: str) -> Index:
     """The digits as PNG images, with no split of their own. Source: UCI optdigits, test part."""
     images, labels = load_digits(return_X_y=True)
     # scikit-learn stores ink as 0..16

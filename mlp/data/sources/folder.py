@@ -13,6 +13,7 @@ from mlp.data.sources.layout import Kind, read_layout
 from mlp.data.sources.notes import Notes
 from mlp.data.sources.walk import Links, Walk
 from mlp.errors import DataError
+from mlp.settings.source import SOURCES
 
 
 def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
@@ -23,10 +24,8 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     root = Path(path).resolve()
     if not root.is_dir():
         what = "is a file" if root.is_file() else "does not exist"
-        raise DataError(
-            f"data folder {root} {what}; give a folder with train/ and val/ and a folder a class "
-            "in each, or with just a folder a class, or 'digits'"
-        )
+        known = "; ".join(source.words for source in SOURCES.values())
+        raise DataError(f"data folder {root} {what}; give {known}")
     notes = Notes()
     try:
         walk = Walk(root, notes, links)

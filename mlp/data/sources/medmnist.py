@@ -32,7 +32,7 @@ _DAMAGES = (
 )  # fmt: skip
 
 
-def medmnist(source: str) -> Index:
+def medmnist(source: str, *_: str) -> Index:
     """The images of `pathmnist.npz`, or of `medmnist:pathmnist` (downloaded by its package).
 
     Raises DataError when the file has other arrays, holds volumes or several labels an image, needs
