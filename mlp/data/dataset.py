@@ -1,4 +1,4 @@
-"""What a training sees of the data: pixels, labels, and which images are for what."""
+"""The data as a training sees them: pixels, labels, and the part that each image plays."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Dataset:
 
     @cached_property
     def familiarity(self) -> Familiarity:
-        """How to tell images unlike the training images, made on first use.
+        """Tells images unlike the training images; made on first use.
 
         Validation images that were seen in training set no threshold, unless all were.
         """
@@ -122,7 +122,7 @@ def source(data: str, layout: Kind = "auto", links: Links = "follow") -> Index:
 
 
 def reread(make: Callable[[], Made]) -> Made:
-    """What `make` makes of some data; once more where a file changed before it was decoded."""
+    """Make something of some data; once more where a file changed before it was decoded."""
     try:
         return make()
     except Changed:
@@ -150,7 +150,7 @@ def resolve(config: RunConfig, index: Index) -> RunConfig:
 
 
 def split_of(index: Index, config: RunConfig) -> Split:
-    """Which images of an index a configuration trains on, validates and tests with."""
+    """The images of an index with which a configuration trains, validates and tests."""
     whole = split(index, config.val_fraction, config.seed, config.fold)
     if not config.images_per_class:
         return whole

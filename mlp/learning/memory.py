@@ -1,4 +1,4 @@
-"""How much memory there is, what a training needs of it, and what the C library keeps."""
+"""The memory that there is, that a training needs, and that the C library keeps."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def shortage(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that there was no memory left, here or on a GPU."""
+    """Tell whether an error says that there was no memory left, here or on a GPU."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     told = ("t allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")

@@ -1,4 +1,4 @@
-"""Which images are read, and how: settings that training, audit and evaluation share."""
+"""The choice of images, and how they are read: for training, audit and evaluation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ SOURCES: Table[Source] = Table(
 
 
 class SourceConfig(Settings):
-    """Which images are read, and how."""
+    """The choice of images, and how they are read."""
 
     data: Annotated[Place, Kinds(SOURCES)] = Field(
         "digits", min_length=1, description="images with their classes"
