@@ -65,7 +65,7 @@ class Dataset:
 
     @cached_property
     def familiarity(self) -> Familiarity:
-        """The means to tell images unlike the training images, made on first use.
+        """Tells images unlike the training images; made on first use.
 
         Validation images that were seen in training set no threshold, unless all were.
         """
@@ -151,7 +151,7 @@ def resolve(config: RunConfig, index: Index, here: bool = True) -> Resolved:
 
 
 def split_of(index: Index, config: RunConfig) -> Split:
-    """The images of an index that a configuration trains on, validates and tests with."""
+    """The images of an index with which a configuration trains, validates and tests."""
     whole = split(index, config.val_fraction, config.seed, config.fold)
     if not config.images_per_class:
         return whole

@@ -1,4 +1,4 @@
-"""Which images are read, and how: settings that training, audit and evaluation share."""
+"""The choice of images, and how they are read: for training, audit and evaluation."""
 
 from __future__ import annotations
 
