@@ -5,15 +5,39 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 
 from mlp.errors import SettingsError
 from mlp.escaping import brief
+from mlp.tables import Table
 
 # A file or folder: ~ is the home folder, also where no shell has made it so
 Place = Annotated[str, AfterValidator(os.path.expanduser)]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Of a text field: one of the names in a table, when a value is parsed."""
+
+    table: Table[Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return AfterValidator(self._check).__get_pydantic_core_schema__(source, handler)
+
+    def _check(self, name: str) -> str:
+        if name not in self.table:
+            raise ValueError("none of the choices")
+        return name
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Of a text field: a value of one of the kinds in a table, whose `words` the help lists."""
+
+    table: Table[Any]
 
 
 class Settings(BaseModel):
@@ -34,8 +58,15 @@ class Settings(BaseModel):
             raise ConfigError(cls, error) from None
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
-        """A copy with some fields changed, validated like a new one. Raises ConfigError."""
-        return self.parse({**self.model_dump(), **changes})
+        """A copy with some fields given anew, validated like a new one. Raises ConfigError."""
+        return self.parse({**self.model_dump(exclude_unset=True), **changes})
+
+    def filled(self, own: Mapping[str, Any]) -> Self:
+        """A copy with the values of `own` for the fields that were not given. Raises ConfigError.
+
+        A field that was given keeps its value, also when that is the default.
+        """
+        return self.changed({k: v for k, v in own.items() if k not in self.model_fields_set})
 
     def as_text(self) -> dict[str, str]:
         """Every field as the text that would be typed on a command line."""
@@ -92,6 +123,16 @@ def field_text(value: object) -> str:
 
 def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
     """The texts a field accepts when it accepts only a fixed list of them, else nothing."""
-    annotation = settings.model_fields[name].annotation
-    options = get_args(annotation)
+    field = settings.model_fields[name]
+    for choice in field.metadata:
+        if isinstance(choice, Choice):
+            return tuple(choice.table)
+    options = get_args(field.annotation)
     return options if options and all(isinstance(option, str) for option in options) else ()
+
+
+def field_help(settings: type[Settings], name: str) -> str:
+    """What a field is, and what may be given for it."""
+    field = settings.model_fields[name]
+    kinds = [row.words for m in field.metadata if isinstance(m, Kinds) for row in m.table.values()]
+    return f"{field.description}{': ' * bool(kinds)}{'; '.join(kinds)}"

@@ -25,9 +25,10 @@ from PIL import Image
 
 from mlp.data.images import tiff
 from mlp.data.images.ancillary import without_ancillary
-from mlp.data.images.depth import FULL, TooDeep, Wide, is_la, is_wide, load_wide, misread
+from mlp.data.images.depth import FULL, Wide, is_la, is_wide, load_wide, misread
 from mlp.data.images.formats import PNM, RAW, READABLE, TIFF, Format, by_content
 from mlp.data.images.portable import Portable
+from mlp.errors import UnreadableImage
 
 NOT_AN_IMAGE, EMPTY = f"not an image ({READABLE})", "empty file"
 # Ten times the picture of a usual camera; a bomb of a few kilobytes can claim far more.
@@ -66,12 +67,8 @@ _DNG_VERSION, _SUBFILE, _SUB_DIRECTORIES = 50706, 254, 330
 Made = TypeVar("Made")
 
 
-class UnreadableImage(ValueError):
-    """Why bytes cannot be used as an image, in words for a person."""
-
-
 class _Damaged(UnreadableImage):
-    """What a decoder said."""
+    """A decoder failed, and said why."""
 
     def __init__(self, error: Exception) -> None:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -164,7 +161,7 @@ class _Opened:
             return Wide(source.values(), white=source.white % (2**FULL - 1))
         why = misread(source, self.data, self.kind)
         if why:
-            raise TooDeep(why)
+            raise UnreadableImage(why)
         if is_wide(source):
             again = lambda: _open(self.data, self.kind)  # noqa: E731
             wide = load_wide(source, self.data, self.kind, again)
@@ -207,8 +204,6 @@ def _attempt(data: bytes, kind: Format, use: Callable[[_Opened], Made]) -> Made:
         return use(_Opened(source, data, kind, white_is_zero))
     except (UnreadableImage, MemoryError):
         raise
-    except TooDeep as error:
-        raise UnreadableImage(str(error)) from None
     # Pillow's decoders raise nearly any exception on damaged files: OSError, SyntaxError,
     # ValueError, struct.error, IndexError ...
     except Exception as error:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-    "leaky_relu": nn.LeakyReLU,
-}
-
+from mlp.settings.architecture import ACTIVATIONS
 
 _MANY = 2**16  # values from which on masks are drawn the quick way
 
@@ -122,7 +114,7 @@ def without_weights(kind: type[nn.Module], *sizes: int, **options: int) -> nn.Mo
 class Patches(nn.Module):
     """Images (B, C, H, W) cut into squares: (B, squares, C * side * side), row by row.
 
-    Where the side divides H or W with a rest, zeros, the mean colour, are added below and right.
+    Where H or W is no multiple of the side, zeros, the mean colour, are added below and right.
     """
 
     def __init__(self, side: int) -> None:
