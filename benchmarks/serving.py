@@ -32,7 +32,7 @@ import psutil
 from tqdm import tqdm
 
 from benchmarks.parts import free_port
-from mlp.serving.packaged import load_packaged
+from mlp.serving.loading import load_packaged
 from mlp.tracking.mlflow.store import open_store
 
 

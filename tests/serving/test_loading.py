@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 from mlp.errors import NoSuchModel, TamperedModel
 from mlp.model.seal import BLANK, SEAL, check_seal, seal
 from mlp.serving.classifier import Classifier
-from mlp.serving.packaged import load_packaged
+from mlp.serving.loading import load_packaged
 from mlp.tracking.mlflow.packaging import SEALED_AS
 from mlp.tracking.mlflow.store import Store
 from tests.serving.conftest import Trained
