@@ -15,7 +15,7 @@ def evaluate(config: EvaluateConfig) -> None:
 
     from mlp.data.dataset import reread, source
     from mlp.serving import assessment
-    from mlp.serving.packaged import load_packaged
+    from mlp.serving.loading import load_packaged
     from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.shell import tensorboard
     from mlp.tracking.mlflow.startup import check_runs_dir

@@ -18,7 +18,7 @@ def predict(config: PredictConfig) -> None:
 
     from mlp.data.sources.notes import Notes
     from mlp.serving import writing
-    from mlp.serving.packaged import load_packaged
+    from mlp.serving.loading import load_packaged
     from mlp.serving.prediction import explain, find_images, predict
     from mlp.tracking.mlflow.store import open_store
 

@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from mlp.errors import NoSuchModel, NoSuchStudy, ServerAway
-from mlp.serving.packaged import load_packaged
+from mlp.serving.loading import load_packaged
 from mlp.tracking.mlflow.outbox import Outbox, send_left
 from mlp.tracking.mlflow.store import Store, open_store
 from mlp.tracking.mlflow.studies import MlflowStudies
