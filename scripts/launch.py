@@ -29,13 +29,12 @@ def begin_with(recipe: str, base: RunConfig) -> RunConfig:
 def filled(base: RunConfig, own: Mapping[str, Any], owner: str) -> RunConfig:
     """A configuration with settings of a recipe, suite or space where none were given.
 
-    Says so under `mlflow run`, where nobody can see which settings count as given.
+    Under `mlflow run`, where an option with its default counts as not given, say which it sets.
     """
     made = base.filled(own)
-    before, after = base.as_text(), made.as_text()
-    changed = [f"{name} {text}" for name, text in after.items() if text != before[name]]
+    changed = [f"{k} {v}" for k, v in made.as_text().items() if v != base.as_text()[k]]
     if changed and under_mlflow_run():
-        console.err(f"Note: {line(owner)} sets {', '.join(changed)} (`mlflow run` gives defaults)")
+        console.err(f"Note: {line(owner)} sets {', '.join(changed)}")
     return made
 
 
