@@ -10,7 +10,7 @@ import click
 
 from mlp import console
 from mlp.escaping import line
-from mlp.settings.commands import EXECUTORS, ExecutorConfig
+from mlp.settings.commands import EXECUTORS, ExecutorConfig, RecipeChoice
 from mlp.settings.recipes import find_recipe
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from mlp.study.suite import Suite
     from mlp.tracking.mlflow.store import Store
 
+STUDY = RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig, ExecutorConfig
 
-def begin_with(recipe: str, base: RunConfig) -> RunConfig:
+
+def begin_with(choice: RecipeChoice, base: RunConfig) -> RunConfig:
     """A configuration with the settings of a recipe where none were given."""
-    return filled(base, find_recipe(recipe), f"recipe {recipe}")
+    return filled(base, find_recipe(choice.recipe), f"recipe {choice.recipe}")
 
 
 def filled(base: RunConfig, own: Mapping[str, Any], owner: str) -> RunConfig:
@@ -40,6 +42,7 @@ def filled(base: RunConfig, own: Mapping[str, Any], owner: str) -> RunConfig:
 
 def launch(
     chosen: str | Suite,
+    recipe: RecipeChoice,
     base: RunConfig,
     study_config: StudyConfig,
     tracking: TrackingConfig,
@@ -57,13 +60,13 @@ def launch(
     from mlp.execution.executor import run
     from mlp.report import report
     from mlp.study.plan import Study, plan
-    from mlp.study.suites import find_suite
+    from mlp.study.suite import find_suite
     from mlp.tracking.mlflow.opening import open_to_record
     from mlp.tracking.mlflow.shell import tensorboard
     from mlp.tracking.mlflow.tracker import MlflowTracker
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
-    base = filled(base, suite.base, f"suite {suite.name}")
+    base = filled(begin_with(recipe, base), suite.base, f"suite {suite.name}")
     place = EXECUTORS[executor.executor](executor, base.threads)
     place.check()
     base = base.changed({"threads": place.threads})

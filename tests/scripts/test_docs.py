@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mlflow.projects._project_spec import load_project
 
-from mlp.study.suites import find_suite
+from mlp.study.suite import find_suite
 from scripts.command import SettingsCommand
 
 ROOT = Path(__file__).parents[2]

@@ -24,8 +24,7 @@ from mlp.settings.training import RunConfig
 from mlp.study.lockstep import train_piece
 from mlp.study.plan import Study, plan
 from mlp.study.progress import Sent
-from mlp.study.suite import Arm, Suite
-from mlp.study.suites import find_suite
+from mlp.study.suite import Arm, Suite, find_suite
 from mlp.study.tracker import RunSpec
 from mlp.tracking.memory import RecordedRun, Recorder
 from tests.study.conftest import MakeStudy
@@ -99,7 +98,6 @@ from mlp.settings.training import RunConfig
 from mlp.data.dataset import open_index
 from mlp.study.plan import plan
 from mlp.execution.executor import run
-from mlp.study.suite import Arm, Suite
 from mlp.tracking.memory import Recorder
 import hashlib
 base = RunConfig.parse(dict(data={str(image_tree)!r}, image_size=8, hidden=(16, 8), epochs=3,
