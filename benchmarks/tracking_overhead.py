@@ -24,7 +24,7 @@ from mlp.data.dataset import open_index
 from mlp.execution.executor import run
 from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
-from mlp.study.suites import find_suite
+from mlp.study.suite import find_suite
 from mlp.study.tracker import Tracker
 from mlp.tracking.memory import MemoryTracker
 from mlp.tracking.mlflow.run import MlflowRun

@@ -167,7 +167,7 @@ def _parameter(group: type[Settings], name: str) -> click.Parameter:
 
 
 def under_mlflow_run() -> bool:
-    """Whether `mlflow run` has started this command."""
+    """Tell whether `mlflow run` has started this command."""
     return "MLFLOW_RUN_ID" in os.environ
 
 
@@ -175,10 +175,8 @@ def _parse(group: type[Settings], values: Mapping[str, str | tuple[str, ...]]) -
     own = {name: text for name, text in values.items() if name in group.model_fields}
     try:
         made = group.parse(own)
-        if under_mlflow_run():  # which passes every parameter: nobody gave those with defaults
-            fields = group.model_fields
-            own = {k: v for k, v in own.items() if getattr(made, k) != fields[k].default}
-            made = group.parse(own)
+        if under_mlflow_run():  # which passes every parameter, so that none counts as given
+            return group.parse(made.model_dump(exclude_defaults=True))
         return made
     except ConfigError as error:
         text = "\n".join(_problem(*problem) for problem in error.problems)

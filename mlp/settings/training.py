@@ -23,6 +23,7 @@ from mlp.settings.roles import (
 )
 from mlp.settings.source import SourceConfig
 
+Amount = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
 AUGMENTATION = "augmentation"  # marks settings that are rows of mlp.data.augmentation
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), AUGMENTATION]
@@ -46,11 +47,8 @@ def split_integers(value: object) -> object:
     return tuple(part for part in parts if part)
 
 
-Widths = Annotated[
-    tuple[Annotated[int, Field(ge=1, le=65536)], ...],
-    Field(min_length=1),
-    BeforeValidator(split_integers),
-]
+Width = Annotated[int, Field(ge=1, le=65536)]
+Widths = Annotated[tuple[Width, ...], Field(min_length=1), BeforeValidator(split_integers)]
 
 
 def _check_fold(value: str) -> str:
@@ -122,11 +120,9 @@ class RunConfig(SourceConfig):
     lr: OfTraining[float] = Field(
         1e-3, gt=0.0, le=1e3, allow_inf_nan=False, description="learning rate (peak of a schedule)"
     )
-    weight_decay: OfTraining[float] = Field(
+    weight_decay: OfTraining[Amount] = Field(
         0.0,
-        ge=0.0,
         le=1e3,
-        allow_inf_nan=False,
         description="L2 penalty on all parameters (adam, sgd), or decoupled decay (adamw)",
     )
     schedule: OfTraining[Annotated[str, Choice(SCHEDULES)]] = Field(
@@ -140,19 +136,15 @@ class RunConfig(SourceConfig):
         description="weights of the classes in the loss; none: each image counts the same; "
         "balanced: each class counts the same, however few images it has",
     )
-    mixup: OfTraining[float] = Field(
+    mixup: OfTraining[Amount] = Field(
         0.0,
-        ge=0.0,
         le=100.0,
-        allow_inf_nan=False,
         description="train on blends of two images and their labels, with a share drawn from "
         "Beta(mixup, mixup): the higher, the more even; 0: no blends",
     )
-    clip_norm: OfTraining[float] = Field(
+    clip_norm: OfTraining[Amount] = Field(
         0.0,
-        ge=0.0,
         le=1e6,
-        allow_inf_nan=False,
         description="largest L2 norm of the gradient over all parameters: a larger gradient is "
         "scaled down to it; 0: no limit",
     )

@@ -62,11 +62,6 @@ class TrainingRun:
         self._progress = progress
         self._begun: tuple[Learner, RunLog] | None = None
 
-    @property
-    def ended(self) -> bool:
-        """Whether there is nothing left to train."""
-        return self.outcome is not None
-
     def train(self, batches: Batches) -> None:
         """Train for one epoch, and end the run where that was the last, or failed."""
         try:
@@ -95,8 +90,7 @@ class TrainingRun:
         """Train for one epoch; how the run ended, if it did."""
         validation = self._stream.validation
         if self._begun is None:
-            why = self._shortage()
-            if why:
+            if why := self._shortage():
                 return self._fail(why)
             self._begun = learner, log = self._begin()
             log.epoch(learner.initial_record(batches, validation), learner)

@@ -34,6 +34,7 @@ from scripts.audit import audit
 from scripts.command import SettingsCommand, command
 from scripts.evaluate import evaluate
 from scripts.init import init
+from scripts.launch import begin_with
 from scripts.predict import predict
 from scripts.register import register
 from scripts.report import report
@@ -106,8 +107,7 @@ def test_a_switch_is_typed_with_or_without_a_value(
     typed: str, batch_norm: bool, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[RunConfig] = []
-    monkeypatch.setattr("scripts.train.begin_with", lambda recipe, config: config)
-    monkeypatch.setattr("scripts.train.launch", lambda name, config, *rest: made.append(config))
+    monkeypatch.setattr("scripts.train.launch", lambda name, recipe, base, *_: made.append(base))
     assert call(train, *typed.split()).exit_code == 0
     assert (made[0].batch_norm, made[0].data) == (batch_norm, data)
 
@@ -121,12 +121,16 @@ def test_options_override_the_recipe_also_with_their_default(
 ) -> None:
     """Under `mlflow run`, which passes every parameter, a default gives way; and that is said."""
     made: list[RunConfig] = []
-    monkeypatch.setattr("scripts.train.launch", lambda name, config, *rest: made.append(config))
+
+    @command(RecipeChoice, RunConfig)
+    def begin(recipe: RecipeChoice, base: RunConfig) -> None:
+        made.append(begin_with(recipe, base))
+
     if under_mlflow:
         monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
     Path("mine.yaml").write_text(MINE)
     typed = ["--recipe", "mine.yaml", "--epochs", "20", "--lr", "0.5"]
-    result = call(train, *typed)
+    result = call(begin, *typed)
     assert result.exit_code == 0, result.output
     epochs = 60 if under_mlflow else 20
     assert made == [RunConfig(epochs=epochs, lr=0.5, dropout=0.2)]

@@ -14,7 +14,7 @@ from mlflow.projects._project_spec import load_project
 from mlp.search.space import find_space
 from mlp.settings.base import Settings
 from mlp.settings.recipes import find_recipe
-from mlp.study.suites import find_suite
+from mlp.study.suite import find_suite
 from scripts.mlproject import COMMANDS, SETTINGS_PAGE, settings_page
 
 ROOT = Path(__file__).parents[2]

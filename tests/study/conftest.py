@@ -16,8 +16,7 @@ from mlp.metrics import Evaluation, final_scores
 from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
 from mlp.study.record import RecordedRun, RecordedStudy
-from mlp.study.suite import Arm, Suite
-from mlp.study.suites import find_suite
+from mlp.study.suite import Arm, Suite, find_suite
 
 MakeStudy = Callable[..., Study]
 

@@ -20,7 +20,7 @@ from mlp.report.phrases import LANGUAGES, PHRASES
 from mlp.report.report import Report, build
 from mlp.settings.study import ReportConfig
 from mlp.study.record import RecordedRun, RecordedStudy
-from mlp.study.suites import find_suite, suite_names
+from mlp.study.suite import find_suite, suite_names
 from mlp.tracking.mlflow.pages import run_page
 from tests.study.conftest import MakeRecorded
 

@@ -25,8 +25,7 @@ from mlp.settings.training import RunConfig
 from mlp.study.lockstep import train_piece
 from mlp.study.plan import Study, plan
 from mlp.study.progress import Sent
-from mlp.study.suite import Arm, Suite
-from mlp.study.suites import find_suite
+from mlp.study.suite import Arm, Suite, find_suite
 from mlp.study.tracker import RunSpec
 from mlp.tracking.memory import MemoryRun, MemoryTracker
 from tests.study.conftest import MakeStudy
@@ -100,7 +99,6 @@ from mlp.settings.training import RunConfig
 from mlp.data.dataset import open_index
 from mlp.study.plan import plan
 from mlp.execution.executor import run
-from mlp.failures import is_out_of_memory
 from mlp.study.suite import Arm, Suite
 from mlp.tracking.memory import MemoryTracker
 import hashlib
