@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlp.data.audit.remarks import Remark
 from mlp.metrics import Evaluation
 from mlp.settings.training import RunConfig
+from mlp.study.suite import Arm
 
 Floats = NDArray[np.float64]
 Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
@@ -71,7 +72,7 @@ class RecordedStudy:
     label: str
     suite: str
     question: str
-    arms: Sequence[Mapping[str, Any]]  # name, changes, about; the first one is the baseline
+    arms: Sequence[Arm]  # the first one is the baseline
     base: Mapping[str, str]
     remarks: Sequence[Remark]
     runs: Sequence[RecordedRun]
@@ -90,7 +91,7 @@ class RecordedStudy:
             label=label,
             suite=contents["suite"],
             question=contents["question"],
-            arms=contents["arms"],
+            arms=[Arm(**arm) for arm in contents["arms"]],
             base=contents["base"],
             remarks=[Remark.make(r["kind"], **r["values"]) for r in contents["remarks"]],
             runs=(),
