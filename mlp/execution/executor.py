@@ -1,4 +1,4 @@
-"""Where the seeds (and folds) of a study train: here, or with the workers of a Dask cluster."""
+"""Training the seeds (and folds) of a study: here, or with the workers of a Dask cluster."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from mlp.study.tracker import Outcome, RunSpec
 
 
 class RunProgress(Protocol):
-    """What is told of the runs in training."""
+    """Hears of the runs in training."""
 
     def group(self, specs: Sequence[RunSpec]) -> None:
         """These runs start, side by side."""
@@ -139,7 +139,7 @@ class Received(Progress):
         self._alone = threading.Lock()  # messages come in a thread of their own
 
     def message(self, message: Message) -> None:
-        """What a process told."""
+        """Hear what a process told."""
         assert self._epochs is not None
         self._epochs.update(message["epochs"])
         if "ended" in message:

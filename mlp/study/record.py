@@ -52,12 +52,12 @@ class RecordedRun:
 
     @property
     def finished(self) -> bool:
-        """Whether it has a score to compare."""
+        """True where it has a score to compare."""
         return self.evaluation is not None
 
     @property
     def pair(self) -> tuple[int, str]:
-        """What it shares with the runs it is compared with."""
+        """The seed and the fold, which it shares with the runs it is compared with."""
         return self.seed, self.fold
 
 
@@ -105,12 +105,12 @@ class RecordedStudy:
 
     @property
     def has_view(self) -> bool:
-        """Whether there are runs for the MLflow UI to show together."""
+        """True where there are runs for the MLflow UI to show together."""
         return len(self.runs) > 1
 
     @property
     def failure(self) -> str:
-        """Why there is nothing to report; empty where a run has finished."""
+        """The reason why there is nothing to report; empty where a run has finished."""
         if any(run.finished for run in self.runs):
             return ""
         ended = Counter(run.status for run in self.runs)
