@@ -52,14 +52,14 @@ def scores(study: str, held: str) -> None:
     click.echo("| arm | all | never chosen on | last epoch, the image alone |")
     click.echo("| --- | ---: | ---: | ---: |")
     for arm in recorded.arms:
-        runs = [r for r in recorded.of(str(arm["name"])).values() if r.evaluation is not None]
+        runs = [r for r in recorded.of(arm.name).values() if r.evaluation is not None]
         evaluations = [run.evaluation for run in runs if run.evaluation is not None]
         right = np.concatenate([e.predicted == e.labels for e in evaluations])
         ids = np.concatenate([e.ids for e in evaluations])
         sizes = [len(e.ids) for e in evaluations]
         alone = np.average([run.history["val/accuracy"][-1] for run in runs], weights=sizes)
         apart = right[[str(name) in never for name in ids]]
-        click.echo(f"| {arm['name']} | {_share(right)} | {_share(apart)} | {100 * alone:.1f}% |")
+        click.echo(f"| {arm.name} | {_share(right)} | {_share(apart)} | {100 * alone:.1f}% |")
 
 
 def _share(right: np.ndarray) -> str:

@@ -52,7 +52,7 @@ class Driver:
         self._avoided: set[str] = set()  # workers at which a piece has failed
 
     def train(self, pieces: Sequence[Piece]) -> Iterator[dict[str, Outcome]]:
-        """How the runs of each piece ended, by identity, as they end. Raises ClusterLost."""
+        """Yield the outcomes of each piece, by identity, as it ends. Raises ClusterLost."""
         self._client.subscribe_topic(self._name, lambda event: self._progress.message(event[1]))
         try:
             self._look_for_workers()
@@ -121,7 +121,7 @@ class Driver:
         self._tasks.add(future)
 
     def _answer(self, future: Future, piece: Piece) -> dict[str, Outcome] | None:
-        """How the runs of a piece ended, None where it is tried again."""
+        """The outcomes of a piece, None where it is tried again."""
         if future.status == "finished":
             answer: dict[str, Outcome] | Literal["images", "rest"] = future.result()
             if not isinstance(answer, str):

@@ -1,4 +1,4 @@
-"""The training of a study, here or with workers."""
+"""Training the seeds (and folds) of a study: here, or with the workers of a Dask cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker of a Dask cluster does for a study: train one seed (and fold) after the other."""
+"""A worker of a Dask cluster, which trains one seed (and fold) of a study after the other."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Resting(Exception):
 
 @dataclass
 class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
-    """What every worker, also one that comes later, has to know of a study. Sent once to each.
+    """All that a worker, also one that comes later, has to know of a study. Sent once to each.
 
     `files`: the decoded images, by name in the cache folder; empty as long as no worker lacked
     them.
@@ -127,7 +127,7 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
             raise self._failed(f": {type(error).__name__}: {error}") from None
 
     def _failed(self, reason: str) -> PieceFailed:
-        """What to raise; from now on this worker rests."""
+        """The error to raise; from now on this worker rests."""
         self.rest_until = time.monotonic() + _REST
         return PieceFailed(f"{self.place}{reason}", self.address)
 
@@ -145,7 +145,7 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
 
 @cache
 def version() -> str:
-    """What the numbers of a worker depend on besides what it is given."""
+    """Everything that the numbers of a worker depend on besides what it is given."""
     packages = [f"{name} {metadata.version(name)}" for name in ("albumentations", "numpy")]
     return ", ".join([source_digest(), DECODER_VERSION, *packages])
 

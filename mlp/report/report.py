@@ -53,9 +53,9 @@ def _initial_weights(studies: Studies, study: RecordedStudy) -> figures.Weights:
     """Of one run of each arm that is about the initialization."""
     found = {}
     for arm in study.arms:
-        finished = [run for run in study.of(str(arm["name"])).values() if run.finished]
-        if "init" in arm["changes"] and finished:
-            found[str(arm["name"])] = studies.initial_weights(finished[0])
+        finished = [run for run in study.of(arm.name).values() if run.finished]
+        if "init" in arm.changes and finished:
+            found[arm.name] = studies.initial_weights(finished[0])
     return found
 
 

@@ -123,7 +123,7 @@ class Received(Progress):
         self._alone = threading.Lock()  # messages come in a thread of their own
 
     def message(self, message: Message) -> None:
-        """What a process told."""
+        """Hear what a process told."""
         assert self._epochs is not None
         self._epochs.update(message["epochs"])
         if "ended" in message:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlp.data.audit.remarks import Remark
 from mlp.metrics import Evaluation
 from mlp.settings.training import Resolved
+from mlp.study.suite import Arm
 
 Floats = NDArray[np.float64]
 Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
@@ -51,12 +52,12 @@ class RecordedRun:
 
     @property
     def finished(self) -> bool:
-        """Whether it has a score to compare."""
+        """True where it has a score to compare."""
         return self.evaluation is not None
 
     @property
     def pair(self) -> tuple[int, str]:
-        """What it shares with the runs it is compared with."""
+        """The seed and the fold, which it shares with the runs it is compared with."""
         return self.seed, self.fold
 
 
@@ -71,7 +72,7 @@ class RecordedStudy:
     label: str
     suite: str
     question: str
-    arms: Sequence[Mapping[str, Any]]  # name, changes, about; the first one is the baseline
+    arms: Sequence[Arm]  # the first one is the baseline
     base: Mapping[str, str]
     remarks: Sequence[Remark]
     runs: Sequence[RecordedRun]
@@ -90,7 +91,7 @@ class RecordedStudy:
             label=label,
             suite=contents["suite"],
             question=contents["question"],
-            arms=contents["arms"],
+            arms=[Arm(**arm) for arm in contents["arms"]],
             base=contents["base"],
             remarks=[Remark(r["kind"], r["values"]) for r in contents["remarks"]],
             runs=(),
@@ -104,12 +105,12 @@ class RecordedStudy:
 
     @property
     def has_view(self) -> bool:
-        """Whether there are runs for the MLflow UI to show together."""
+        """True where there are runs for the MLflow UI to show together."""
         return len(self.runs) > 1
 
     @property
     def failure(self) -> str:
-        """Why there is nothing to report; empty where a run has finished."""
+        """The reason why there is nothing to report; empty where a run has finished."""
         if any(run.finished for run in self.runs):
             return ""
         ended = Counter(run.status for run in self.runs)

@@ -48,7 +48,7 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a finished training leaves behind."""
+    """Everything that a finished training leaves behind."""
 
     scores: Mapping[str, float]  # of the network that is kept, named `final/...`
     facts: Mapping[str, float]  # numbers that are neither good nor bad, named `facts/...`
@@ -62,7 +62,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: with scores and facts when FINISHED, with a reason when FAILED."""
+    """The end of a run: with scores and facts when FINISHED, with a reason when FAILED."""
 
     arm: str
     seed: int
@@ -100,7 +100,7 @@ class TakenOver(Exception):
 
 
 class PieceTracker(Protocol):
-    """Where the runs of one seed (and fold) of a study are recorded."""
+    """The record of the runs of one seed (and fold) of a study."""
 
     def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
         """Make runs that are recorded already part of this study; their outcomes by identity.
@@ -129,7 +129,7 @@ class WorkerTracker(PieceTracker, Protocol):
     """
 
     def count_try(self, specs: Sequence[RunSpec]) -> int:
-        """How often in a row these runs, of one seed (and fold), were begun and none has ended."""
+        """Count how often in a row these runs of one seed (and fold) were begun and none ended."""
 
     def forget_tries(self, spec: RunSpec) -> None:
         """The last one did it: nobody needs their count."""
@@ -165,7 +165,7 @@ class Studies(Protocol):
 
 
 class Tracker(PieceTracker, Protocol):
-    """Where a command records one study: its runs, and a run of the command itself."""
+    """The record of one study by a command: its runs, and a run of the command itself."""
 
     @property
     def run_id(self) -> str:
@@ -179,7 +179,7 @@ class Tracker(PieceTracker, Protocol):
         """Return when another command no longer trains one of these runs, if it does."""
 
     def remote(self) -> Callable[[], WorkerTracker]:
-        """What opens a tracker of this study in another process, to which it can be sent."""
+        """A function that another process can be sent, to open a tracker of this study there."""
 
     def ended_already(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
         """Of some runs of this study, how those ended that did for good; by identity.

@@ -4,126 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from mlp.data.dataset import Dataset
 from mlp.data.index import Index
 from mlp.errors import NoSuchStudy
-from mlp.learning.learner import EpochRecord, Learner
-from mlp.metrics import Evaluation
 from mlp.settings.training import RunConfig
-from mlp.study.record import HISTORIES, Histogram, RecordedRun, RecordedStudy
-from mlp.study.tracker import Outcome, RunResult, RunSpec, Status, TakenOver, WorkerTracker
-
-_BINS = 64
-
-
-class MemoryRun:
-    """The record of one run: `epochs`, and `result` once it has finished."""
-
-    def __init__(self, spec: RunSpec, tracker: MemoryTracker) -> None:
-        self.spec, self.tracker = spec, tracker
-        self.epochs: list[EpochRecord] = []
-        self.result: RunResult | None = None
-        self.status, self.reason, self.diverged, self.taken = "RUNNING", "", False, False
-        self.initial_weights: dict[str, Histogram] = {}
-        tracker.studies.runs.append(self)
-        number = len(tracker.studies.runs)
-        self.run_id = tracker.run_id if tracker.single else f"run-{number}"
-
-    def epoch(self, record: EpochRecord, learner: Learner) -> None:
-        self._check()
-        self.epochs.append(record)
-        if record.epoch == 0:
-            for name, values in learner.histogram_samples().items():
-                layer = name.removeprefix("weights/").removesuffix(".weight")
-                if name == f"weights/{layer}.weight":
-                    counts, edges = np.histogram(values.astype(np.float64), _BINS)
-                    self.initial_weights[layer] = edges, counts.astype(np.float64)
-
-    def finish(self, result: RunResult) -> Outcome:
-        self._check()
-        self.result = result
-        return self._end("FINISHED")
-
-    def fail(self, reason: str, diverged: bool) -> Outcome:
-        self.reason, self.diverged = reason, diverged
-        return self._end("FAILED")
-
-    def kill(self, reason: str = "") -> None:
-        self.reason = reason
-        self._end("KILLED")
-
-    @property
-    def ended_for_good(self) -> bool:
-        """Whether training it again would end the same way."""
-        return self.status == "FINISHED" or self.diverged
-
-    def outcome(self, spec: RunSpec) -> Outcome:
-        """The end of the run, as that of a spec."""
-        if self.result is None:
-            return Outcome.of(spec, "FAILED", self.run_id, reason=self.reason)
-        scores, facts = self.result.scores, self.result.facts
-        return Outcome.of(spec, "FINISHED", self.run_id, scores=scores, facts=facts)
-
-    def as_recorded(self, arm: str) -> RecordedRun:
-        """The run as evidence and reports read it."""
-        spec, result = self.spec, self.result
-        metrics = {name: value for e in self.epochs for name, value in e.metrics.items()}
-        evaluation = None
-        if result is not None:
-            metrics |= {**result.scores, **result.facts}
-            kept = result.evaluation
-            order = np.argsort(kept.ids, kind="stable")
-            answers = kept.ids[order], kept.labels[order], kept.probabilities[order]
-            evaluation = Evaluation(*answers, kept.classes)
-        values = {name: [e.metrics[name] for e in self.epochs if e.epoch] for name in HISTORIES}
-        return RecordedRun(
-            arm,
-            spec.config.seed,
-            spec.config.fold,
-            self.run_id,
-            self.status,
-            self.reason,
-            metrics=metrics,
-            history={name: np.array(made) for name, made in values.items() if made},
-            evaluation=evaluation,
-            diverged=self.diverged,
-            settings=spec.config.as_text(),
-            data_digest=spec.data_digest,
-            train_images=spec.train_images,
-            val_images=spec.val_images,
-        )
-
-    def _check(self) -> None:
-        if self.status != "RUNNING":
-            self.taken = True
-            raise TakenOver(f"run {self.run_id} was ended by another tracker")
-
-    def _end(self, status: Status) -> Outcome:
-        studies = self.tracker.studies
-        with studies.changed:
-            self.status = status
-            if studies.claims.get(self.spec.identity) is self.tracker:
-                del studies.claims[self.spec.identity]
-            studies.ended.append(self)
-            studies.changed.notify_all()
-        return self.outcome(self.spec)
-
-
-@dataclass(frozen=True)
-class MemoryReport:
-    """A report on a study as it was recorded last."""
-
-    metric: str
-    description: str
-    files: Mapping[str, bytes]
-    numbers: Mapping[str, float]
+from mlp.study.record import Histogram, RecordedRun, RecordedStudy
+from mlp.study.tracker import Outcome, RunSpec, Status, TakenOver, WorkerTracker
+from mlp.tracking.memory_run import MemoryRun
 
 
 class MemoryStudies:
@@ -133,8 +26,8 @@ class MemoryStudies:
         self.runs: list[MemoryRun] = []  # in the order in which they started
         self.ended: list[MemoryRun] = []  # in the order in which they ended
         self.trackers: dict[str, MemoryTracker] = {}
-        self.claims: dict[str, MemoryTracker] = {}  # to runs, by identity
-        self.reports: dict[str, MemoryReport] = {}
+        self.claims: dict[str, str] = {}  # by the identity of a run, who trains it
+        self.reports: dict[str, tuple[str, Mapping[str, bytes]]] = {}
         self.changed = threading.Condition(threading.RLock())
 
     def find(self, which: str) -> str:
@@ -158,7 +51,7 @@ class MemoryStudies:
         if not found:
             return RecordedRun(planned["arm"], planned["seed"], planned["fold"])
         newest = reversed(found)
-        best = max(newest, key=lambda run: (run.ended_for_good, run.tracker is tracker))
+        best = max(newest, key=lambda run: (run.ended_for_good, run.owner == tracker.run_id))
         return best.as_recorded(planned["arm"])
 
     def initial_weights(self, run: RecordedRun) -> Mapping[str, Histogram]:
@@ -173,7 +66,20 @@ class MemoryStudies:
         files: Mapping[str, bytes],
         numbers: Mapping[str, float],
     ) -> None:
-        self.reports[study.run_id] = MemoryReport(metric, description, files, numbers)
+        self.reports[study.run_id] = description, files
+
+    def begin(self, spec: RunSpec, run_id: str, owner: str) -> MemoryRun:
+        """A run that is in training; `run_id` is empty where it has none yet."""
+        self.runs.append(MemoryRun(spec, run_id or f"run-{len(self.runs)}", owner, self._end))
+        self.claims.setdefault(spec.identity, owner)
+        return self.runs[-1]
+
+    def _end(self, run: MemoryRun) -> None:
+        with self.changed:
+            self.ended.append(run)
+            if self.claims.get(run.spec.identity) == run.owner:
+                del self.claims[run.spec.identity]
+            self.changed.notify_all()
 
 
 class MemoryTracker:
@@ -207,7 +113,7 @@ class MemoryTracker:
     @property
     def runs(self) -> list[MemoryRun]:
         """Its own runs, in the order in which they started."""
-        return [run for run in self.studies.runs if run.tracker is self]
+        return [run for run in self.studies.runs if run.owner == self.run_id]
 
     def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
         ended = self._ended_by_others() if fresh else self.studies.ended
@@ -221,7 +127,7 @@ class MemoryTracker:
             taken |= self._claimed_by_others(specs)
             free = [spec for spec in specs if spec.identity not in taken]
             self._waiting |= {spec.identity for spec in free}
-            self.studies.claims |= {spec.identity: self for spec in free}
+            self.studies.claims |= {spec.identity: self.run_id for spec in free}
         return free
 
     def release(self) -> None:
@@ -240,14 +146,13 @@ class MemoryTracker:
 
     def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MemoryRun:
         self._waiting.discard(spec.identity)
-        self.studies.claims.setdefault(spec.identity, self)
-        return MemoryRun(spec, self)
+        return self.studies.begin(spec, self.run_id if self.single else "", self.run_id)
 
     def deliver(self) -> None:
         pass
 
     def remote(self) -> Callable[[], WorkerTracker]:
-        """What opens another tracker of this study: in this process, whose memory it is."""
+        """A function that opens a tracker of this study: in this process, whose memory it is."""
         return partial(MemoryWorkerTracker, self)
 
     def ended_already(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
@@ -261,7 +166,8 @@ class MemoryTracker:
         return outcomes
 
     def give_up(self, spec: RunSpec, reason: str) -> Outcome:
-        return MemoryRun(spec, self).fail(reason, diverged=False)
+        run_id = self.run_id if self.single else ""
+        return self.studies.begin(spec, run_id, self.run_id).fail(reason, diverged=False)
 
     def bring_events(self, spec: RunSpec, outcome: Outcome) -> None:
         pass
@@ -292,11 +198,11 @@ class MemoryTracker:
         self.status = status
 
     def _ended_by_others(self) -> list[MemoryRun]:
-        return [run for run in self.studies.ended[self._begun :] if run.tracker is not self]
+        return [run for run in self.studies.ended[self._begun :] if run.owner != self.run_id]
 
     def _claimed_by_others(self, specs: Sequence[RunSpec]) -> set[str]:
         claims = self.studies.claims
-        return {s.identity for s in specs if claims.get(s.identity, self) is not self}
+        return {s.identity for s in specs if claims.get(s.identity, self.run_id) != self.run_id}
 
 
 class MemoryWorkerTracker:

@@ -104,10 +104,7 @@ class MakeRecorded:
             for seed, value in enumerate(values)
             for fold in folds
         ]
-        arms = [
-            {"name": arm, "changes": dict((changes or {}).get(arm, {})), "about": f"{arm} <b>|"}
-            for arm in accuracies
-        ]
+        arms = [Arm(arm, dict((changes or {}).get(arm, {})), f"{arm} <b>|") for arm in accuracies]
         return RecordedStudy(
             "parent", "7", "a study", "colors", "label", suite, "Which?", arms, {"lr": "0.001"},
             [Remark("absent", {"name": "colors", "classes": "take <care>"})], runs,

@@ -20,7 +20,7 @@ from mlp.report.phrases import LANGUAGES, PHRASES
 from mlp.report.report import Report, build
 from mlp.settings.study import ReportConfig
 from mlp.study.record import RecordedRun, RecordedStudy
-from mlp.study.suite import find_suite, suite_names
+from mlp.study.suite import Arm, find_suite, suite_names
 from mlp.tracking.mlflow.pages import run_page
 from tests.study.conftest import MakeRecorded
 
@@ -207,7 +207,7 @@ def test_one_arm_has_nothing_to_be_compared_with(make_recorded: MakeRecorded) ->
 def test_ties_are_no_difference(make_recorded: MakeRecorded) -> None:
     study = make_recorded({"baseline": [0.5, 0.6, 0.7]})
     twins = [dataclasses.replace(run, arm="twin") for run in study.runs]
-    arms = [*study.arms, {"name": "twin", "changes": {}, "about": ""}]
+    arms = [*study.arms, Arm("twin", {}, "")]
     made = make(dataclasses.replace(study, arms=arms, runs=[*study.runs, *twins]))
     assert "No difference shown: twin." in made.description
     assert "0.0 to 0.0" in made.description

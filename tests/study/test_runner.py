@@ -27,7 +27,8 @@ from mlp.study.plan import Study, plan
 from mlp.study.progress import Sent
 from mlp.study.suite import Arm, Suite, find_suite
 from mlp.study.tracker import RunSpec
-from mlp.tracking.memory import MemoryRun, MemoryTracker
+from mlp.tracking.memory import MemoryTracker
+from mlp.tracking.memory_run import MemoryRun
 from tests.study.conftest import MakeStudy
 
 Numbers = tuple[bytes, list[dict[str, float]], dict[str, float]]

@@ -78,7 +78,7 @@ def _values(metrics: list[Metric]) -> list[list[Any]]:
 
 
 class Outbox:
-    """What is to be recorded of runs, in order: sent at once to a file, by a thread to a server.
+    """Records of runs, in order: sent at once to a file, and by a thread to a server.
 
     Nothing that is put here waits for a server. What it has not got yet is in a folder, from which
     `send_left` sends it should this process die.
@@ -214,7 +214,7 @@ def send_left(store: Store, folder: Path) -> None:
 
 
 def _is_left(folder: Path, uri: str) -> bool:
-    """Whether an outbox for a server is nobody's. Those of others come and go meanwhile."""
+    """Tell if an outbox for a server is nobody's. Those of others come and go meanwhile."""
     process = None
     try:
         with suppress(FileNotFoundError):

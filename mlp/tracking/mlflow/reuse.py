@@ -77,7 +77,7 @@ def find(
 
 
 def _study_deleted(store: Store, run: Run, known: dict[str, bool]) -> bool:
-    """Whether a person deleted the study that a run is a part of; `known`: what was asked before.
+    """Tell if a person deleted the study that a run is a part of; `known`: what was asked before.
 
     MLflow leaves the runs of a study as they are.
     """
@@ -96,7 +96,7 @@ def _study_deleted(store: Store, run: Run, known: dict[str, bool]) -> bool:
 
 
 def is_diverged(run: Run) -> bool:
-    """Whether a run failed in a way in which it would fail again."""
+    """Tell if a run failed in a way in which it would fail again."""
     return run.info.status == "FAILED" and DIVERGED in run.data.tags
 
 

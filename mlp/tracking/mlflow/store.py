@@ -53,7 +53,7 @@ class Store:
 
     @property
     def address(self) -> str:
-        """Where it is, as it may be shown."""
+        """Its address, as it may be shown."""
         return masked(self.uri)
 
     def top_run(self, name: str, tags: dict[str, str]) -> str:
@@ -165,7 +165,7 @@ class Store:
         return run_page(self.experiment_id, run_id)
 
     def how_to_open(self, page: str) -> str:
-        """What to type, and where to go, to see a page of the store."""
+        """Say what to type, and where to go, to see a page of the store."""
         if self.uri.startswith(("http://", "https://")):
             return f"MLflow:      {self.address.rstrip('/')}/{page}"
         shown = f"{_UI}/{page}"

@@ -128,7 +128,7 @@ class MlflowStudies:
         The view is called as the study's run is.
         """
         scores = [f"final/{name}" for name in dict.fromkeys((metric, "gap_accuracy"))]
-        settings = dict.fromkeys(name for arm in study.arms for name in arm["changes"])
+        settings = dict.fromkeys(name for arm in study.arms for name in arm.changes)
         runs = f"tags.`{STUDY}` = '{study.label}' and tags.`{KIND}` = 'run'"
         key, value = shared_view(study.run_id, runs, [*scores, "facts/epochs"], settings)
         self._store.client.set_experiment_tag(study.experiment_id, key, value)

@@ -23,7 +23,7 @@ _MEMORY_SETTINGS = ("hidden", "batch_size", "image_size", "arms_at_once", "worke
 
 
 def in_words(error: BaseException, settings: Collection[str], places: Sequence[str]) -> str:
-    """What went wrong and what to do, in one line; empty where the surroundings had no part.
+    """Say in one line what went wrong and what to do; empty where the surroundings had no part.
 
     `settings` are the names of those that the command has, `places` the folders it was told of.
     """
@@ -67,7 +67,7 @@ def _of_file(error: OSError, places: Sequence[str]) -> str:
 
 
 def _of_server(error: MlflowException) -> str:
-    """What to do where a server is not there, or wants to know who asks; else empty."""
+    """Advice where a server is not there, or wants to know who asks; else empty."""
     uri = mlflow.get_tracking_uri()
     if not is_server(uri):
         return ""

@@ -27,14 +27,14 @@ _AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether a call failed for a reason that may pass: no answer, or an error of the server."""
+    """Tell if a call failed for a reason that may pass: no answer, or an error of the server."""
     if isinstance(error, requests.RequestException):
         return error.response is None or error.response.status_code >= 500
     return isinstance(error, MlflowException) and error.error_code in _AWAY
 
 
 def is_server(uri: str) -> bool:
-    """Whether a tracking URI names a server, which can go away, and not a file of this machine."""
+    """Tell if a tracking URI names a server, which can go away, and not a file of this machine."""
     return uri.startswith(("http://", "https://"))
 
 
