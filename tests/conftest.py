@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import mlflow
 import numpy as np
 import pytest
 from mlflow import MlflowClient
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 CLASSES = ("blue", "green", "red")
 
@@ -40,6 +42,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     return None if whole and not chosen else 0
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Spare each collection of garbage the million objects that the imports have made."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
 def _database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty MLflow database: making one takes seconds, copying it does not."""
@@ -58,6 +66,8 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     work.mkdir()
     monkeypatch.chdir(work)
     mlflow.set_tracking_uri(f"sqlite:///{(work / 'mlflow.db').as_posix()}")
+    # MLflow remembers where the files of a run lie; copies of a project have runs of the same ids
+    _artifact_repos_cache.clear()
     yield
     mlflow.set_tracking_uri(None)
 

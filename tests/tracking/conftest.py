@@ -66,18 +66,22 @@ class Trained:
         return open_store("tests")
 
 
-@pytest.fixture(scope="session")
-def _trained(tmp_path_factory: pytest.TempPathFactory, _database: Path) -> Trained:
-    root = tmp_path_factory.mktemp("tracking")
+def record(root: Path, database: Path, suite: Suite, reported: bool = False) -> Trained:
+    """Train a suite with two seeds in a folder."""
     base = RunConfig.parse({"data": str(make_images(root / "colors")), **QUICK})
-    with project(root, _database) as work, pytest.MonkeyPatch.context() as patch:
+    with project(root, database) as work, pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
-        study = plan(SUITE, base, (0, 1), open_index(base.data))
-        tracker, outcomes = train(study, open_store("tests"), reported=True)
+        study = plan(suite, base, (0, 1), open_index(base.data))
+        tracker, outcomes = train(study, open_store("tests"), reported)
         memory = Recorder()
         run(study, memory)
     in_memory = {recorded.spec.name: recorded for recorded in memory.runs}
     return Trained(study, work, tracker.run_id, outcomes, in_memory)
+
+
+@pytest.fixture(scope="session")
+def _trained(tmp_path_factory: pytest.TempPathFactory, _database: Path) -> Trained:
+    return record(tmp_path_factory.mktemp("tracking"), _database, SUITE, reported=True)
 
 
 @pytest.fixture
