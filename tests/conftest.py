@@ -12,6 +12,7 @@ import cv2
 import mlflow
 import numpy as np
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
@@ -43,7 +44,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Spare each collection of garbage the million objects that the imports have made."""
+    """Give each worker its share of the cores: threads that wait for a core use up another.
+
+    Spare each collection of garbage the million objects that the imports have made.
+    """
+    workers = getattr(session.config, "workerinput", {"workercount": 1})["workercount"]
+    torch.set_num_threads(max(1, torch.get_num_threads() // workers))
     gc.collect()
     gc.freeze()
 
