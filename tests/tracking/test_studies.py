@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp.data.audit.remarks import Remark
 from mlp.data.dataset import open_index
 from mlp.errors import NoSuchStudy
 from mlp.execution.executor import run
@@ -20,12 +19,11 @@ from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
 from mlp.study.record import RecordedStudy
 from mlp.study.suite import Arm, Suite
-from mlp.tracking.memory import MemoryTracker
 from mlp.tracking.mlflow.store import PLAN, Store, open_store
 from mlp.tracking.mlflow.studies import MlflowStudies
 from mlp.tracking.mlflow.tracker import MlflowTracker
+from tests.tracking.conftest import QUICK, REMARK, Trained, record
 
-REMARK = Remark("drawn", {"name": "colors", "share": 0.2})
 SUITE = Suite(
     "test",
     "Which?",
@@ -44,19 +42,14 @@ def store(fresh_database: None) -> Store:
 
 @pytest.fixture
 def study(image_tree: Path) -> Study:
-    quick = {"image_size": 8, "hidden": (16, 8), "epochs": 4, "batch_size": 8, "threads": 1}
-    base = RunConfig.parse({"data": str(image_tree), **quick})
+    base = RunConfig.parse({"data": str(image_tree), **QUICK})
     return plan(SUITE, base, (0, 1), open_index(base.data))
 
 
-@pytest.fixture
-def recorded(study: Study, store: Store) -> str:
-    """The id of a finished study's run."""
-    tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
-    tracker.plan(study.plan([REMARK]), study.split_table())
-    run(study, tracker)
-    tracker.end("FINISHED")
-    return tracker.run_id
+@pytest.fixture(scope="module")
+def _trained(tmp_path_factory: pytest.TempPathFactory, _database: Path) -> Trained:
+    """The study of this file in place of the one that other files share."""
+    return record(tmp_path_factory.mktemp("recorded"), _database, SUITE)
 
 
 def read(store: Store, run_id: str) -> RecordedStudy:
@@ -68,14 +61,12 @@ def reported(study: RecordedStudy) -> Report:
     return build(study, ReportConfig(), {})
 
 
-def test_everything_comes_back_as_it_was_trained(study: Study, store: Store, recorded: str) -> None:
-    memory = MemoryTracker()
-    run(study, memory)
-    found = read(store, recorded)
+def test_everything_comes_back_as_it_was_trained(copied: Trained) -> None:
+    found = read(copied.store, copied.run_id)
     assert (found.suite, found.question, found.data_name) == ("test", "Which?", "colors")
     assert found.remarks == [REMARK] and found.base["epochs"] == "4"
     assert found.pairs == [(0, "none"), (1, "none")]
-    for trained in memory.runs:
+    for trained in copied.in_memory.values():
         spec = trained.spec
         back = found.of(spec.arm)[spec.config.seed, "none"]
         if spec.arm == "wild":
@@ -93,7 +84,8 @@ def test_everything_comes_back_as_it_was_trained(study: Study, store: Store, rec
         assert back.metrics["final/accuracy"] == trained.result.scores["final/accuracy"]
 
 
-def test_the_initial_weights_are_read_from_the_events(store: Store, recorded: str) -> None:
+def test_the_initial_weights_are_read_from_the_events(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     found = read(store, recorded)
     studies = MlflowStudies(store)
     weights = studies.initial_weights(found.of("small")[0, "none"])
@@ -107,7 +99,8 @@ def test_the_initial_weights_are_read_from_the_events(store: Store, recorded: st
     assert studies.initial_weights(gone) == {}
 
 
-def test_a_report_can_be_made_again_and_is_the_same(store: Store, recorded: str) -> None:
+def test_a_report_can_be_made_again_and_is_the_same(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     first, again = (
         publish(MlflowStudies(store), read(store, recorded), ReportConfig()) for _ in range(2)
     )
@@ -119,9 +112,8 @@ def test_a_report_can_be_made_again_and_is_the_same(store: Store, recorded: str)
     assert text == again.description
 
 
-def test_the_order_of_recorded_images_changes_nothing(
-    store: Store, recorded: str, tmp_path: Path
-) -> None:
+def test_the_order_of_recorded_images_changes_nothing(copied: Trained, tmp_path: Path) -> None:
+    store, recorded = copied.store, copied.run_id
     before = reported(read(store, recorded))
     for back in read(store, recorded).runs:
         if back.finished:
@@ -133,7 +125,8 @@ def test_the_order_of_recorded_images_changes_nothing(
     assert reported(read(store, recorded)).files == before.files
 
 
-def test_a_deleted_run_is_missing_and_the_report_says_so(store: Store, recorded: str) -> None:
+def test_a_deleted_run_is_missing_and_the_report_says_so(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     victim = read(store, recorded).of("small")[1, "none"].run_id
     store.client.delete_run(victim)
     found = read(store, recorded)
@@ -141,7 +134,8 @@ def test_a_deleted_run_is_missing_and_the_report_says_so(store: Store, recorded:
     assert "small, seed 1: missing: not recorded, or deleted" in reported(found).terminal
 
 
-def test_a_run_without_its_predictions_is_missing(store: Store, recorded: str) -> None:
+def test_a_run_without_its_predictions_is_missing(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     back = read(store, recorded).of("small")[1, "none"]
     artifacts = store.client.get_run(back.run_id).info.artifact_uri
     Path(mlflow.artifacts.download_artifacts(artifacts), "predictions.parquet").unlink()
@@ -172,7 +166,8 @@ def test_a_study_that_was_cut_off_has_a_report_of_what_there_is(study: Study, st
     assert "he   " in text and "he, seed 1: " in text
 
 
-def test_what_is_no_study_is_refused_in_words(store: Store, recorded: str) -> None:
+def test_what_is_no_study_is_refused_in_words(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     with pytest.raises(NoSuchStudy, match="no run 'nonsense'"):
         MlflowStudies(store).find("nonsense")
     child = read(store, recorded).runs[0].run_id
@@ -186,7 +181,8 @@ def test_what_is_no_study_is_refused_in_words(store: Store, recorded: str) -> No
         read(store, empty)
 
 
-def test_a_plan_of_another_version_is_refused_in_words(store: Store, recorded: str) -> None:
+def test_a_plan_of_another_version_is_refused_in_words(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     store.client.log_dict(recorded, {"runs": [], "remarks": ["as text"]}, PLAN)
     with pytest.raises(NoSuchStudy, match="was written by another version"):
         read(store, recorded)
@@ -210,8 +206,9 @@ def test_an_empty_store_says_what_to_run(store: Store) -> None:
 
 
 def test_the_latest_is_the_study_or_the_single_training_that_was_begun_last(
-    study: Study, store: Store, recorded: str
+    copied: Trained,
 ) -> None:
+    study, store, recorded = copied.study, copied.store, copied.run_id
     assert MlflowStudies(store).find("latest") == recorded
     one = plan(
         Suite("one", "?", SUITE.arms[:1]), study.base.changed({"epochs": 1}), (0,), study.source
@@ -231,7 +228,8 @@ def test_the_latest_is_the_study_or_the_single_training_that_was_begun_last(
     assert read(store, ids[1]).runs[0].finished
 
 
-def test_a_study_without_a_finished_run_says_why(store: Store, recorded: str) -> None:
+def test_a_study_without_a_finished_run_says_why(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     found = read(store, recorded)
     assert found.failure == ""
     failed = dataclasses.replace(found, runs=[r for r in found.runs if not r.finished])
@@ -240,7 +238,8 @@ def test_a_study_without_a_finished_run_says_why(store: Store, recorded: str) ->
     )
 
 
-def test_a_plan_that_is_gone_or_damaged_is_said(store: Store, recorded: str) -> None:
+def test_a_plan_that_is_gone_or_damaged_is_said(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     file = Path(store.client.get_run(recorded).info.artifact_uri, PLAN)
     file.write_text("{")
     with pytest.raises(NoSuchStudy, match="cannot be read"):
