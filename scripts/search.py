@@ -43,7 +43,8 @@ def search(
     from mlp.errors import SettingsError
     from mlp.execution.executor import check_scheduler
     from mlp.learning.learner import resolve_device
-    from mlp.report import search_page
+    from mlp.report import search as page
+    from mlp.report.wording import Wording
     from mlp.search.space import find_space
     from mlp.search.trials import Search, arm_of, no_score, run_search, top
     from mlp.settings.recipes import begin_with
@@ -85,11 +86,12 @@ def search(
                 {f"search/{report.metric}": trial.value or 0.0, "search/best": best}, trial.number
             ),
         )
-        pages = search_page.files(sought, found)
-        record_report(store, tracker.run_id, search_page.markdown(sought, found), pages)
+        say = Wording(report.lang, report.metric)
+        pages = page.files(sought, found, say)
+        record_report(store, tracker.run_id, page.markdown(sought, found, say), pages)
         failure = no_score(found)
         tracker.end("FAILED" if failure else "FINISHED")
-    console.out(f"\n{search_page.terminal(sought, found)}\n")
+    console.out(f"\n{page.terminal(sought, found, say)}\n")
     console.out(store.how_to_open(store.page(tracker.run_id)))
     if failure:
         raise click.ClickException(failure)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 # A module imports only what stands before it here, or what shares its place
 ORDER = (
     "mlp.errors", "mlp.imports", "mlp.tables", "mlp.escaping", "mlp.console", "mlp.interruption",
-    "mlp.processes", "mlp.seeds",
+    "mlp.processes", "mlp.seeds", "mlp.languages",
     "mlp.metrics", "mlp.settings", "mlp.data", "mlp.learning", "mlp.model", "mlp.study",
     "mlp.evidence", "mlp.search", "mlp.tracking", "mlp.execution", "mlp.report", "mlp.serving",
     "scripts", "benchmarks", "tests",

@@ -22,7 +22,7 @@ from mlp.learning.mixing import correct_answers, cross_entropy, mix
 from mlp.learning.network import CNN, MLP, Committee, Mixer, Network
 from mlp.learning.optimization import optimizer, schedule
 from mlp.learning.propagation import propagation
-from mlp.metrics import epoch_scores
+from mlp.metrics import MONITORED, epoch_scores
 from mlp.settings.training import RunConfig
 
 # The gradient norm of an epoch is the mean over this many evenly spaced steps: a norm reads every
@@ -239,7 +239,7 @@ class Learner:
         return images.tensor_split(max(1, len(images) // self.config.batch_size))
 
     def _remember_best(self, value: float) -> None:
-        value = value if self.config.monitor == "val/loss" else -value
+        value = -value if MONITORED[self.config.monitor].higher_is_better else value
         if self.config.early_stopping_patience == 0 or value < self._best_value:
             self.best_epoch, self._best_value = self.epochs_done, value
             if self.config.early_stopping_patience:

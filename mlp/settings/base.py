@@ -5,15 +5,32 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError
 
 from mlp.errors import SettingsError
 from mlp.escaping import brief
+from mlp.tables import Table
 
 # A file or folder: ~ is the home folder, also where no shell has made it so
 Place = Annotated[str, AfterValidator(os.path.expanduser)]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Of a text field: one of the names in a table, when a value is parsed."""
+
+    table: Table[Any]
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return AfterValidator(self._check).__get_pydantic_core_schema__(source, handler)
+
+    def _check(self, name: str) -> str:
+        if name not in self.table:
+            raise ValueError("none of the choices")
+        return name
 
 
 class Settings(BaseModel):
@@ -92,6 +109,9 @@ def field_text(value: object) -> str:
 
 def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
     """The texts a field accepts when it accepts only a fixed list of them, else nothing."""
-    annotation = settings.model_fields[name].annotation
-    options = get_args(annotation)
+    field = settings.model_fields[name]
+    for choice in field.metadata:
+        if isinstance(choice, Choice):
+            return tuple(choice.table)
+    options = get_args(field.annotation)
     return options if options and all(isinstance(option, str) for option in options) else ()

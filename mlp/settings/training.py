@@ -7,13 +7,13 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from mlp.settings.base import Place
+from mlp.metrics import MONITORED
+from mlp.settings.base import Choice, Place
 from mlp.settings.source import SourceConfig
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 ImageSide = Annotated[int, Field(ge=1, le=1024)]
-Monitor = Literal["val/loss", "val/accuracy", "val/macro_f1", "val/balanced_accuracy"]
 
 MAX_SEED = 2**32 - 1
 MAX_FOLDS = 100
@@ -200,7 +200,9 @@ class RunConfig(SourceConfig):
         description="validate with all units and batch norm's running statistics; false: as if "
         "model.eval() had been forgotten, to see what that does",
     )
-    monitor: Monitor = Field("val/loss", description="metric that early stopping watches")
+    monitor: Annotated[str, Choice(MONITORED)] = Field(
+        "val/loss", description="metric that early stopping watches"
+    )
     seed: int = Field(
         0,
         ge=0,

@@ -7,14 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mlp.data.audit.remarks import Remark
-from mlp.metrics import Evaluation
+from mlp.metrics import Evaluation, Floats
 from mlp.settings.training import RunConfig
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

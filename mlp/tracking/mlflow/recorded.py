@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mlp.data.audit.remarks import Remark
@@ -44,8 +43,6 @@ from mlp.tracking.mlflow.store import (
 )
 
 StudyRun = Run  # MLflow's record of the run of a study
-Floats = NDArray[np.float64]
-
 _REFUSED = r"[^\w./ -]"  # in the name of a metric, by MLflow, whereas arms may be called a=1,b=2
 _READERS = 4  # runs that are read at once: each takes a server some calls
 _HISTORIES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "time/epoch_seconds")

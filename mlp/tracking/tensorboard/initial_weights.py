@@ -8,8 +8,8 @@ import numpy as np
 from mlflow.exceptions import MlflowException
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from mlp.metrics import Floats
 from mlp.study.record import RecordedRun
-from mlp.tracking.mlflow.recorded import Floats
 from mlp.tracking.mlflow.store import Store
 
 Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
