@@ -23,7 +23,8 @@ import psutil
 
 from benchmarks.parts import DaskWorker, Postgres, Scheduler, Server
 from mlp.data.dataset import open_index
-from mlp.execution import executor as execution
+from mlp.execution.clusters import Dask
+from mlp.execution.executor import run
 from mlp.report import report
 from mlp.settings.commands import ExecutorConfig
 from mlp.settings.study import ReportConfig
@@ -144,12 +145,12 @@ def _measure(
     executor = ExecutorConfig(executor="dask", address=scheduler.address)
     with clocked("plan recorded", runs, processes):
         tracker.plan(study.plan([]), study.split_table())
-    with execution.cluster(executor, base) as client:
+    with Dask(executor, 1).connect() as client:
         with clocked("trained and recorded", runs, processes):
-            outcomes = execution.run(study, tracker, client=client)
+            outcomes = run(study, tracker, client=client)
         assert {outcome.status for outcome in outcomes} == {"FINISHED"}
     with clocked("found again", runs, processes):
-        again = execution.run(study, tracker)
+        again = run(study, tracker)
     assert all(outcome.reused for outcome in again) and len(again) == len(outcomes)
     with clocked("reported", runs, processes):
         made = report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())

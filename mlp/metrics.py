@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mlp.errors import SettingsError
 from mlp.escaping import line
+from mlp.softmax import log_softmax
 from mlp.tables import Table
 
 Floats = NDArray[np.float64]
@@ -109,24 +110,13 @@ def require(metric: str, classes: Collection[str], whose: str) -> None:
         )
 
 
-def probabilities(logits: NDArray[np.float32]) -> Floats:
-    """The softmax of logits (N, K), in double precision."""
-    return np.asarray(np.exp(_log_softmax(logits)), np.float64)
-
-
-def _log_softmax(logits: NDArray[np.float32]) -> Floats:
-    from scipy.special import log_softmax
-
-    return np.asarray(log_softmax(logits.astype(np.float64), axis=1), np.float64)
-
-
 def epoch_scores(labels: Labels, logits: NDArray[np.float32]) -> dict[str, float]:
     """The few scores that are worth their time after every epoch.
 
     Sums over images, so batches do not matter. Averages over classes leave out those with neither
     an image nor a prediction.
     """
-    logs = _log_softmax(logits)
+    logs = log_softmax(logits)
     answers = Answers(labels, np.asarray(logs.argmax(axis=1), np.int64), logs)
     return {name: metric.epoch(answers) for name, metric in METRICS.items() if metric.epoch}
 

@@ -5,11 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from mlp.errors import SettingsError
 
 T = TypeVar("T")
+
+
+def named(reference: str) -> Any:
+    """What a text such as "mlp.learning.networks.mlp:MLP" says where it is, imported now."""
+    module, _, attribute = reference.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 class Table(Mapping[str, T], Generic[T]):
@@ -27,10 +33,7 @@ class Table(Mapping[str, T], Generic[T]):
             row = self._rows[name]
         except (KeyError, TypeError):
             raise SettingsError(self.unknown(name)) from None
-        if isinstance(row, str):
-            module, _, attribute = row.partition(":")
-            return cast(T, getattr(import_module(module), attribute))
-        return row
+        return cast(T, named(row)) if isinstance(row, str) else row
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._rows)

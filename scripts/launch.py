@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlp import console
 from mlp.escaping import line
-from mlp.settings.commands import ExecutorConfig
+from mlp.settings.commands import EXECUTORS, ExecutorConfig
+from mlp.settings.recipes import find_recipe
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
+from scripts.command import under_mlflow_run
 
 if TYPE_CHECKING:
     from mlp.study.suite import Suite
     from mlp.tracking.mlflow.store import Store
+
+
+def begin_with(recipe: str, base: RunConfig) -> RunConfig:
+    """A configuration with the settings of a recipe where none were given."""
+    return filled(base, find_recipe(recipe), f"recipe {recipe}")
+
+
+def filled(base: RunConfig, own: Mapping[str, Any], owner: str) -> RunConfig:
+    """A configuration with settings of a recipe, suite or space where none were given.
+
+    Says so under `mlflow run`, where nobody can see which settings count as given.
+    """
+    made = base.filled(own)
+    before, after = base.as_text(), made.as_text()
+    changed = [f"{name} {text}" for name, text in after.items() if text != before[name]]
+    if changed and under_mlflow_run():
+        console.err(f"Note: {line(owner)} sets {', '.join(changed)} (`mlflow run` gives defaults)")
+    return made
 
 
 def launch(
@@ -34,7 +55,7 @@ def launch(
     # Here, so that --help does not wait for torch and mlflow
     from mlp.data.audit.remarks import remarks
     from mlp.data.dataset import index_of, reread
-    from mlp.execution.executor import check_scheduler, cluster, divide, run
+    from mlp.execution.executor import run
     from mlp.report import report
     from mlp.study.plan import Study, plan
     from mlp.study.suites import find_suite
@@ -43,17 +64,18 @@ def launch(
     from mlp.tracking.mlflow.tracker import MlflowTracker
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
-    check_scheduler(executor)
-    base = base.filled(suite.base)
-    base = base.changed({"threads": divide(executor, base.threads)[1]})
+    base = filled(base, suite.base, f"suite {suite.name}")
+    place = EXECUTORS[executor.executor](executor, base.threads)
+    place.check()
+    base = base.changed({"threads": place.threads})
     seeds, folds = study_config.seed_list(base.seed), study_config.fold_list(base)
     # A worker that dies leaves a run behind, which should not be that of the command
     single = len(suite.arms) * len(seeds) * len(folds) == 1 and executor.executor == "serial"
-    here, metric = executor.executor != "dask", report_config.metric
+    metric = report_config.metric
 
     def planned() -> Study:
         index = index_of(base.changed({"fold": folds[0]}))
-        return plan(suite, base, seeds, index, folds, here, metric)
+        return plan(suite, base, seeds, index, folds, place.here, metric)
 
     study = reread(planned)
     notes = remarks(study.index, base, study_config.folds)
@@ -67,7 +89,7 @@ def launch(
         if not single:
             tracker.describe(study.base, study.index)
         tracker.plan(study.plan(notes), study.split_table())
-        with cluster(executor, base) as client:
+        with place.connect() as client:
             outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain, client)
         made = report.publish(store, store.client.get_run(tracker.run_id), report_config)
         if not single:

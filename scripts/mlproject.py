@@ -10,7 +10,7 @@ import json
 import textwrap
 from pathlib import Path
 
-from mlp.settings.base import Settings, field_text
+from mlp.settings.base import Settings, field_choices, field_help, field_text
 from mlp.settings.commands import ExecutorConfig, RecipeChoice, SearchConfig, SuiteChoice
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
@@ -40,7 +40,7 @@ _LEFT_OUT = {"experiment_name"}
 def mlproject(*environment: str) -> str:
     """The text of MLproject, with the lines that say in which environment commands run."""
     lines = [
-        "# Written by `python -m scripts.mlproject` from mlp/config.py and mlp/options.py.",
+        "# Written by `python -m scripts.mlproject` from mlp/settings.",
         "name: mlp",
         *environment,
         "",
@@ -102,8 +102,9 @@ def _parameters(*groups: type[Settings]) -> list[str]:
                 continue
             kind = "float" if field.annotation in (int, float) else "string"
             default = json.dumps(field_text(field.default))
+            choices = field_choices(group, name)
             lines += textwrap.wrap(
-                field.description or "",
+                field_help(group, name) + f" ({', '.join(choices)})" * bool(choices),
                 100,
                 initial_indent=" " * 6 + "# ",
                 subsequent_indent=" " * 6 + "# ",

@@ -1,12 +1,10 @@
-"""The batches of an epoch. Albumentations runs here and nowhere else."""
+"""The batches of an epoch."""
 
 from __future__ import annotations
 
 import math
 import os
-import random
 import tempfile
-import warnings
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -15,36 +13,22 @@ import torch
 from numpy.typing import NDArray
 
 from mlp import seeds
+from mlp.data.augmentation import pipeline, policy
 from mlp.data.dataset import Dataset
 from mlp.data.normalization import EVALUATION_BATCH, Normalization, Pixels, normalize
 from mlp.errors import DataError
-from mlp.settings.training import RunConfig
+from mlp.settings.training import Resolved
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
-_AUGMENTATIONS = (
-    "hflip",
-    "vflip",
-    "transpose",
-    "brightness_contrast",
-    "shift_scale_rotate",
-)
-# The fields that decide what batches look like: arms that agree in them share a stream.
-STREAM_FIELDS = (
-    "data",
-    "val_fraction",
-    "images_per_class",
-    "fold",
-    "image_size",
-    "channels",
-    "normalization",
-    "batch_size",
-    *_AUGMENTATIONS,
-    "seed",
-)
 # Above this an epoch stays uint8, augmented ones in a temporary file, and is normalised batch by
 # batch. A guess: small beside any machine's memory, large beside its caches.
 _IN_MEMORY_BYTES = 512 * 2**20
+
+
+def stream_key(config: Resolved) -> tuple[object, ...]:
+    """What the batches of a study depend on: runs that agree in it share a stream."""
+    return config.key("split", "pixels", "stream")
 
 
 class Batches:
@@ -93,7 +77,7 @@ class Batches:
 class Stream:
     """The epochs of a data set under one seed: a function of (seed, epoch) alone."""
 
-    def __init__(self, dataset: Dataset, config: RunConfig) -> None:
+    def __init__(self, dataset: Dataset, config: Resolved) -> None:
         """`config` gives batch size, normalization, augmentation, seed and device.
 
         With a GPU, the pixels lie there, and epochs are made ahead.
@@ -107,7 +91,7 @@ class Stream:
         self._next: tuple[int, Future[Batches]] | None = None
         self.normalization = dataset.normalization(config.normalization)
         self._batch_size, self._seed = config.batch_size, config.seed
-        self._policy = {name: float(getattr(config, name)) for name in _AUGMENTATIONS}
+        self._policy = policy(config)
         self.validation = self._in_order(dataset.split.val)
         self.steps_per_epoch = (
             len(range(0, len(dataset.split.train), config.batch_size)) - self._joins_last()
@@ -136,8 +120,8 @@ class Stream:
     def make_ahead(self) -> None:
         """From now on make the next epoch while the latest one is trained on, in a thread.
 
-        This is for training on a GPU, while which the CPU has nothing else to do: on the CPU both
-        would share its cores, and it takes longer (benchmarks/README.md).
+        For training on a GPU, when the CPU has nothing else to do: on the CPU both would share its
+        cores, and it takes longer (benchmarks/README.md).
         """
         self._maker = ThreadPoolExecutor(1)
 
@@ -171,7 +155,7 @@ class Stream:
             with tempfile.TemporaryFile(prefix="mlp-epoch-") as file:
                 _reserve(file.fileno(), int(np.prod(shape, dtype=np.int64)))
                 out = np.memmap(file, np.uint8, "w+", shape=shape)
-        transform = augmentation(self._policy, seed)
+        transform = pipeline(self._policy, seed)
         for position, row in enumerate(order):
             out[position] = transform(image=data.pixels[row])["image"]
         return out
@@ -194,45 +178,3 @@ def _reserve(file: int, size: int) -> None:
             f"an epoch of augmented images needs {size / 2**30:.1f} GiB in "
             f"{tempfile.gettempdir()}: {error.strerror}; make room, or set TMPDIR to another folder"
         ) from None
-
-
-def augmentation(policy: dict[str, float], seed: int):  # type: ignore[no-untyped-def]
-    """The Albumentations pipeline of a policy, uint8 (H, W, C) to the same.
-
-    `policy` has the probability of each of `_AUGMENTATIONS`, in that order; whether an image has
-    one says nothing about the others.
-
-    Ranges are those of the transforms that the exercise names, with ShiftScaleRotate's defaults
-    for its successor Affine; what leaves the frame is mirrored in, so that no black corner tells
-    an augmented image.
-    """
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # it would ask the network at import
-    import albumentations as A
-    import cv2
-
-    with warnings.catch_warnings():
-        # A misspelt argument only warns, and is ignored
-        warnings.simplefilter("error", UserWarning)
-        transforms = {
-            "hflip": A.HorizontalFlip(p=1.0),
-            "vflip": A.VerticalFlip(p=1.0),
-            "transpose": A.Transpose(p=1.0),
-            "brightness_contrast": A.RandomBrightnessContrast(0.2, 0.2, p=1.0),
-            "shift_scale_rotate": A.Affine(
-                translate_percent=(-0.0625, 0.0625),
-                scale=(0.9, 1.1),
-                rotate=(-45, 45),
-                border_mode=cv2.BORDER_REFLECT_101,
-                p=1.0,
-            ),
-        }
-        made = A.Compose([transforms[name] for name, p in policy.items() if p > 0])
-    # Compose's own seed would be that of each transform: then an image has all of them or none.
-    # Seeded by its place, a transform does the same whatever others there are.
-    for number, (name, p) in enumerate(policy.items()):
-        child = np.random.SeedSequence([seed, number])
-        transforms[name].p = p
-        transforms[name].set_random_state(
-            np.random.default_rng(child), random.Random(int(child.generate_state(1)[0]))
-        )
-    return made

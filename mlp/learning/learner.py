@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mlp import seeds
-from mlp.errors import SettingsError
-from mlp.learning.gradient_noise import NOISE_BATCHES, gradient_noise
+from mlp.learning.diagnostics import NOISE_BATCHES, gradient_noise, propagation
 from mlp.learning.initialization import initialize
 from mlp.learning.mixing import correct_answers, cross_entropy, mix
-from mlp.learning.network import CNN, MLP, Committee, Mixer, Network
-from mlp.learning.optimization import optimizer, schedule
-from mlp.learning.propagation import propagation
+from mlp.learning.networks.building import build_network
 from mlp.metrics import MONITORED, epoch_scores
-from mlp.settings.training import RunConfig
+from mlp.settings.procedure import OPTIMIZERS, SCHEDULES
+from mlp.settings.training import Resolved
 
 # The gradient norm of an epoch is the mean over this many evenly spaced steps: a norm reads every
 # gradient once more, which at each step would cost a tenth of it.
@@ -39,15 +37,6 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: ...
-
-
-class Epochs(Protocol):
-    """What `records` trains on."""
-
-    @property
-    def validation(self) -> Batches: ...
-
-    def epoch(self, number: int) -> Batches: ...
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -72,26 +61,13 @@ class EpochRecord:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-def resolve_device(config: RunConfig, here: bool = True) -> RunConfig:
-    """The configuration with device and threads as this machine decides them.
-
-    Raises SettingsError where cuda is asked for and there is none, if training is to be `here`.
-    """
-    device = config.device
-    if device == "cuda" and here and not torch.cuda.is_available():
-        raise SettingsError("device cuda: torch finds no CUDA device here; use cpu or auto")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return config.changed({"device": device, "threads": config.threads or torch.get_num_threads()})
-
-
 class Learner:
     """A network, its optimizer and its generators; no other randomness enters."""
 
     def __init__(
-        self, config: RunConfig, shape: tuple[int, int, int], classes: int, steps_per_epoch: int
+        self, config: Resolved, shape: tuple[int, int, int], classes: int, steps_per_epoch: int
     ) -> None:
-        """`shape` is (C, H, W) of an image; `config` is resolved (device cpu or cuda)."""
+        """`shape` is (C, H, W) of an image."""
         self.config = config
         self.device = torch.device(config.device)
         self.network = build_network(config, shape, classes)
@@ -100,8 +76,10 @@ class Learner:
         self.network.to(self.device)
         masks = torch.Generator(self.device).manual_seed(seeds.integer(config.seed, "dropout"))
         self.network.use_generator(masks)
-        self.optimizer = optimizer(config, self.network)
-        self.schedule = schedule(config, self.optimizer, config.epochs * steps_per_epoch)
+        rule = OPTIMIZERS[config.optimizer]
+        self.optimizer = rule.make(self.network.parameters(), config)
+        steps = config.epochs * steps_per_epoch
+        self.schedule = SCHEDULES[config.schedule](config, self.optimizer, steps)
         self._last_lr, self._classes = config.lr, classes
         self.epochs_done = 0
         self.validation_logits: NDArray[np.float32] | None = None  # (N, K), of the latest epoch
@@ -131,11 +109,6 @@ class Learner:
         ]
         signals = propagation(self.network, self.config.init, *here[0])
         return EpochRecord(0, signals | gradient_noise(self.network, here))
-
-    def records(self, stream: Epochs) -> Iterator[EpochRecord]:
-        """Train to the end, giving each epoch's record as it is made."""
-        while not self.finished:
-            yield self.epoch(stream.epoch(self.epochs_done), stream.validation)
 
     def epoch(self, train: Batches, validation: Batches) -> EpochRecord:
         """Train on the batches once, then evaluate. Raises NonFiniteLoss naming the step."""
@@ -208,11 +181,13 @@ class Learner:
         }
 
     def _class_weights(self, labels: NDArray[np.int64]) -> torch.Tensor | None:
-        if self.config.class_weights == "none":
-            return None
-        counts = np.bincount(labels, minlength=self._classes)
-        weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
-        return torch.tensor(weights, dtype=torch.float32, device=self.device)
+        match self.config.class_weights:
+            case "none":
+                return None
+            case "balanced":
+                counts = np.bincount(labels, minlength=self._classes)
+                weights = len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+                return torch.tensor(weights, dtype=torch.float32, device=self.device)
 
     def logits(
         self, batches: Iterable[tuple[torch.Tensor, torch.Tensor]], final: bool = False
@@ -273,32 +248,3 @@ class Learner:
                     # A copy: on the CPU, NumPy would share memory that training goes on to change
                     samples[f"{kind}/{layer}"] = sample.clone().cpu().numpy()
         return samples
-
-
-def build_network(config: RunConfig, shape: tuple[int, int, int], classes: int) -> Network:
-    """The network of a configuration, not initialized."""
-    shared = (classes, config.activation, config.dropout, config.batch_norm)
-    network: Network
-    if config.network == "cnn":
-        network = CNN(shape[0], *shared)
-    elif config.network == "mixer":
-        network = Mixer(shape, config.patch, config.hidden, *shared)
-    else:
-        network = MLP(math.prod(shape), config.hidden, *shared)
-    if config.members > 1:
-        network = Committee(config.members, config.network, network.arguments)
-    network.tta = config.tta
-    return network
-
-
-def parameter_count(config: RunConfig, shape: tuple[int, int, int], classes: int) -> int:
-    """Trained numbers in the network of a configuration, which is not made."""
-    with torch.device("meta"):
-        return sum(p.numel() for p in build_network(config, shape, classes).parameters())
-
-
-def memory_bytes(config: RunConfig, shape: tuple[int, int, int], classes: int) -> int:
-    """About how much memory a learner holds: parameters, gradients, optimizer state, best copy."""
-    copies = 2 + (1 if config.optimizer == "sgd" else 2)
-    copies += config.early_stopping_patience > 0
-    return 4 * parameter_count(config, shape, classes) * copies

@@ -1,17 +1,18 @@
-"""How much memory there is, what a training needs of it, and what the C library keeps."""
+"""The memory that a training needs, and that the C library keeps for it."""
 
 from __future__ import annotations
 
 import ctypes
 import math
 import platform
-from pathlib import Path
 
 import psutil
 import torch
 
-from mlp.learning.learner import memory_bytes
+from mlp.learning.networks.building import parameter_count, takes
+from mlp.processes import free_memory
 from mlp.settings.base import field_text
+from mlp.settings.procedure import OPTIMIZERS
 from mlp.settings.training import RunConfig
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # <malloc.h> of glibc
@@ -32,48 +33,31 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_TRIM_THRESHOLD, _MOST) and mallopt(_MMAP_THRESHOLD, _MOST))
 
 
-def free_memory(device: str = "cpu") -> int:
-    """Bytes that this process may still take on a device.
-
-    Of the CPU: what the machine has to spare, swap included, and no more than the limits of a
-    container (cgroup) and of the process (`ulimit -v`) leave.
-    """
-    if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
-    free = [psutil.virtual_memory().available + psutil.swap_memory().free]
-    process = psutil.Process()
-    if hasattr(psutil, "RLIMIT_AS"):
-        most = process.rlimit(psutil.RLIMIT_AS)[0]
-        free += [most - process.memory_info().vms] * (most != psutil.RLIM_INFINITY)
-    # Of version 2 and of version 1 of cgroups, as they are seen in a container
-    for limit in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            most = int(Path("/sys/fs/cgroup", limit).read_text())
-        except (OSError, ValueError):  # none, or "max"
-            continue
-        free.append(most - process.memory_info().rss)
-    return max(0, min(free))
-
-
 def most_memory(device: str = "cpu") -> int:
     """Bytes that a training can have on a device at most.
 
     What this process holds counts: freed memory is kept for the next tensor, and is not free.
     """
     if device == "cuda":
-        return free_memory(device) + int(torch.cuda.memory_reserved())
+        return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved())
     return free_memory() + int(psutil.Process().memory_info().rss)
+
+
+def memory_bytes(config: RunConfig, shape: tuple[int, int, int], classes: int) -> int:
+    """About how much memory a learner holds: parameters, gradients, optimizer state, best copy."""
+    copies = 2 + OPTIMIZERS[config.optimizer].remembered + (config.early_stopping_patience > 0)
+    return 4 * parameter_count(config, shape, classes) * copies
 
 
 def shortage(
     config: RunConfig, shape: tuple[int, int, int], classes: int, images: int, free: int
 ) -> str:
-    """Why a training on so many images does not fit into `free` bytes, empty where it does."""
+    """The reason why a training on so many images does not fit into `free` bytes, or ""."""
     batch = 4 * math.prod(shape) * min(config.batch_size, images)
     needed = memory_bytes(config, shape, classes) + batch
     if needed <= free:
         return ""
-    network = "" if config.network == "cnn" else f"hidden {field_text(config.hidden)}, "
+    network = f"hidden {field_text(config.hidden)}, " if "hidden" in takes(config.network) else ""
     return (
         f"not enough memory: {network}batch_size {config.batch_size} and image_size "
         f"{config.image_size} take at least {needed / 2**30:.1f} GiB (weights, gradients, "
@@ -82,7 +66,7 @@ def shortage(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that there was no memory left, here or on a GPU."""
+    """Tell whether an error says that no memory was left, here or on a GPU."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     told = ("t allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")

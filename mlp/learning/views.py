@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import torch
 
 Views = list[torch.Tensor]
 
 
-def _hflip(images: torch.Tensor) -> Views:
+def alone(images: torch.Tensor) -> Views:
+    """The images as they are."""
+    return [images]
+
+
+def hflip(images: torch.Tensor) -> Views:
+    """These and their mirror images."""
     return [images, images.flip(3)]
 
 
-def _flips(images: torch.Tensor) -> Views:
-    return [*_hflip(images), *_hflip(images.flip(2))]
+def flips(images: torch.Tensor) -> Views:
+    """These, flipped left to right, top to bottom, and both."""
+    return [*hflip(images), *hflip(images.flip(2))]
 
 
-def _dihedral(images: torch.Tensor) -> Views:
-    return [*_flips(images), *_flips(images.transpose(2, 3))]
-
-
-# Of images (B, C, H, W), each as many again; dihedral is all eight ways to lay down a square
-VIEWS: dict[str, Callable[[torch.Tensor], Views]] = {
-    "none": lambda images: [images],
-    "hflip": _hflip,
-    "flips": _flips,
-    "dihedral": _dihedral,
-}
+def dihedral(images: torch.Tensor) -> Views:
+    """All flips of these and of their transposes."""
+    return [*flips(images), *flips(images.transpose(2, 3))]
 
 
 def mean_answer(logits: list[torch.Tensor]) -> torch.Tensor:

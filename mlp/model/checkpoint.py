@@ -14,10 +14,13 @@ from safetensors.torch import load_file, save_file
 
 from mlp.data.images.depth import FULL
 from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
-from mlp.learning.network import NETWORKS, Network
-from mlp.metrics import probabilities
+from mlp.learning.networks.committee import Committee
+from mlp.learning.networks.network import Network
+from mlp.settings.architecture import NETWORKS
+from mlp.softmax import probabilities
 
 WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
+_COMMITTEE = "committee"  # a kind that is no choice of its own: `members` makes it
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,9 @@ class Checkpoint:
         state = {name: t.detach().cpu() for name, t in self.network.state_dict().items()}
         save_file(state, files["weights"])
         settings = {
-            "kind": next(name for name, kind in NETWORKS.items() if type(self.network) is kind),
+            "kind": _COMMITTEE
+            if isinstance(self.network, Committee)
+            else next(name for name, kind in NETWORKS.items() if type(self.network) is kind),
             "network": self.network.arguments,
             "tta": self.network.tta,
             "classes": self.classes,
@@ -53,7 +58,8 @@ class Checkpoint:
     def load(cls, weights: Path, settings: Path) -> Checkpoint:
         """Read both files; the network is on the CPU and in evaluation mode."""
         read = json.loads(settings.read_text(encoding="utf-8"))
-        network = NETWORKS[read.get("kind", "mlp")](**read["network"])
+        kind = read.get("kind", "mlp")
+        network = (Committee if kind == _COMMITTEE else NETWORKS[kind])(**read["network"])
         network.tta = read.get("tta", "none")
         network.load_state_dict(load_file(weights))
         network.eval()

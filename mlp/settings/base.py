@@ -33,6 +33,13 @@ class Choice:
         return name
 
 
+@dataclass(frozen=True)
+class Kinds:
+    """Of a text field: a value of one of the kinds in a table, whose `words` the help lists."""
+
+    table: Table[Any]
+
+
 class Settings(BaseModel):
     """A frozen, validated group of settings in which an unknown key is an error."""
 
@@ -51,8 +58,15 @@ class Settings(BaseModel):
             raise ConfigError(cls, error) from None
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
-        """A copy with some fields changed, validated like a new one. Raises ConfigError."""
-        return self.parse({**self.model_dump(), **changes})
+        """A copy with some fields given anew, validated like a new one. Raises ConfigError."""
+        return self.parse({**self.model_dump(exclude_unset=True), **changes})
+
+    def filled(self, own: Mapping[str, Any]) -> Self:
+        """A copy with the values of `own` for the fields that were not given. Raises ConfigError.
+
+        A field that was given keeps its value, also when that is the default.
+        """
+        return self.changed({k: v for k, v in own.items() if k not in self.model_fields_set})
 
     def as_text(self) -> dict[str, str]:
         """Every field as the text that would be typed on a command line."""
@@ -115,3 +129,10 @@ def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
             return tuple(choice.table)
     options = get_args(field.annotation)
     return options if options and all(isinstance(option, str) for option in options) else ()
+
+
+def field_help(settings: type[Settings], name: str) -> str:
+    """What a field is, and what may be given for it."""
+    field = settings.model_fields[name]
+    kinds = [row.words for m in field.metadata if isinstance(m, Kinds) for row in m.table.values()]
+    return f"{field.description}{': ' * bool(kinds)}{'; '.join(kinds)}"

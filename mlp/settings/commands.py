@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from mlp.settings.base import Place, Settings
+from mlp.settings.base import Choice, Place, Settings
 from mlp.settings.source import SourceConfig
 from mlp.settings.study import ExperimentConfig, TrackingConfig
 from mlp.settings.training import MAX_FOLDS
+from mlp.tables import Table
+
+if TYPE_CHECKING:
+    from mlp.execution.clusters import Executor
+
+EXECUTORS: Table[Callable[[ExecutorConfig, int], Executor]] = Table(
+    "executor",
+    {
+        "serial": "mlp.execution.clusters:Serial",
+        "processes": "mlp.execution.clusters:Processes",
+        "dask": "mlp.execution.clusters:Dask",
+    },
+)
 
 
 class SuiteChoice(Settings):
@@ -31,8 +45,7 @@ class RecipeChoice(Settings):
         "plain",
         min_length=1,
         description="settings to begin with: plain, the defaults; strong, found for small sets of "
-        "colour images; or a YAML file of your own; settings given with other values than their "
-        "defaults go before",
+        "colour images; or a YAML file of your own; options you give override the recipe",
     )
 
 
@@ -91,7 +104,7 @@ def _check_address(value: str) -> str:
 class ExecutorConfig(Settings):
     """Where the seeds (and folds) of a study train."""
 
-    executor: Literal["serial", "processes", "dask"] = Field(
+    executor: Annotated[str, Choice(EXECUTORS)] = Field(
         "serial",
         description="where the seeds (and folds) train: one after the other in this process; in "
         "processes of this machine; or with the workers of a Dask cluster",

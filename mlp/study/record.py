@@ -9,7 +9,7 @@ from typing import Any
 
 from mlp.data.audit.remarks import Remark
 from mlp.metrics import Evaluation, Floats
-from mlp.settings.training import RunConfig
+from mlp.settings.training import Resolved
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class RecordedRun:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def config(self) -> RunConfig:
+    def config(self) -> Resolved:
         """The configuration it was trained with."""
-        return RunConfig.parse(self.settings)
+        return Resolved.parse(self.settings)
 
     @property
     def finished(self) -> bool:

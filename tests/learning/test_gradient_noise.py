@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mlp.learning.gradient_noise import gradient_noise
+from mlp.learning.diagnostics import gradient_noise
 from mlp.learning.initialization import initialize
-from mlp.learning.network import MLP
+from mlp.learning.networks.mlp import MLP
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 

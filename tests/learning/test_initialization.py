@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from mlp.learning.initialization import INITIALIZATIONS, initialize
+from mlp.learning.initialization import initialize
 from mlp.learning.learner import Learner
-from mlp.learning.network import MLP
+from mlp.learning.networks.mlp import MLP
 from mlp.settings.base import field_choices
+from mlp.settings.procedure import INITIALIZATIONS
 from mlp.settings.training import RunConfig
 
 

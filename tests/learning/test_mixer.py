@@ -9,9 +9,9 @@ from scipy.special import erf
 from torch.nn import functional as F
 
 from mlp.learning.initialization import initialize
-from mlp.learning.layers import Patches
-from mlp.learning.learner import build_network
-from mlp.learning.network import Mixer
+from mlp.learning.networks.building import build_network
+from mlp.learning.networks.layers import Patches
+from mlp.learning.networks.mixer import Mixer
 from mlp.settings.training import RunConfig
 
 

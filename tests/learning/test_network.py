@@ -13,10 +13,13 @@ from scipy.stats import norm
 from torch import nn
 from torch.nn import functional as F
 
-from mlp.learning.initialization import INITIALIZATIONS, initialize
-from mlp.learning.layers import ACTIVATIONS, Dropout, Linear
-from mlp.learning.network import CNN, MLP
+from mlp.learning.initialization import initialize
+from mlp.learning.networks.cnn import CNN
+from mlp.learning.networks.layers import Dropout, Linear
+from mlp.learning.networks.mlp import MLP
+from mlp.settings.architecture import ACTIVATIONS
 from mlp.settings.base import field_choices
+from mlp.settings.procedure import INITIALIZATIONS
 from mlp.settings.training import RunConfig
 
 

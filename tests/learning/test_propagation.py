@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from mlp.learning.diagnostics import propagation
 from mlp.learning.initialization import initialize
-from mlp.learning.network import MLP
-from mlp.learning.propagation import propagation
+from mlp.learning.networks.mlp import MLP
 from mlp.settings.base import field_choices
 from mlp.settings.training import RunConfig
 

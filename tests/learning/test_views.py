@@ -10,12 +10,13 @@ import torch
 
 from mlp.data.normalization import Normalization
 from mlp.learning.initialization import initialize
-from mlp.learning.learner import Learner, build_network
-from mlp.learning.network import Network
-from mlp.learning.views import VIEWS
+from mlp.learning.learner import Learner
+from mlp.learning.networks.building import build_network
+from mlp.learning.networks.network import Network
 from mlp.model.checkpoint import Checkpoint
 from mlp.model.ensemble import Ensemble
 from mlp.model.explanation import contributions
+from mlp.settings.architecture import VIEWS
 from mlp.settings.base import field_choices
 from mlp.settings.training import RunConfig
 

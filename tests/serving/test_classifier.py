@@ -17,11 +17,11 @@ import pytest
 import torch
 from mlflow.exceptions import MlflowException
 
-from mlp.data.familiarity import fit_familiarity
+from mlp.data.familiarity_fit import fit_familiarity
 from mlp.data.images.decoding import decode
 from mlp.data.normalization import Normalization
 from mlp.learning.initialization import initialize
-from mlp.learning.network import MLP
+from mlp.learning.networks.mlp import MLP
 from mlp.model.checkpoint import Checkpoint
 from mlp.model.ensemble import Ensemble
 from mlp.model.seal import BLANK, seal

@@ -36,7 +36,11 @@ def test_all_that_serving_imports_is_required() -> None:
         for other in imported_at_start(modules[name]):
             waiting.append(other)
             others.add(other.split(".")[0])
-    assert {"mlp.serving.classifier", "mlp.learning.network", "mlp.data.images.decoding"} <= seen
+    assert {
+        "mlp.serving.classifier",
+        "mlp.learning.networks.network",
+        "mlp.data.images.decoding",
+    } <= seen
     assert not [name for name in seen if name.startswith(("mlp.study", "mlp.tracking"))]
     third_party = others - set(sys.stdlib_module_names) - {"mlp"}
     assert {PACKAGE.get(name, name) for name in third_party} == set(_REQUIREMENTS)

@@ -17,9 +17,10 @@ from click.testing import CliRunner
 from distributed import Client, LocalCluster, Security
 
 from mlp.errors import ClusterLost
-from mlp.execution.executor import check_scheduler, cluster, divide, run
+from mlp.execution.clusters import Dask, Processes, Serial
+from mlp.execution.executor import run
 from mlp.settings.base import ConfigError
-from mlp.settings.commands import ExecutorConfig
+from mlp.settings.commands import EXECUTORS, ExecutorConfig
 from mlp.study.plan import Study
 from mlp.study.suite import Arm
 from mlp.tracking.mlflow.store import Store, open_store
@@ -57,7 +58,7 @@ def recorded(store: Store, tracker: MlflowTracker) -> dict[str, object]:
 
 def train(store: Store, study: Study, config: ExecutorConfig) -> dict[str, object]:
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
-    with cluster(config, study.base) as client:
+    with EXECUTORS[config.executor](config, study.base.threads).connect() as client:
         outcomes = run(study, tracker, retrain=True, client=client)
     tracker.end("FINISHED")
     assert [o.status for o in outcomes] == ["FINISHED", "FINISHED", "FAILED"] * len(study.seeds)
@@ -93,9 +94,9 @@ def test_what_is_recorded_needs_no_worker(store: Store, make_study: MakeStudy) -
     study = make_study(ARMS[0])
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
     first = run(study, tracker)
-    with cluster(ExecutorConfig(executor="processes", workers=1), study.base) as client:
+    config = ExecutorConfig(executor="processes", workers=1)
+    with Processes(config, study.base.threads).connect() as client:
         again = run(study, tracker, client=client)
-        assert client is not None
         only_its_own_command_can_use(client)
     tracker.end("FINISHED")
     assert [o.scores for o in again] == [o.scores for o in first] and again[0].reused
@@ -103,13 +104,17 @@ def test_what_is_recorded_needs_no_worker(store: Store, make_study: MakeStudy) -
 
 def test_cores_are_divided() -> None:
     cores = psutil.cpu_count(logical=False) or 1
-    assert divide(ExecutorConfig(), 0) == (0, 0)
-    assert divide(ExecutorConfig(), 3) == (0, 3)
-    assert divide(ExecutorConfig(executor="processes"), 0) == (cores, 1)
-    assert divide(ExecutorConfig(executor="processes"), cores) == (1, cores)
-    assert divide(ExecutorConfig(executor="processes", workers=1), 0) == (1, cores)
-    assert divide(ExecutorConfig(executor="processes", workers=5), 2) == (5, 2)
-    assert divide(ExecutorConfig(executor="dask", address="tcp://a:1"), 0) == (0, 1)
+    assert Serial(ExecutorConfig(), 0).threads == 0
+    assert Serial(ExecutorConfig(), 3).threads == 3
+    for workers, threads, expected in (
+        (0, 0, (cores, 1)),
+        (0, cores, (1, cores)),
+        (1, 0, (1, cores)),
+        (5, 2, (5, 2)),
+    ):
+        made = Processes(ExecutorConfig(executor="processes", workers=workers), threads)
+        assert (made.workers, made.threads) == expected
+    assert Dask(ExecutorConfig(executor="dask", address="tcp://a:1"), 0).threads == 1
 
 
 @pytest.mark.parametrize(
@@ -161,7 +166,7 @@ def test_a_scheduler_that_does_not_answer_is_named_at_once() -> None:
 def test_what_is_no_scheduler_is_named_whatever_it_answers(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("mlp.execution.executor._ANSWER_SECONDS", 1)
+    monkeypatch.setattr("mlp.execution.clusters._ANSWER_SECONDS", 1)
 
     class Other(socketserver.BaseRequestHandler):
         content = b""
@@ -183,7 +188,7 @@ def test_a_scheduler_of_another_version_is_refused(monkeypatch: pytest.MonkeyPat
     settings: dict[str, object] = {"n_workers": 0, "processes": False, "dashboard_address": None}
     with LocalCluster(protocol="tcp://", **settings) as started:
         config = ExecutorConfig(executor="dask", address=started.scheduler_address)
-        check_scheduler(config)
+        Dask(config, 0).check()
         monkeypatch.setattr("distributed.__version__", "2020.1.0")
         with pytest.raises(ClusterLost, match=r"is of Dask .*, this is 2020.1.0: install the same"):
-            check_scheduler(config)
+            Dask(config, 0).check()

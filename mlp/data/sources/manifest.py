@@ -11,14 +11,14 @@ import pandas as pd
 from mlp.data.index import SPLITS, Index, Layout, with_unread
 from mlp.data.labels import label
 from mlp.data.reading import Files, read_files
-from mlp.data.sources.layout import split_named
+from mlp.data.sources.layout import Kind, split_named
 from mlp.data.sources.notes import Notes
 from mlp.data.sources.walk import Links
 from mlp.data.split_file import named_twice, read_csv
 from mlp.errors import DataError
 
 
-def manifest(file: str, links: Links = "follow") -> Index:
+def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     """The images that a CSV file names, by paths that start at its folder, or absolute ones.
 
     Without a column `split`, validation images are drawn. With links=inside, what lies outside of
@@ -51,7 +51,7 @@ def manifest(file: str, links: Links = "follow") -> Index:
             f"manifest {file}, line {line}: split is empty, but other lines have one; "
             "name it for all images, or for none"
         )
-    root = Path(os.path.expanduser(file)).resolve().parent  # noqa: PTH111 (may name no user)
+    root = Path(file).resolve().parent
     table["path"] = [_on_disk(root, path.replace("\\", "/")) for path in table["path"]]
     _check_twice(file, table, root)
     notes, files, unread = Notes(), [], []

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import math
 import platform
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "gelu": nn.GELU,
-    "leaky_relu": nn.LeakyReLU,
-}
-
+from mlp.settings.architecture import ACTIVATIONS
 
 _MANY = 2**16  # values from which on masks are drawn the quick way
 
@@ -112,18 +104,17 @@ def linear(in_features: int, out_features: int) -> nn.Module:
 
 def without_weights(kind: type[nn.Module], *sizes: int, **options: int) -> nn.Module:
     """A layer with undefined weights: filling them would draw from torch's global generator."""
-    # By itself skip_init allocates on the CPU, under torch.device("meta") too
-    device = torch.get_default_device()
-    layer: nn.Module = nn.utils.skip_init(  # type: ignore[no-untyped-call]
-        kind, *sizes, **options, device=device
-    )
+    layer: nn.Module = kind(*sizes, **options, device="meta")
+    # As nn.utils.skip_init, which imports sympy on the way: 0.8 s of each start
+    for name, parameter in layer.named_parameters():
+        setattr(layer, name, nn.Parameter(torch.empty(parameter.shape)))
     return layer
 
 
 class Patches(nn.Module):
     """Images (B, C, H, W) cut into squares: (B, squares, C * side * side), row by row.
 
-    Where the side divides H or W with a rest, zeros, the mean colour, are added below and right.
+    Where H or W is no multiple of the side, zeros, the mean colour, are added below and right.
     """
 
     def __init__(self, side: int) -> None:

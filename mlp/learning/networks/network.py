@@ -1,0 +1,54 @@
+"""The base of all networks."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+from torch import nn
+
+from mlp.learning.networks.layers import Dropout
+from mlp.learning.views import mean_answer
+from mlp.settings.architecture import VIEWS
+
+
+class Network(nn.Module):
+    """Float32 images (B, C, H, W) in, logits (B, classes) out: trained, kept and served.
+
+    Each kind of network is a dataclass whose fields are the arguments it is made from. Weights are
+    not initialized: see `mlp.learning.initialization.initialize`.
+    """
+
+    net: nn.Sequential
+    tta = "none"  # a name in VIEWS
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments from which the same network can be built again, as JSON gives them back."""
+        names = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]
+        given = {name: getattr(self, name) for name in names}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in given.items()}
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.net(images)
+        return logits
+
+    def answers(self, images: torch.Tensor) -> torch.Tensor:
+        """The logits that a trained network is asked for: those of all its views of an image."""
+        return mean_answer([self(view) for view in VIEWS[self.tta](images)])
+
+    def votes(self, images: torch.Tensor) -> torch.Tensor:
+        """What training compares with the labels: logits, of several networks one after another."""
+        return self(images)  # type: ignore[no-any-return]
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        """What the last hidden layer makes of images: (B, width)."""
+        made: torch.Tensor = self.net[:-1](images)
+        return made
+
+    def use_generator(self, generator: torch.Generator) -> None:
+        """Draw all dropout masks from `generator`, which lives on the network's device."""
+        for module in self.modules():
+            if isinstance(module, Dropout):
+                module.generator = generator
