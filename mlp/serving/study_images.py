@@ -11,8 +11,8 @@ from mlp.data.dataset import index_of, load, reread
 from mlp.data.index import Index
 from mlp.errors import DataError
 from mlp.serving.choice import Choice
-from mlp.tracking.mlflow.studies import read_split
 from mlp.tracking.mlflow.store import Store
+from mlp.tracking.mlflow.studies import read_split
 
 
 class StudyImages:
