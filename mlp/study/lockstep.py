@@ -29,15 +29,7 @@ from mlp.model.ensemble import Ensemble
 from mlp.settings.base import field_text
 from mlp.study.plan import Datasets, Study, is_own
 from mlp.study.progress import RunProgress
-from mlp.study.tracker import (
-    Outcome,
-    PieceTracker,
-    RunLog,
-    RunResult,
-    RunSpec,
-    TakenOver,
-    Tracker,
-)
+from mlp.study.tracker import Outcome, PieceTracker, RunLog, RunResult, RunSpec, TakenOver, Tracker
 
 Watch = Callable[[Sequence[Sequence[EpochRecord]]], None]
 Train = Callable[[Sequence[RunSpec]], dict[str, Outcome]]
