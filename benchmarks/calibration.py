@@ -27,7 +27,7 @@ from mlp.data.dataset import load, open_index, resolve
 from mlp.data.stream import Stream
 from mlp.evidence.comparison import compare, family
 from mlp.evidence.resampling import draws
-from mlp.learning.learner import Learner, resolve_device
+from mlp.learning.learner import Learner
 from mlp.settings.training import RunConfig
 
 Right = NDArray[np.float64]  # (runs, images): 1 where a run is right about an image
@@ -104,15 +104,15 @@ def _improved(right: Right, gain: float, rng: np.random.Generator) -> Right:
 def train_population(data: str, runs: int, epochs: int) -> Right:
     """Networks that differ in their seed alone, trained and scored on the same images."""
     index = open_index(data)
-    config = resolve(resolve_device(RunConfig(data=data, epochs=epochs)), index)
+    config = resolve(RunConfig(data=data, epochs=epochs), index)
     index, dataset = load(index, config)
     right = []
     for seed in tqdm(range(runs), "training the population", disable=None):
         own = config.changed({"seed": seed})
         stream = Stream(dataset, own)
         learner = Learner(own, dataset.shape, len(dataset.classes), stream.steps_per_epoch)
-        for _ in learner.records(stream):
-            pass
+        for epoch in range(epochs):
+            learner.epoch(stream.epoch(epoch), stream.validation)
         predicted = learner.logits(stream.validation).argmax(axis=1)
         right.append((predicted == stream.validation.labels).astype(float))
     return np.array(right)

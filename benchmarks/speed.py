@@ -33,10 +33,10 @@ from sklearn.neural_network import MLPClassifier
 from benchmarks.indexing import enlarged
 from mlp.data.dataset import Dataset, index_of, load, resolve
 from mlp.data.stream import Batches, Stream
-from mlp.learning.learner import Learner, resolve_device
+from mlp.learning.learner import Learner
 from mlp.learning.memory import keep_freed_memory
 from mlp.learning.networks.layers import Dropout
-from mlp.settings.training import RunConfig
+from mlp.settings.training import Resolved, RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 HIDDEN, EPOCHS, SEEDS = (512, 128), 30, 3
@@ -81,12 +81,11 @@ def floors() -> tuple[float, float]:
     return peak, 7 * 4 * size / fastest(adam, 6) / 1e9
 
 
-def prepared(data: Path) -> tuple[Dataset, RunConfig]:
+def prepared(data: Path) -> tuple[Dataset, Resolved]:
     """The decoded images, and the configuration of one training."""
-    config = RunConfig.parse({"data": str(data), "hidden": HIDDEN, "epochs": EPOCHS})
-    config = resolve_device(config)
-    index = index_of(config)
-    config = resolve(config, index)
+    given = RunConfig.parse({"data": str(data), "hidden": HIDDEN, "epochs": EPOCHS})
+    index = index_of(given)
+    config = resolve(given, index)
     torch.set_num_threads(config.threads)
     keep_freed_memory()
     return load(index, config)[1], config
@@ -174,14 +173,14 @@ def sklearn(data: Path) -> list[str]:
 
 def images(data: Path) -> list[str]:
     """Images a second: read from disk, decoded, put into batches, augmented."""
-    config = resolve_device(RunConfig.parse({"data": str(data)}))
+    given = RunConfig.parse({"data": str(data)})
     rates = {}
     with tempfile.TemporaryDirectory() as cache:
         os.environ["MLP_CACHE"], before = cache, os.environ["MLP_CACHE"]
         start = time.perf_counter()
-        index = index_of(config)
+        index = index_of(given)
         rates["indexed: read, hashed, header parsed"] = len(index.usable) / since(start)
-        config = resolve(config, index)
+        config = resolve(given, index)
         start = time.perf_counter()
         dataset = load(index, config)[1]
         rates["decoded to 64x64 and written"] = len(dataset.labels) / since(start)

@@ -24,7 +24,7 @@ from mlp.data.dataset import open_index
 from mlp.execution.executor import run
 from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
-from mlp.study.suites import SUITES
+from mlp.study.suites import find_suite
 from mlp.study.tracker import Tracker
 from mlp.tracking.memory import Recorder
 from mlp.tracking.mlflow.run import MlflowRun
@@ -68,7 +68,7 @@ class Stopwatch:
 def main(data: str, epochs: int, hidden: str, repeats: int) -> None:
     widths = {"hidden": hidden} if hidden else {}
     base = RunConfig.parse({"data": data, "epochs": epochs, **widths})
-    study = plan(SUITES["regularization"], base, (0,), open_index(data))
+    study = plan(find_suite("regularization"), base, (0,), open_index(data))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         mlflow.set_tracking_uri(f"sqlite:///{(folder / 'mlflow.db').as_posix()}")

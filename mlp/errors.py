@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class MlpError(Exception):
-    """What went wrong, in words for a person who can mend it. A command prints the message."""
+    """The root of the tree: its message tells a person what went wrong and how to mend it."""
 
     exit_code = 1
 
@@ -17,6 +17,10 @@ class SettingsError(MlpError, ValueError):
 
 class DataError(MlpError, ValueError):
     """Images, or a file that lists them, cannot be used."""
+
+
+class UnreadableImage(DataError):
+    """Bytes cannot be used as an image; the message says why."""
 
 
 class NoSuchStudy(MlpError, ValueError):

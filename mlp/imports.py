@@ -1,10 +1,14 @@
-"""The modules of this package that a module needs, found by reading its import statements."""
+"""The modules of this package that a module needs, found by reading its import statements.
+
+And their code: what is left of them without what is written for people.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -30,12 +34,41 @@ def needed(modules: Iterable[str], root: Path = ROOT) -> dict[str, Path]:
         found[name] = path
         if "." in name:
             waiting.append(name.rpartition(".")[0])
-        for other in _imported(ast.parse(path.read_bytes())):
-            if other == "mlp" or other.startswith("mlp."):
-                # `from mlp.a import b` may name a module or something in one
-                is_module = _file(other, root) is not None
-                waiting.append(other if is_module else other.rpartition(".")[0])
+        for other in _read(path.read_bytes())[0]:
+            # `from mlp.a import b` may name a module or something in one
+            is_module = _file(other, root) is not None
+            waiting.append(other if is_module else other.rpartition(".")[0])
     return dict(sorted(found.items()))
+
+
+def code(path: Path) -> str:
+    """The code of a module without comments, docstrings, descriptions of settings, announcements.
+
+    It is the same wherever these are reworded or lines are broken otherwise.
+    """
+    return _read(path.read_bytes())[1]
+
+
+@cache
+def _read(content: bytes) -> tuple[frozenset[str], str]:
+    tree = ast.parse(content)
+    names = frozenset(n for n in _imported(tree) if n == "mlp" or n.startswith("mlp."))
+    return names, ast.unparse(_WithoutTexts().visit(tree))
+
+
+class _WithoutTexts(ast.NodeTransformer):
+    """Takes out what is written for people."""
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                del node.body[0]
+        elif isinstance(node, ast.Call):
+            node.keywords = [k for k in node.keywords if k.arg != "description"]
+            if ast.unparse(node.func) in ("console.out", "console.err"):
+                node.args = []
+        return node
 
 
 def _file(name: str, root: Path) -> Path | None:

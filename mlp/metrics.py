@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax
 from sklearn import metrics
 
 from mlp.errors import SettingsError
 from mlp.escaping import line
+from mlp.softmax import log_softmax
 
 Floats = NDArray[np.float64]
 
@@ -38,18 +38,13 @@ class Evaluation:
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
 
-def probabilities(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The softmax of logits (N, K), in double precision."""
-    return np.asarray(np.exp(log_softmax(logits.astype(np.float64), axis=1)), np.float64)
-
-
 def epoch_scores(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> dict[str, float]:
     """The few scores that are worth their time after every epoch.
 
     Sums over images, so batches do not matter. loss: mean cross-entropy in nats. Averages over
     classes leave out those with neither an image nor a prediction.
     """
-    wide = log_softmax(logits.astype(np.float64), axis=1)
+    wide = log_softmax(logits)
     predicted = wide.argmax(axis=1)
     _, recall, f1, support = metrics.precision_recall_fscore_support(
         labels, predicted, average=None, zero_division=0.0

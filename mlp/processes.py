@@ -1,4 +1,4 @@
-"""Which process this is, what others do, and the temporary files that dead ones left behind."""
+"""Processes: the name and memory of this one, its turn, and the files that dead ones left."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def this_process() -> str:
 
 
 def is_gone(process: str) -> bool:
-    """Whether a process of this machine, named by `this_process`, has ended."""
+    """Tell whether a process of this machine, named by `this_process`, has ended."""
     machine, pid, started = process.rsplit(" ", 2)
     if machine != socket.gethostname():
         return False
@@ -37,6 +37,27 @@ def is_gone(process: str) -> bool:
         )
     except psutil.NoSuchProcess:
         return True
+
+
+def free_memory() -> int:
+    """Bytes of memory that this process may still take.
+
+    The machine's spare memory, swap included, within the limits of a container (cgroup) and of the
+    process (`ulimit -v`).
+    """
+    free = [psutil.virtual_memory().available + psutil.swap_memory().free]
+    process = psutil.Process()
+    if hasattr(psutil, "RLIMIT_AS"):
+        most = process.rlimit(psutil.RLIMIT_AS)[0]
+        free += [most - process.memory_info().vms] * (most != psutil.RLIM_INFINITY)
+    # Of version 2 and of version 1 of cgroups, as they are seen in a container
+    for limit in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            most = int(Path("/sys/fs/cgroup", limit).read_text())
+        except (OSError, ValueError):  # none, or "max"
+            continue
+        free.append(most - process.memory_info().rss)
+    return max(0, min(free))
 
 
 @contextmanager

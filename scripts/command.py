@@ -1,4 +1,4 @@
-"""How the commands take their options from the settings classes and answer wrong ones.
+"""Commands whose options come from the settings classes, and their answers to wrong ones.
 
 Every option, its help and its default come from `mlp.settings`, where alone values
 are checked.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -142,7 +143,7 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
 
 
 def is_positional(group: type[Settings], name: str) -> bool:
-    """Whether a field is given without the name of an option: the files of `predict *.jpg`."""
+    """Tell whether a field is given without the name of an option: the files of `predict *.jpg`."""
     extra = group.model_fields[name].json_schema_extra
     return isinstance(extra, dict) and bool(extra.get("positional"))
 
@@ -164,10 +165,20 @@ def _parameter(group: type[Settings], name: str) -> click.Parameter:
     )
 
 
+def under_mlflow_run() -> bool:
+    """Whether `mlflow run` has started this command."""
+    return "MLFLOW_RUN_ID" in os.environ
+
+
 def _parse(group: type[Settings], values: Mapping[str, str | tuple[str, ...]]) -> Settings:
     own = {name: text for name, text in values.items() if name in group.model_fields}
     try:
-        return group.parse(own)
+        made = group.parse(own)
+        if under_mlflow_run():  # which passes every parameter: nobody gave those with defaults
+            fields = group.model_fields
+            own = {k: v for k, v in own.items() if getattr(made, k) != fields[k].default}
+            made = group.parse(own)
+        return made
     except ConfigError as error:
         text = "\n".join(_problem(*problem) for problem in error.problems)
         raise click.UsageError(text) from None
@@ -196,13 +207,16 @@ def _quiet_threads() -> Iterator[None]:
 
 def _explain(error: Exception, settings: Sequence[Settings]) -> None:
     """Answer with one message what a user or the surroundings got wrong; a bug keeps its trace."""
-    if isinstance(error, SettingsError):
-        raise click.UsageError(str(error)) from None
+    if isinstance(error, MlpError):
+        kind = click.UsageError if isinstance(error, SettingsError) else click.ClickException
+        shown = kind(str(error))
+        vars(shown)["exit_code"] = error.exit_code
+        raise shown from None
     from mlp.tracking.mlflow.surroundings import in_words
 
     names = {name for group in settings for name in type(group).model_fields}
     places = [group.runs_dir for group in settings if hasattr(group, "runs_dir")]
-    text = str(error) if isinstance(error, MlpError) else in_words(error, names, places)
+    text = in_words(error, names, places)
     if not text:
         raise error
     raise click.ClickException(text) from None

@@ -1,11 +1,10 @@
 """Compare initializations: `python -m scripts.init --data FOLDER --seeds 5`."""
 
 from mlp.settings.commands import ExecutorConfig, RecipeChoice
-from mlp.settings.recipes import begin_with
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.command import command
-from scripts.launch import launch
+from scripts.launch import begin_with, launch
 
 
 @command(RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig, ExecutorConfig)

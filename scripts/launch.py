@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlp import console
 from mlp.escaping import line
 from mlp.settings.commands import EXECUTORS, ExecutorConfig
+from mlp.settings.recipes import find_recipe
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
+from scripts.command import under_mlflow_run
 
 if TYPE_CHECKING:
     from mlp.study.suite import Suite
     from mlp.tracking.mlflow.store import Store
+
+
+def begin_with(recipe: str, base: RunConfig) -> RunConfig:
+    """A configuration with the settings of a recipe where none were given."""
+    return filled(base, find_recipe(recipe), f"recipe {recipe}")
+
+
+def filled(base: RunConfig, own: Mapping[str, Any], owner: str) -> RunConfig:
+    """A configuration with settings of a recipe, suite or space where none were given.
+
+    Says so under `mlflow run`, where nobody can see which settings count as given.
+    """
+    made = base.filled(own)
+    before, after = base.as_text(), made.as_text()
+    changed = [f"{name} {text}" for name, text in after.items() if text != before[name]]
+    if changed and under_mlflow_run():
+        console.err(f"Note: {line(owner)} sets {', '.join(changed)} (`mlflow run` gives defaults)")
+    return made
 
 
 def launch(
@@ -43,7 +64,7 @@ def launch(
     from mlp.tracking.mlflow.tracker import MlflowTracker
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
-    base = base.filled(suite.base)
+    base = filled(base, suite.base, f"suite {suite.name}")
     place = EXECUTORS[executor.executor](executor, base.threads)
     place.check()
     base = base.changed({"threads": place.threads})

@@ -11,9 +11,7 @@ from mlp.settings.commands import EXECUTORS, ExecutorConfig, RecipeChoice, Searc
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.command import command
-from scripts.launch import launch
-
-_QUESTION = "Of the best that a search found, which is best under fresh seeds and folds?"
+from scripts.launch import begin_with, filled, launch
 
 
 @command(SearchConfig, RecipeChoice, RunConfig, TrackingConfig, ReportConfig, ExecutorConfig)
@@ -30,7 +28,8 @@ def search(
     Each trial is scored by the mean over folds. The same command goes on where it was interrupted;
     started in several processes at once, they share the search. The other options make the base
     configuration that trials change. At the end the best configurations are trained again with
-    other seeds and folds, as a study from which `register` can take its model; the executor is its.
+    other seeds and folds, by the executor that was chosen: a study from which `register` can take
+    its model.
     """
     if config.list:
         from mlp.search.space import listing
@@ -38,68 +37,31 @@ def search(
         console.out(listing())
         return
     from mlp.data.audit.remarks import remarks
-    from mlp.data.dataset import index_of, load, reread, resolve
-    from mlp.data.index import Index
-    from mlp.errors import SettingsError
-    from mlp.learning.learner import resolve_device
     from mlp.report import search_page
     from mlp.search.space import find_space
-    from mlp.search.trials import Search, arm_of, no_score, run_search, top
-    from mlp.settings.recipes import begin_with
-    from mlp.study.suite import Arm, Suite
+    from mlp.search.trials import no_score, prepare
     from mlp.tracking.mlflow.opening import open_to_record
-    from mlp.tracking.mlflow.recorded import record_report
-    from mlp.tracking.mlflow.tracker import MlflowTracker
+    from mlp.workflows.search import recorded_search
 
-    if base.fold != "none":
-        raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
-    space = find_space(config.space)
     EXECUTORS[executor.executor](executor, base.threads).check()
-    base = begin_with(recipe.recipe, base).filled(space.base)
-    given = resolve_device(base)
-
-    def decoded() -> Index:
-        index = index_of(given.changed({"fold": f"1/{config.folds}"}))
-        load(index, resolve(given, index))
-        return index
-
-    index = reread(decoded)
-    base = resolve(given, index)
-    for note in remarks(index, base, config.folds):
+    space = find_space(config.space)
+    base = filled(begin_with(recipe.recipe, base), space.base, f"space {space.name}")
+    sought = prepare(config, space, base, report.metric)
+    for note in remarks(sought.index, sought.base, config.folds):
         console.err(f"Note: {line(note)}")
-    sought = Search(config, space, base, index, report.metric)
     sought.check()
-    folder = Path(tracking.runs_dir)
     store = open_to_record(tracking)
-    name = f"search on {index.name}"
-    tracker = MlflowTracker(store, sought.label, folder, name=name, single=False, kind="search")
-    with tracker.ended_if_cut_off():
-        tracker.take_over_all()
-        tracker.describe(base, index)
-        found = run_search(
-            sought,
-            tracker,
-            tracker.folder,
-            lambda trial, best: tracker.log(
-                {f"search/{report.metric}": trial.value or 0.0, "search/best": best}, trial.number
-            ),
-        )
-        pages = search_page.files(sought, found)
-        record_report(store, tracker.run_id, search_page.markdown(sought, found), pages)
-        failure = no_score(found)
-        tracker.end("FAILED" if failure else "FINISHED")
+    found, run_id = recorded_search(sought, store, Path(tracking.runs_dir))
     console.out(f"\n{search_page.terminal(sought, found)}\n")
-    console.out(store.how_to_open(store.page(tracker.run_id)))
-    if failure:
+    console.out(store.how_to_open(store.page(run_id)))
+    if failure := no_score(found):
         raise click.ClickException(failure)
-    best = [arm_of(trial, space) for trial in top(found, config.confirm)]
-    if best:
-        console.out(f"\nThe best {len(best)} again, under fresh seeds and folds:\n")
-        fresh = base.changed({"seed": base.seed + 1})
+    suite = sought.confirming(found)
+    if suite is not None:
+        console.out(f"\nThe best {len(suite.arms) - 1} again, under fresh seeds and folds:\n")
+        fresh = sought.base.changed({"seed": sought.base.seed + 1})
         study = StudyConfig(seeds=config.confirm_seeds, folds=config.folds)
         store = dataclasses.replace(store, adopted_run=None)
-        arms = (Arm("base", {}, "the base configuration"), *best)
-        suite = Suite(sought.confirmation, _QUESTION, arms)
         launch(suite, fresh, study, tracking, report, executor, store)
 
 

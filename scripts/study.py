@@ -2,11 +2,10 @@
 
 from mlp import console
 from mlp.settings.commands import ExecutorConfig, RecipeChoice, SuiteChoice
-from mlp.settings.recipes import begin_with
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.command import command
-from scripts.launch import launch
+from scripts.launch import begin_with, launch
 
 
 @command(
@@ -23,8 +22,7 @@ def study(
 ) -> None:
     """Train every arm of a suite, one that comes with the project or your own in a YAML file.
 
-    The other options make the base configuration. Where they are left at their defaults, the
-    suite's own base settings hold.
+    The other options make the base configuration; they override the suite's own base settings.
     """
     if choice.list:
         from mlp.study.suites import listing

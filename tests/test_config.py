@@ -10,8 +10,9 @@ from pydantic import ValidationError
 
 from mlp.errors import SettingsError
 from mlp.settings.base import ConfigError, field_choices
+from mlp.settings.roles import roles, shared
 from mlp.settings.study import StudyConfig, TrackingConfig
-from mlp.settings.training import MAX_SEED, RunConfig
+from mlp.settings.training import MAX_SEED, Resolved, RunConfig
 
 
 @pytest.mark.parametrize(
@@ -211,3 +212,62 @@ def test_a_study_trains_every_fold_or_the_one_that_is_named() -> None:
         StudyConfig(folds=3).fold_list(RunConfig(fold="2/3"))
     with pytest.raises(ConfigError, match="give at least 2, or 0"):
         StudyConfig.parse({"folds": "1"})
+
+
+# What is given, and what a recipe or suite fills in
+
+
+def test_what_was_given_is_kept_also_where_it_is_the_default() -> None:
+    own = {"epochs": 60, "lr": 0.1}
+    assert RunConfig().filled(own) == RunConfig(epochs=60, lr=0.1)
+    assert RunConfig.parse({"epochs": "20"}).filled(own) == RunConfig(epochs=20, lr=0.1)
+    given = RunConfig(epochs=20).changed({"dropout": 0.5})
+    assert given.filled(own | {"dropout": 0.1}) == RunConfig(lr=0.1, dropout=0.5)
+
+
+def test_what_was_filled_in_goes_before_what_is_filled_in_later() -> None:
+    assert RunConfig().filled({"mixup": 0.0}).filled({"mixup": 0.5}).mixup == 0.0
+
+
+# Roles
+
+
+def test_a_setting_without_a_role_is_an_error() -> None:
+    class More(RunConfig):
+        sharpness: float = 0.0
+
+    with pytest.raises(TypeError, match=r"More\.sharpness declares 0 roles"):
+        More().key("stream")
+
+
+def test_keys_hold_the_settings_that_influence_a_stage() -> None:
+    base = RunConfig()
+    stages = {
+        "split": {"val_fraction": 0.3, "images_per_class": 5, "seed": 1, "fold": "1/2"},
+        "pixels": {"image_size": 8, "channels": "gray"},
+        "stream": {
+            "normalization": "none", "batch_size": 4, "hflip": 0.1, "vflip": 0.1,
+            "transpose": 0.1, "brightness_contrast": 0.1, "shift_scale_rotate": 0.1,
+        },
+        "source": {
+            "data": "x", "split": "s.csv", "layout": "flat", "links": "inside", "on_leak": "drop"
+        },
+    }  # fmt: skip
+    for stage, changes in stages.items():
+        for name, value in changes.items():
+            other = base.changed({name: value})
+            assert [s for s in stages if other.key(s) != base.key(s)] == [stage], name
+    left = [name for name, role in roles(RunConfig).items() if role.stage not in stages]
+    assert not set(left) & {name for changes in stages.values() for name in changes}
+    assert len(left) + sum(map(len, stages.values())) == len(RunConfig.model_fields)
+
+
+def test_the_settings_that_all_arms_share() -> None:
+    assert set(shared(RunConfig)) == {
+        "data", "split", "layout", "links", "on_leak", "val_fraction", "fold", "seed", "device",
+        "threads",
+    }  # fmt: skip
+
+
+def test_a_resolved_configuration_has_the_roles_of_any_other() -> None:
+    assert roles(Resolved) == roles(RunConfig)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,10 +10,11 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-import psutil
+import torch
 from numpy.typing import NDArray
 
-from mlp.data.familiarity import Familiarity, fit_familiarity
+from mlp.data.familiarity import Familiarity
+from mlp.data.familiarity_fit import fit_familiarity
 from mlp.data.images.depth import UNKNOWN
 from mlp.data.index import Index, check
 from mlp.data.leaks import OnLeak, settle_leaks
@@ -22,19 +22,18 @@ from mlp.data.normalization import Normalization, channel_statistics
 from mlp.data.pixels import Changed, load_pixels, room
 from mlp.data.sources.layout import Kind
 from mlp.data.sources.walk import Links
-from mlp.data.split import Split, split, thin
+from mlp.data.split import Split, is_drawn, split, thin
 from mlp.data.split_file import apply_split
 from mlp.errors import DataError, SettingsError
+from mlp.processes import free_memory
 from mlp.settings.source import SOURCES
-from mlp.settings.training import RunConfig
+from mlp.settings.training import Resolved, RunConfig
 from mlp.tables import named
 
 # torchvision's ImageNet statistics, RGB in 0..1; gray takes their averages
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _DEFAULT_SIDE = 64
-# The settings that a split of some data depends on
-SPLIT_FIELDS = ("val_fraction", "images_per_class", "seed", "fold")
 Made = TypeVar("Made")
 
 
@@ -115,7 +114,6 @@ def open_index(
 
 def source(data: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     """The index of a data source as it is. Raises DataError where there is none."""
-    data = os.path.expanduser(data)  # noqa: PTH111 (Path fails where there is no such user)
     found = next(kind for kind in reversed(list(SOURCES.values())) if kind.recognizes(data))
     index: Index = named(found.index)(data, layout, links)
     return index
@@ -138,15 +136,22 @@ def index_of(config: RunConfig) -> Index:
     return open_index(config.data, config.split, on_leak, config.layout, config.links)
 
 
-def resolve(config: RunConfig, index: Index) -> RunConfig:
-    """The configuration with image size and channels as this data decides them."""
-    rows = index.usable
-    longest = int(rows[["width", "height"]].max(axis=None))
-    size = min(_DEFAULT_SIDE, longest) if config.image_size == "auto" else config.image_size
-    channels = config.channels
-    if channels == "auto":
-        channels = "gray" if bool(rows["gray"].all()) else "rgb"
-    return config.changed({"image_size": size, "channels": channels})
+def resolve(config: RunConfig, index: Index, here: bool = True) -> Resolved:
+    """The configuration with everything decided that was left to the data or this machine.
+
+    Raises SettingsError where cuda is asked for and there is none, if training is to be `here`.
+    """
+    rows, made = index.usable, config.model_dump()
+    if config.image_size == "auto":
+        made["image_size"] = min(_DEFAULT_SIDE, int(rows[["width", "height"]].max(axis=None)))
+    if config.channels == "auto":
+        made["channels"] = "gray" if bool(rows["gray"].all()) else "rgb"
+    if config.device == "auto":
+        made["device"] = "cuda" if torch.cuda.is_available() else "cpu"
+    elif config.device == "cuda" and here and not torch.cuda.is_available():
+        raise SettingsError("device cuda: torch finds no CUDA device here; use cpu or auto")
+    made["threads"] = config.threads or torch.get_num_threads()
+    return Resolved.parse(made)
 
 
 def split_of(index: Index, config: RunConfig) -> Split:
@@ -158,24 +163,27 @@ def split_of(index: Index, config: RunConfig) -> Split:
     return dataclasses.replace(whole, train=train)
 
 
-def _check_memory(index: Index, config: RunConfig) -> None:
+def is_own(index: Index, config: RunConfig) -> bool:
+    """Whether a run has a split of its own, which its seed (and fold) drew."""
+    return config.fold != "none" or config.images_per_class > 0 or is_drawn(index)
+
+
+def _check_memory(index: Index, config: Resolved) -> None:
     """Raise DataError where validation images will not fit: of all images, only they have to."""
-    assert isinstance(config.image_size, int)
     images = int((index.usable["split"] == "val").sum())
     images = images or int(config.val_fraction * len(index.usable))
     gray = config.channels == "gray"
-    free = psutil.virtual_memory().available
+    free = free_memory()
     if images * config.image_size**2 * (1 if gray else 3) > free:
         said = room(index.name, images, config.image_size, gray)
         raise DataError(f"{free / 2**30:.2f} GiB of memory are free, too little for {said}")
 
 
-def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
-    """Decode (or find decoded) the images as a resolved configuration wants them, and split them.
+def load(index: Index, config: Resolved) -> tuple[Index, Dataset]:
+    """Decode (or find decoded) the images as a configuration wants them, and split them.
 
     Also returns the index with the images refused that could not be decoded. Raises DataError.
     """
-    assert isinstance(config.image_size, int) and config.channels != "auto"
     depth, gray = index.depth, config.channels == "gray"
     _check_memory(index, config)
     index, pixels = load_pixels(index, config.image_size, gray, depth)
@@ -196,3 +204,17 @@ def load(index: Index, config: RunConfig) -> tuple[Index, Dataset]:
         leaked=drawn.val[copies],
         depth=depth,
     )
+
+
+class Datasets:
+    """The data sets of a study, by the settings they depend on: most arms share one."""
+
+    def __init__(self, source: Index) -> None:
+        self.source, self.index = source, source
+        self._made: dict[object, Dataset] = {}
+
+    def get(self, config: Resolved) -> Dataset:
+        key = config.key("split", "pixels")
+        if key not in self._made:
+            self.index, self._made[key] = load(self.source, config)
+        return self._made[key]

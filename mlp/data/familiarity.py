@@ -12,21 +12,18 @@ the colours and layout of the training images is not, whatever it shows.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
-from sklearn.covariance import LedoitWolf
 
 Floats = NDArray[np.float64]
 
-FALSE_ALARMS = 0.01
 _SIDE = 8
 _SCALES = 3
-_SAMPLE = 4000  # images that are enough for two hundred numbers
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Familiarity:
 
     def distance(self, pixels: Iterable[NDArray[np.uint8]]) -> Floats:
         """Squared distance of images (B, H, W, C), as decoded for the network: (B,)."""
-        away = (_numbers(pixels) - self.centre) / self.scale
+        away = (numbers_of(pixels) - self.centre) / self.scale
         return np.asarray(((away @ self.precision) * away).sum(axis=1))
 
     def unfamiliar(self, pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -64,29 +61,8 @@ class Familiarity:
         )
 
 
-def fit_familiarity(
-    pixels: NDArray[np.uint8], train: NDArray[np.int64], held_out: NDArray[np.int64]
-) -> Familiarity:
-    """From rows of decoded images (N, H, W, C); `held_out` ones, not trained on, set the threshold.
-
-    Of many, evenly spaced ones stand for all.
-    """
-    numbers = _numbers(pixels[row] for row in _sample(train))
-    centre = numbers.mean(axis=0)
-    # A number that never varies, as the corner of all digits, is told from another value by a
-    # thousandth of the range
-    scale = np.maximum(numbers.std(axis=0), 1e-3)
-    precision = LedoitWolf().fit((numbers - centre) / scale).precision_
-    fitted = Familiarity(centre, scale, precision, np.inf)
-    known = fitted.distance(pixels[row] for row in _sample(held_out))
-    return replace(fitted, threshold=float(np.quantile(known, 1 - FALSE_ALARMS)))
-
-
-def _sample(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    return rows[:: -(-len(rows) // _SAMPLE)]
-
-
-def _numbers(pixels: Iterable[NDArray[np.uint8]]) -> Floats:
+def numbers_of(pixels: Iterable[NDArray[np.uint8]]) -> Floats:
+    """What is compared of images (H, W, C): (B, D)."""
     scaled = (np.asarray(image / np.float32(255), np.float32) for image in pixels)
     return np.stack([_describe(image) for image in scaled])
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import cached_property
 
 import pandas as pd
 
 from mlp.data.images.depth import UNKNOWN
 from mlp.data.labels import likeness
+from mlp.data.sources.notes import Note
 from mlp.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -20,13 +22,19 @@ SPLITS = ("train", "val", "test")
 # sha256: of the encoded bytes; width, height: pixels; gray: has no colour
 # depth: bits that the values take where they have more than 8 and the format does not say how many
 # count, 0 elsewhere
-# reason: "" for an image that can be used, else why not
-COLUMNS = ("path", "class", "split", "sha256", "width", "height", "gray", "depth", "reason")
-
-
-# How the reasons begin of images that are sound, and were left out on purpose
-COPY, NOT_IN_SPLIT = "a copy of ", "not named by "
+# refusal: "" for an image that can be used, else a Refusal; reason: the same in words
+COLUMNS = ("path", "class", "split", "sha256", "width", "height", "gray", "depth", "refusal",
+           "reason")  # fmt: skip
 _SHOWN = 10
+
+
+class Refusal(StrEnum):
+    """The kinds of reasons for which an image is not used."""
+
+    STRAY = "stray"  # no image, nor is it named like one
+    DAMAGED = "damaged"  # or not read for another reason
+    COPY = "copy"  # sound, and left out on purpose
+    NOT_IN_SPLIT = "not in split"  # sound as well: a split file does not name it
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class Index:
     name: str
     table: pd.DataFrame
     read: Callable[[str], bytes] = field(repr=False, compare=False)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     single: tuple[str, ...] = ()  # once decoded: paths of images of one value in each channel
     layout: Layout | None = None  # of folders and CSV files: how they were understood
 
@@ -67,13 +75,12 @@ class Index:
     @cached_property
     def usable(self) -> pd.DataFrame:
         """The rows that were not refused."""
-        return self.table[self.table["reason"] == ""]
+        return self.table[self.table["refusal"] == ""]
 
     @property
     def damaged(self) -> pd.DataFrame:
         """The rows that were refused because they cannot be used, not because of a choice."""
-        reasons = self.table["reason"]
-        return self.table[(reasons != "") & ~reasons.str.startswith((COPY, NOT_IN_SPLIT))]
+        return self.table[self.table["refusal"].isin((Refusal.STRAY, Refusal.DAMAGED))]
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -97,13 +104,12 @@ class Index:
         return hasher.hexdigest()[:32]
 
 
-def refuse(index: Index, reasons: dict[str, str]) -> Index:
+def refuse(index: Index, reasons: dict[str, str], kind: Refusal = Refusal.DAMAGED) -> Index:
     """The index with further images refused: path to reason."""
     table = index.table.copy()
-    table["reason"] = [
-        reasons.get(path, reason)
-        for path, reason in zip(table["path"], table["reason"], strict=True)
-    ]
+    refused = table["path"].isin(reasons)
+    table.loc[refused, "refusal"] = str(kind)
+    table.loc[refused, "reason"] = table.loc[refused, "path"].map(reasons)
     return replace(index, table=table)
 
 
@@ -111,7 +117,7 @@ def with_unread(table: pd.DataFrame, unread: Sequence[tuple[str, str, str, str]]
     """The table with files that are not to be opened: path, class, split and reason of each."""
     if not unread:
         return table
-    rows = [(path, cls, split, "", 0, 0, False, 0, reason) for path, cls, split, reason in unread]
+    rows = [(*row[:3], "", 0, 0, False, 0, str(Refusal.DAMAGED), row[3]) for row in unread]
     added = pd.DataFrame(rows, columns=list(COLUMNS))
     every = pd.concat([table, added], ignore_index=True) if len(table) else added
     return every.sort_values("path", ignore_index=True)
@@ -154,7 +160,7 @@ def check(index: Index) -> None:
             )
 
 
-def said(notes: Sequence[str]) -> str:
+def said(notes: Iterable[object]) -> str:
     """Notes as further lines of an error."""
     return "".join(f"\n  {note}" for note in notes)
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from mlp.data.index import COPY, Index, refuse
+from mlp.data.index import Index, Refusal, refuse
 from mlp.errors import DataError
 
 OnLeak = Literal["warn", "drop", "error"]
@@ -53,7 +53,8 @@ def settle_leaks(index: Index, on_leak: OnLeak) -> Index:
             f"before them, byte for byte:{shown}{more}\n"
             "remove them, or use on_leak=drop to leave them out"
         )
-    kept = refuse(index, {row.path: f"{COPY}{row.of}" for row in leaks.itertuples()})
+    reasons = {row.path: f"a copy of {row.of}" for row in leaks.itertuples()}
+    kept = refuse(index, reasons, Refusal.COPY)
     if "val" in set(index.usable["split"]) - set(kept.usable["split"]):
         raise DataError(
             f"{index.name}: every validation image is a copy of a training image; none would be "

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mlp.data.cache import cache_folder, replacing, writing
-from mlp.data.images.decoding import DECODER_VERSION, UnreadableImage, decode, quiet_decoder
+from mlp.data.images.decoding import DECODER_VERSION, decode, quiet_decoder
 from mlp.data.index import Index, refuse
 from mlp.data.reading import Files
-from mlp.errors import DataError
+from mlp.errors import DataError, UnreadableImage
 from mlp.processes import alone
 
 # Images decoded between two notes of what is done: what an interruption may cost

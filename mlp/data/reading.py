@@ -28,19 +28,18 @@ from mlp.data.images.decoding import (
     DECODER_VERSION,
     NOT_AN_IMAGE,
     Header,
-    UnreadableImage,
     quiet_decoder,
     read_header,
     significant_bits,
 )
-from mlp.data.images.formats import by_name
-from mlp.data.index import COLUMNS
-from mlp.errors import DataError
+from mlp.data.images.formats import by_content, by_name
+from mlp.data.index import COLUMNS, Refusal
+from mlp.errors import DataError, UnreadableImage
 
 # Far above any camera's file, and small enough to hold one for each core
 MAX_BYTES = 256 * 2**20
 _STATE = ("size", "mtime_ns", "ctime_ns", "inode")
-_REMEMBERED = ("path", *_STATE, "sha256", "width", "height", "gray", "depth", "reason")
+_REMEMBERED = ("path", *_STATE, *COLUMNS[3:])
 _HASH = _REMEMBERED.index("sha256")
 # As coarse as a file system's clock may be: what was written so shortly before it was read may be
 # written once more without a trace
@@ -206,15 +205,13 @@ def _unchanged(root: Path, known: Row | None, dates: _Dates) -> Row | None:
 def _row(root: Path, path: str, known: Row | None) -> Row:
     """One row with the columns _REMEMBERED; what is known of the same content holds on."""
 
-    def refused(reason: str) -> Row:
-        return (path, -1, -1, -1, -1, "", 0, 0, False, 0, reason)
-
     begun = time.time_ns()
     try:
         data, status = read_whole(root / path)
     except UnreadableImage as error:
-        harmless = by_name(path) is None and Path(path).suffix
-        return refused(NOT_AN_IMAGE if harmless else str(error))
+        stray = by_name(path) is None and Path(path).suffix != ""
+        said = (Refusal.STRAY, NOT_AN_IMAGE) if stray else (Refusal.DAMAGED, str(error))
+        return (path, -1, -1, -1, -1, "", 0, 0, False, 0, *said)
     size, mtime, ctime, inode = _state(status)
     if ctime > begun - _TICK:
         ctime = _IN_DOUBT
@@ -222,24 +219,29 @@ def _row(root: Path, path: str, known: Row | None) -> Row:
     where = path, size, mtime, ctime, inode, digest
     if known is not None and known[_HASH] == digest:
         return (*where, *known[_HASH + 1 :])
-    depth, reason = 0, ""
+    depth, refusal, reason = 0, "", ""
     try:
         header = read_header(data)
         if header.wide:
             depth = significant_bits(data)
     except UnreadableImage as error:
-        header, reason = Header(0, 0, False), said_of(path, str(error))
+        header, reason = Header(0, 0, False), said_of(path, data, str(error))
+        stray = by_name(path) is None and by_content(data) is None
+        refusal = Refusal.STRAY if stray else Refusal.DAMAGED
     except MemoryError:
         raise DataError(
             f"not enough memory to decode {path}: close other programs, or make that image smaller"
         ) from None
-    return (*where, header.width, header.height, header.gray, depth, reason)
+    return (*where, header.width, header.height, header.gray, depth, refusal, reason)
 
 
-def said_of(path: str, reason: str) -> str:
-    """Why a file cannot be used: where its content says nothing, its ending may."""
+def said_of(path: str, data: bytes, reason: str) -> str:
+    """The reason why a file cannot be used, or what its ending says where its content says nothing.
+
+    An empty file has no content that could say anything, and no need of its ending.
+    """
     claimed = by_name(path)
-    if reason == NOT_AN_IMAGE and claimed is not None and not claimed.reader:
+    if data and by_content(data) is None and claimed is not None and not claimed.reader:
         return claimed.refusal
     return reason
 

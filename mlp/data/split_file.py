@@ -12,7 +12,7 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
-from mlp.data.index import NOT_IN_SPLIT, SPLITS, Index
+from mlp.data.index import SPLITS, Index, Refusal, refuse
 from mlp.data.labels import label
 from mlp.data.sources.layout import split_named
 from mlp.data.split import Split
@@ -65,10 +65,11 @@ def apply_split(index: Index, file: str) -> Index:
         )
     rows = given.reindex(index.table["path"])
     named = rows["split"].notna().to_numpy()
+    usable = (index.table["refusal"] == "").to_numpy()
     for column in ("sha256", "class"):
         own = index.table[column] if column == "sha256" else index.table[column].map(label)
         other = named & (rows[column].to_numpy() != own.to_numpy())
-        other &= (index.table["reason"] == "").to_numpy()
+        other &= usable
         if other.any():
             path = index.table.loc[other, "path"].iloc[0]
             raise DataError(
@@ -77,9 +78,9 @@ def apply_split(index: Index, file: str) -> Index:
             )
     table = index.table.copy()
     table["split"] = rows["split"].fillna("").to_numpy()
-    usable = (table["reason"] == "").to_numpy()
-    table.loc[usable & ~named, "reason"] = f"{NOT_IN_SPLIT}{Path(file).name}"
-    return replace(index, table=table)
+    left = table.loc[usable & ~named, "path"]
+    reasons = dict.fromkeys(left, f"not named by {Path(file).name}")
+    return refuse(replace(index, table=table), reasons, Refusal.NOT_IN_SPLIT)
 
 
 def _own_paths(paths: pd.Series, index: Index) -> list[str]:
@@ -113,9 +114,7 @@ def read_csv(file: str, what: str, columns: tuple[str, ...]) -> pd.DataFrame:
     Raises DataError, naming the line.
     """
     try:
-        with Path(os.path.expanduser(file)).open(  # noqa: PTH111 (Path fails for no such user)
-            encoding="utf-8-sig", newline=""
-        ) as text:
+        with Path(file).open(encoding="utf-8-sig", newline="") as text:
             lines, rows = _numbered(text)
     except (OSError, ValueError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())

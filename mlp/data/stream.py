@@ -17,29 +17,18 @@ from mlp.data.augmentation import pipeline, policy
 from mlp.data.dataset import Dataset
 from mlp.data.normalization import EVALUATION_BATCH, Normalization, Pixels, normalize
 from mlp.errors import DataError
-from mlp.settings.training import RunConfig
+from mlp.settings.training import Resolved
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
-_FIELDS = (
-    "data",
-    "val_fraction",
-    "images_per_class",
-    "fold",
-    "image_size",
-    "channels",
-    "normalization",
-    "batch_size",
-    "seed",
-)
 # Above this an epoch stays uint8, augmented ones in a temporary file, and is normalised batch by
 # batch. A guess: small beside any machine's memory, large beside its caches.
 _IN_MEMORY_BYTES = 512 * 2**20
 
 
-def stream_key(config: RunConfig) -> tuple[object, ...]:
-    """The settings that decide what batches look like: arms that agree in them share a stream."""
-    return (*(getattr(config, name) for name in _FIELDS), *policy(config).values())
+def stream_key(config: Resolved) -> tuple[object, ...]:
+    """What the batches of a study depend on: runs that agree in it share a stream."""
+    return config.key("split", "pixels", "stream")
 
 
 class Batches:
@@ -88,7 +77,7 @@ class Batches:
 class Stream:
     """The epochs of a data set under one seed: a function of (seed, epoch) alone."""
 
-    def __init__(self, dataset: Dataset, config: RunConfig) -> None:
+    def __init__(self, dataset: Dataset, config: Resolved) -> None:
         """`config` gives batch size, normalization, augmentation, seed and device.
 
         With a GPU, the pixels lie there, and epochs are made ahead.

@@ -159,10 +159,10 @@ class Driver:
 
 def _files(study: Study) -> dict[str, bytes]:
     """The decoded images of a study, by name in the cache folder."""
-    kinds = {(spec.config.image_size, spec.config.channels) for spec in study.specs}
+    kinds = {spec.config.key("pixels"): spec.config for spec in study.specs}
     names = {
         name
-        for size, channels in kinds
-        for name in pixel_files(study.source, int(size), channels == "gray")
+        for kind in kinds.values()
+        for name in pixel_files(study.source, kind.image_size, kind.channels == "gray")
     }
     return {name: (cache_folder() / name).read_bytes() for name in sorted(names)}

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from mlp.data.dataset import Datasets
 from mlp.study.lockstep import train_piece, train_shared
-from mlp.study.plan import Datasets, Study
+from mlp.study.plan import Study
 from mlp.study.progress import Progress, Received
 from mlp.study.tracker import Outcome, RunSpec, Tracker
 from mlp.tracking.mlflow.tracker import MlflowTracker

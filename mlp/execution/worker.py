@@ -15,11 +15,11 @@ import psutil
 from distributed import Worker, WorkerPlugin, get_worker
 
 from mlp.data.cache import cache_folder, replacing
+from mlp.data.dataset import Datasets
 from mlp.data.images.decoding import DECODER_VERSION
 from mlp.data.index import Index
 from mlp.study.identity import source_digest
 from mlp.study.lockstep import train_piece
-from mlp.study.plan import Datasets
 from mlp.study.progress import Sent
 from mlp.study.tracker import Outcome, RunSpec
 from mlp.tracking.mlflow.branch import Branch

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mlp import seeds
-from mlp.errors import SettingsError
 from mlp.learning.diagnostics import NOISE_BATCHES, gradient_noise, propagation
 from mlp.learning.initialization import initialize
 from mlp.learning.mixing import correct_answers, cross_entropy, mix
 from mlp.learning.networks.building import build_network
 from mlp.metrics import epoch_scores
 from mlp.settings.procedure import OPTIMIZERS, SCHEDULES
-from mlp.settings.training import RunConfig
+from mlp.settings.training import Resolved
 
 # The gradient norm of an epoch is the mean over this many evenly spaced steps: a norm reads every
 # gradient once more, which at each step would cost a tenth of it.
@@ -38,15 +37,6 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: ...
-
-
-class Epochs(Protocol):
-    """The epochs that `records` trains on."""
-
-    @property
-    def validation(self) -> Batches: ...
-
-    def epoch(self, number: int) -> Batches: ...
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -71,26 +61,13 @@ class EpochRecord:
     metrics: dict[str, float] = field(default_factory=dict)
 
 
-def resolve_device(config: RunConfig, here: bool = True) -> RunConfig:
-    """The configuration with device and threads as this machine decides them.
-
-    Raises SettingsError where cuda is asked for and there is none, if training is to be `here`.
-    """
-    device = config.device
-    if device == "cuda" and here and not torch.cuda.is_available():
-        raise SettingsError("device cuda: torch finds no CUDA device here; use cpu or auto")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return config.changed({"device": device, "threads": config.threads or torch.get_num_threads()})
-
-
 class Learner:
     """A network, its optimizer and its generators; no other randomness enters."""
 
     def __init__(
-        self, config: RunConfig, shape: tuple[int, int, int], classes: int, steps_per_epoch: int
+        self, config: Resolved, shape: tuple[int, int, int], classes: int, steps_per_epoch: int
     ) -> None:
-        """`shape` is (C, H, W) of an image; `config` is resolved (device cpu or cuda)."""
+        """`shape` is (C, H, W) of an image."""
         self.config = config
         self.device = torch.device(config.device)
         self.network = build_network(config, shape, classes)
@@ -132,11 +109,6 @@ class Learner:
         ]
         signals = propagation(self.network, self.config.init, *here[0])
         return EpochRecord(0, signals | gradient_noise(self.network, here))
-
-    def records(self, stream: Epochs) -> Iterator[EpochRecord]:
-        """Train to the end, giving each epoch's record as it is made."""
-        while not self.finished:
-            yield self.epoch(stream.epoch(self.epochs_done), stream.validation)
 
     def epoch(self, train: Batches, validation: Batches) -> EpochRecord:
         """Train on the batches once, then evaluate. Raises NonFiniteLoss naming the step."""

@@ -1,16 +1,16 @@
-"""The memory that there is, that a training needs, and that the C library keeps."""
+"""The memory that a training needs, and that the C library keeps for it."""
 
 from __future__ import annotations
 
 import ctypes
 import math
 import platform
-from pathlib import Path
 
 import psutil
 import torch
 
 from mlp.learning.networks.building import parameter_count, takes
+from mlp.processes import free_memory
 from mlp.settings.base import field_text
 from mlp.settings.procedure import OPTIMIZERS
 from mlp.settings.training import RunConfig
@@ -33,36 +33,13 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_TRIM_THRESHOLD, _MOST) and mallopt(_MMAP_THRESHOLD, _MOST))
 
 
-def free_memory(device: str = "cpu") -> int:
-    """Bytes that this process may still take on a device.
-
-    Of the CPU: what the machine has to spare, swap included, and no more than the limits of a
-    container (cgroup) and of the process (`ulimit -v`) leave.
-    """
-    if device == "cuda":
-        return int(torch.cuda.mem_get_info()[0])
-    free = [psutil.virtual_memory().available + psutil.swap_memory().free]
-    process = psutil.Process()
-    if hasattr(psutil, "RLIMIT_AS"):
-        most = process.rlimit(psutil.RLIMIT_AS)[0]
-        free += [most - process.memory_info().vms] * (most != psutil.RLIM_INFINITY)
-    # Of version 2 and of version 1 of cgroups, as they are seen in a container
-    for limit in ("memory.max", "memory/memory.limit_in_bytes"):
-        try:
-            most = int(Path("/sys/fs/cgroup", limit).read_text())
-        except (OSError, ValueError):  # none, or "max"
-            continue
-        free.append(most - process.memory_info().rss)
-    return max(0, min(free))
-
-
 def most_memory(device: str = "cpu") -> int:
     """Bytes that a training can have on a device at most.
 
     What this process holds counts: freed memory is kept for the next tensor, and is not free.
     """
     if device == "cuda":
-        return free_memory(device) + int(torch.cuda.memory_reserved())
+        return int(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved())
     return free_memory() + int(psutil.Process().memory_info().rss)
 
 
@@ -75,7 +52,7 @@ def memory_bytes(config: RunConfig, shape: tuple[int, int, int], classes: int) -
 def shortage(
     config: RunConfig, shape: tuple[int, int, int], classes: int, images: int, free: int
 ) -> str:
-    """Why a training on so many images does not fit into `free` bytes, empty where it does."""
+    """The reason why a training on so many images does not fit into `free` bytes, or ""."""
     batch = 4 * math.prod(shape) * min(config.batch_size, images)
     needed = memory_bytes(config, shape, classes) + batch
     if needed <= free:
@@ -89,7 +66,7 @@ def shortage(
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an error says that there was no memory left, here or on a GPU."""
+    """Tell whether an error says that no memory was left, here or on a GPU."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     told = ("t allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")

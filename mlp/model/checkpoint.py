@@ -16,8 +16,8 @@ from mlp.data.images.depth import FULL
 from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
 from mlp.learning.networks.committee import Committee
 from mlp.learning.networks.network import Network
-from mlp.metrics import probabilities
 from mlp.settings.architecture import NETWORKS
+from mlp.softmax import probabilities
 
 WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
 _COMMITTEE = "committee"  # a kind that is no choice of its own: `members` makes it

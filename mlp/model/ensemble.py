@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp.data.familiarity import Familiarity
-from mlp.data.images.decoding import UnreadableImage, decode
+from mlp.data.images.decoding import decode
+from mlp.errors import UnreadableImage
 from mlp.model.checkpoint import SETTINGS, WEIGHTS, Checkpoint
 
 Decoded = NDArray[np.uint8] | str  # pixels (H, W, C), or why there are none

@@ -10,7 +10,8 @@ import numpy as np
 
 from mlp.data.audit.findings import COMPARED, KINDS, Audit, Finding
 from mlp.data.audit.remarks import of_depth, understood
-from mlp.data.images.decoding import UnreadableImage, decode
+from mlp.data.images.decoding import decode
+from mlp.errors import UnreadableImage
 from mlp.escaping import csv_text, line
 from mlp.escaping import markdown as _escape
 from mlp.report.page import render

@@ -42,6 +42,7 @@ SPANISH = {
     "note.not_utf8": "{name}: {count} archivos cuyo nombre no es UTF-8, omitidos; cámbieles el "
     "nombre; el primero: {first}",
     "note.empty": "{name}: {count} carpetas vacías; la primera: {first}",
+    "note.stray": "{name}: {count} archivos que no son imágenes, omitidos",
     "note.hidden": "{name}: {count} archivos ocultos con nombre de imagen, omitidos; el "
     "primero: {first}",
 }

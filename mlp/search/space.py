@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import yaml
 from optuna.distributions import (
     BaseDistribution,
@@ -22,11 +21,11 @@ from optuna.distributions import (
 from mlp.errors import SettingsError
 from mlp.settings.base import field_text
 from mlp.settings.training import RunConfig
-from mlp.settings.yaml_file import SettingsFile, own_file
+from mlp.settings.yaml_file import SettingsFile, find_file, shipped
 
 _RANGE_KEYS = ("low", "high", "step", "log")
 _MOST_POINTS = 100_000  # of a grid, of which a search tries as many as it has trials
-_SHIPPED = {path.stem: path for path in sorted(Path(__file__).with_name("spaces").iterdir())}
+_FOLDER = Path(__file__).with_name("spaces")
 
 
 @dataclass(frozen=True)
@@ -37,10 +36,6 @@ class Space:
     about: str
     dimensions: Mapping[str, BaseDistribution]
     base: Mapping[str, Any] = field(default_factory=dict)
-
-    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        """The values that a trial is to try, as RunConfig takes them."""
-        return {name: trial._suggest(name, kind) for name, kind in self.dimensions.items()}
 
     def grid(self) -> dict[str, list[Any]]:
         """Every value of every setting. Raises SettingsError where there are infinitely many."""
@@ -60,13 +55,13 @@ class Space:
 
 def find_space(name: str) -> Space:
     """A space by its name, or from a YAML file. Raises SettingsError where there is none."""
-    return read_space(_SHIPPED.get(name) or own_file("space", name, _SHIPPED))
+    return read_space(find_file("space", name, _FOLDER))
 
 
 def listing() -> str:
     """Every space that comes with the project and what it varies, for a terminal."""
     lines = []
-    for path in _SHIPPED.values():
+    for path in shipped(_FOLDER).values():
         space = read_space(path)
         lines += [f"{space.name}: {space.about}", f"  {', '.join(space.dimensions)}"]
     return "\n".join(lines)
@@ -142,7 +137,7 @@ class _SpaceFile(SettingsFile):
 
 
 def _count(kind: BaseDistribution) -> int:
-    """How many values a distribution has, 0 where they cannot be listed."""
+    """The number of values of a distribution, 0 where they cannot be listed."""
     if isinstance(kind, CategoricalDistribution):
         return len(kind.choices)
     if isinstance(kind, IntDistribution) and not kind.log:

@@ -20,6 +20,7 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from mlp import seeds
+from mlp.data.dataset import index_of, load, reread, resolve
 from mlp.data.index import Index
 from mlp.errors import SettingsError
 from mlp.learning.learner import EpochRecord
@@ -29,12 +30,14 @@ from mlp.search.space import Space
 from mlp.settings.commands import SearchConfig
 from mlp.settings.training import RunConfig
 from mlp.study.identity import label
-from mlp.study.lockstep import Stopped, run_together
+from mlp.study.lockstep import run_together
 from mlp.study.plan import Study, plan
 from mlp.study.progress import SearchProgress
 from mlp.study.suite import Arm, Suite
 from mlp.study.tracker import Tracker
+from mlp.study.training_run import Stopped
 
+_QUESTION = "Of the best that a search found, which is best under fresh seeds and folds?"
 _OWNER = "process"  # the attribute of a trial that names the process which trains it
 _NAMELESS_SECONDS = 60.0
 _STARTUP = 5  # trials that none is judged by before so many are done
@@ -45,7 +48,7 @@ ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched: `base` is the configuration that trials change, on the data of `index`."""
+    """The subject of a search: trials change the configuration `base`, on the data of `index`."""
 
     config: SearchConfig
     space: Space
@@ -75,6 +78,12 @@ class Search:
         """The folds that score a trial."""
         return [f"{number}/{self.config.folds}" for number in range(1, self.config.folds + 1)]
 
+    def confirming(self, found: optuna.Study) -> Suite | None:
+        """The suite that trains the best again beside the base, None where nothing has a score."""
+        best = [arm_of(trial, self.space) for trial in top(found, self.config.confirm)]
+        arms = (Arm("base", {}, "the base configuration"), *best)
+        return Suite(self.confirmation, _QUESTION, arms) if best else None
+
     def check(self) -> None:
         """Raise SettingsError where the base cannot be trained, or a fold gives no score."""
         self.plan(Arm("base", {}, ""))
@@ -86,7 +95,7 @@ class Search:
 
     @property
     def maximize(self) -> bool:
-        """Whether more of the metric is better."""
+        """True where more of the metric is better."""
         return METRICS[self.metric].higher_is_better
 
     def open(self, folder: Path) -> optuna.Study:
@@ -115,11 +124,25 @@ class Search:
         return [points[k] for k in order[: self.config.trials]]
 
     def sampler(self, number: int) -> BaseSampler:
-        """What proposes a trial: a function of the trials before it and of its number."""
+        """The sampler that proposes a trial: a function of its number and of those before it."""
         seed = seeds.integer(self.base.seed, "search", number)
         if self.config.sampler != "tpe":
             return RandomSampler(seed)  # whatever a grid tries is waiting already
         return TPESampler(multivariate=True, constant_liar=True, seed=seed)
+
+
+def prepare(config: SearchConfig, space: Space, base: RunConfig, metric: str) -> Search:
+    """A search from its settings, the images decoded. Raises DataError, SettingsError."""
+    if base.fold != "none":
+        raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
+
+    def decoded() -> Index:
+        index = index_of(base.changed({"fold": f"1/{config.folds}"}))
+        load(index, resolve(base, index))
+        return index
+
+    index = reread(decoded)
+    return Search(config, space, resolve(base, index), index, metric)
 
 
 def arm_of(trial: FrozenTrial | Trial, space: Space) -> Arm:
@@ -208,7 +231,7 @@ def _train(
     tracker: Tracker,
     progress: SearchProgress,
 ) -> str:
-    """Train and score a trial, and tell the study; what became of it."""
+    """Train and score a trial, and tell the study; the result in words."""
     arm, folds = arm_of(trial, search.space), search.folds
     watched = search.metric if search.metric in ("macro_f1", "balanced_accuracy") else "accuracy"
     watched = "loss" if search.metric == "log_loss" else watched
@@ -248,7 +271,7 @@ def _prune(study: optuna.Study, trial: Trial, reason: str) -> str:
 
 
 def no_score(study: optuna.Study) -> str:
-    """Why no trial has a score; empty where one has."""
+    """The reason why no trial has a score; empty where one has."""
     trials = study.get_trials(states=ENDED)
     if any(trial.state == TrialState.COMPLETE for trial in trials):
         return ""

@@ -1,4 +1,4 @@
-"""What stands between the network and `mlflow models serve`.
+"""The application that answers in the place of that of `mlflow models serve`.
 
 `/invocations` is answered here: MLflow's own way to the model reads bodies of any size, checks
 nothing before it is paid for, and puts stack traces, paths and the request itself into its answers.
@@ -15,9 +15,12 @@ import ctypes
 import json
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import cache
+from types import ModuleType
 from typing import Any, Protocol
 
 from mlp.serving.bodies import SMALL, Bodies, Message, Receive
@@ -191,22 +194,21 @@ _CODES = {
 
 
 def guard_server(model: Model) -> None:
-    """In the process of a scoring server, stand in front of the application it is about to make.
+    """Stand in front of MLflow's application, where MLflow's server is loading the model.
 
-    MLflow loads the model, then makes a FastAPI application, and has no hook in between.
+    The server runs the module below, which loads the model and then makes `app`; there is no hook
+    in between. So the module gets a class of its own, by which whoever asks for its `app` gets the
+    guard. No other module is touched, and a program that loads a model finds nothing changed.
     """
-    import fastapi
-    from mlflow.pyfunc import scoring_server
-
-    if scoring_server._SERVER_MODEL_PATH not in os.environ:
+    module = sys.modules.get("mlflow.pyfunc.scoring_server.app")
+    if module is None or "app" in vars(module):
         return
 
-    class Guarded(fastapi.FastAPI):
-        def __init__(self, **settings: Any) -> None:
-            super().__init__(**settings)
-            self._guard = Guard(super().__call__, model)
+    @cache
+    def guard() -> Guard:
+        return Guard(vars(module)["app"], model)
 
-        async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-            await self._guard(scope, receive, send)
+    class Guarded(ModuleType):
+        app = property(lambda _: guard())
 
-    fastapi.FastAPI = Guarded  # type: ignore[misc]
+    module.__class__ = Guarded

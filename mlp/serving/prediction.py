@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mlp.data.images.decoding import UnreadableImage, quiet_decoder
+from mlp.data.images.decoding import quiet_decoder
 from mlp.data.images.formats import READABLE, by_content, by_name
 from mlp.data.reading import read_whole, said_of
 from mlp.data.sources.notes import Notes
 from mlp.data.sources.walk import Links, Walk
-from mlp.errors import DataError
+from mlp.errors import DataError, UnreadableImage
 from mlp.model.ensemble import Answer, Decoded, Ensemble
 from mlp.model.explanation import contributions
 from mlp.tracking import pictures
@@ -87,7 +87,7 @@ def predict(ensemble: Ensemble, files: Sequence[Found]) -> Iterator[Prediction]:
             return str(error), claimed
         decoded = ensemble.decode(data)
         if isinstance(decoded, str):
-            decoded = said_of(file.path, decoded)
+            decoded = said_of(file.path, data, decoded)
         return decoded, claimed or by_content(data) is not None
 
     bar = tqdm(total=len(files), desc="classifying", unit="", disable=None, delay=1, leave=False)

@@ -13,7 +13,8 @@ from typing import NoReturn
 
 import pandas as pd
 
-from mlp.data.images.decoding import UnreadableImage, drafted, read_header
+from mlp.data.images.decoding import drafted, read_header
+from mlp.errors import UnreadableImage
 
 JSON, CSV = "application/json", "text/csv"
 # Reading takes some six times of it in memory, where a letter beyond Unicode's first 65,536 is

@@ -58,8 +58,15 @@ class Settings(BaseModel):
             raise ConfigError(cls, error) from None
 
     def changed(self, changes: Mapping[str, Any]) -> Self:
-        """A copy with some fields changed, validated like a new one. Raises ConfigError."""
-        return self.parse({**self.model_dump(), **changes})
+        """A copy with some fields given anew, validated like a new one. Raises ConfigError."""
+        return self.parse({**self.model_dump(exclude_unset=True), **changes})
+
+    def filled(self, own: Mapping[str, Any]) -> Self:
+        """A copy with the values of `own` for the fields that were not given. Raises ConfigError.
+
+        A field that was given keeps its value, also when that is the default.
+        """
+        return self.changed({k: v for k, v in own.items() if k not in self.model_fields_set})
 
     def as_text(self) -> dict[str, str]:
         """Every field as the text that would be typed on a command line."""

@@ -45,8 +45,7 @@ class RecipeChoice(Settings):
         "plain",
         min_length=1,
         description="settings to begin with: plain, the defaults; strong, found for small sets of "
-        "colour images; or a YAML file of your own; settings given with other values than their "
-        "defaults go before",
+        "colour images; or a YAML file of your own; options you give override the recipe",
     )
 
 

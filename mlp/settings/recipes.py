@@ -8,11 +8,10 @@ from typing import Any
 
 from mlp.escaping import brief
 from mlp.settings.training import RunConfig
-from mlp.settings.yaml_file import SettingsFile, own_file
+from mlp.settings.yaml_file import SettingsFile, find_file, shipped
 
 PLAIN = "plain"
-_SHIPPED = {path.stem: path for path in sorted(Path(__file__).with_name("recipes").iterdir())}
-_NAMES = (PLAIN, *_SHIPPED)
+_FOLDER = Path(__file__).with_name("recipes")
 
 
 def find_recipe(name: str) -> Mapping[str, Any]:
@@ -22,13 +21,8 @@ def find_recipe(name: str) -> Mapping[str, Any]:
     """
     if name == PLAIN:
         return {}
-    path = _SHIPPED.get(name) or own_file("recipe", name, _NAMES, " of settings")
+    path = find_file("recipe", name, _FOLDER, (PLAIN,), " of settings")
     return _RecipeFile(path, "recipe", "settings, such as epochs: 60").recipe()
-
-
-def begin_with(name: str, base: RunConfig) -> RunConfig:
-    """A configuration with the settings of a recipe where it has the defaults."""
-    return base.filled(find_recipe(name))
 
 
 class _RecipeFile(SettingsFile):
@@ -38,9 +32,10 @@ class _RecipeFile(SettingsFile):
         if "recipe" in parts:
             node = parts.pop("recipe")
             name = self.text(node, "recipe")
-            if name not in _NAMES:
+            names = (PLAIN, *shipped(_FOLDER))
+            if name not in names:
                 self.wrong(
-                    node, f"recipe should be one of {', '.join(_NAMES)}; {brief(name)} was given"
+                    node, f"recipe should be one of {', '.join(names)}; {brief(name)} was given"
                 )
             begun = find_recipe(name)
         return {**begun, **{name: self.value(name, node) for name, node in parts.items()}}

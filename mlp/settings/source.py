@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlp.settings.base import Kinds, Place, Settings
+from mlp.settings.roles import OfSource
 from mlp.tables import Table
 
 
@@ -50,16 +51,16 @@ SOURCES: Table[Source] = Table(
 class SourceConfig(Settings):
     """The choice of images, and how they are read."""
 
-    data: Annotated[Place, Kinds(SOURCES)] = Field(
+    data: Annotated[OfSource[Place], Kinds(SOURCES)] = Field(
         "digits", min_length=1, description="images with their classes"
     )
-    layout: Literal["auto", "flat", "splits"] = Field(
+    layout: OfSource[Literal["auto", "flat", "splits"]] = Field(
         "auto",
         description="how a folder of images is read: flat, each folder is a class, with all that "
         "is below it; splits, folders whose names have train, val, test or their like as a word "
         "are splits, with a folder a class; auto: whichever it must be, or an error",
     )
-    links: Literal["follow", "inside"] = Field(
+    links: OfSource[Literal["follow", "inside"]] = Field(
         "follow",
         description="links to images and folders: follow all; inside: refuse those (and paths of a "
         "CSV file) that lead out of the folder, for data from strangers",

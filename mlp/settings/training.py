@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mlp.settings.architecture import ACTIVATIONS, NETWORKS, VIEWS
 from mlp.settings.base import Choice, Place
 from mlp.settings.procedure import INITIALIZATIONS, OPTIMIZERS, SCHEDULES
+from mlp.settings.roles import (
+    OfArmSplit,
+    OfMachine,
+    OfNetwork,
+    OfPixels,
+    OfSource,
+    OfSplit,
+    OfStream,
+    OfTraining,
+    Stage,
+    roles,
+)
 from mlp.settings.source import SourceConfig
 
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
@@ -35,6 +46,13 @@ def split_integers(value: object) -> object:
     return tuple(part for part in parts if part)
 
 
+Widths = Annotated[
+    tuple[Annotated[int, Field(ge=1, le=65536)], ...],
+    Field(min_length=1),
+    BeforeValidator(split_integers),
+]
+
+
 def _check_fold(value: str) -> str:
     if value != "none":
         number, _, folds = value.partition("/")
@@ -48,74 +66,78 @@ def _check_fold(value: str) -> str:
 class RunConfig(SourceConfig):
     """All the hyperparameters of one training. Frozen; unknown keys are errors; seed 0 is valid."""
 
-    split: Place = Field(
+    split: OfSource[Place] = Field(
         "",
         description="CSV file of path, class, split (train, val, test) and sha256, such as the "
         "split.csv that each study writes: use that split; empty: the split of the data",
     )
-    on_leak: Literal["warn", "drop", "error"] = Field(
+    on_leak: OfSource[Literal["warn", "drop", "error"]] = Field(
         "warn",
         description="when validation or test images are copies of training images: say so, leave "
         "the copies out, or end",
     )
-    val_fraction: float = Field(
+    val_fraction: OfSplit[float] = Field(
         0.2,
         gt=0.0,
         lt=1.0,
         description="share of the images of each class drawn by the seed for validation, "
         "when the data has no validation split of its own",
     )
-    images_per_class: int = Field(
+    images_per_class: OfArmSplit[int] = Field(
         0,
         ge=0,
         description="train on so many distinct images of each class, drawn by the seed; 0: all",
     )
-    image_size: Literal["auto"] | ImageSide = Field(
+    image_size: OfPixels[Literal["auto"] | ImageSide] = Field(
         "auto",
         description="side in pixels to which images are resized (squeezed to a square); "
         "auto: 64, or the longest side of all images when that is smaller",
         json_schema_extra={"expected": "auto, or a number of pixels from 1 to 1024"},
     )
-    channels: Literal["auto", "rgb", "gray"] = Field(
+    channels: OfPixels[Literal["auto", "rgb", "gray"]] = Field(
         "auto", description="auto: gray when every image is grayscale, else rgb"
     )
-    normalization: Literal["dataset", "imagenet", "none"] = Field(
+    normalization: OfStream[Literal["dataset", "imagenet", "none"]] = Field(
         "dataset",
         description="subtract a mean and divide by a standard deviation per channel: those of the "
         "training images, those of ImageNet, or none (pixels in 0..1)",
     )
-    fold: Annotated[str, AfterValidator(_check_fold)] = Field(
+    fold: OfSplit[Annotated[str, AfterValidator(_check_fold)]] = Field(
         "none",
         description="k/K: train on all but the k-th of K folds of the training and validation "
         "images, and validate on that one; none: the split as given or drawn",
         json_schema_extra={"expected": "none, or a fold such as 2/5: the second of five"},
     )
-    epochs: int = Field(20, ge=1, description="passes over the training images")
-    batch_size: int = Field(32, ge=1, description="images a training step")
-    optimizer: Annotated[str, Choice(OPTIMIZERS)] = Field("adam", description="update rule")
-    momentum: Fraction = Field(0.9, description="momentum of sgd; adam and adamw ignore it")
-    lr: float = Field(
+    epochs: OfTraining[int] = Field(20, ge=1, description="passes over the training images")
+    batch_size: OfStream[int] = Field(32, ge=1, description="images a training step")
+    optimizer: OfTraining[Annotated[str, Choice(OPTIMIZERS)]] = Field(
+        "adam", description="update rule"
+    )
+    momentum: OfTraining[Fraction] = Field(
+        0.9, description="momentum of sgd; adam and adamw ignore it"
+    )
+    lr: OfTraining[float] = Field(
         1e-3, gt=0.0, le=1e3, allow_inf_nan=False, description="learning rate (peak of a schedule)"
     )
-    weight_decay: float = Field(
+    weight_decay: OfTraining[float] = Field(
         0.0,
         ge=0.0,
         le=1e3,
         allow_inf_nan=False,
         description="L2 penalty on all parameters (adam, sgd), or decoupled decay (adamw)",
     )
-    schedule: Annotated[str, Choice(SCHEDULES)] = Field(
+    schedule: OfTraining[Annotated[str, Choice(SCHEDULES)]] = Field(
         "none", description="course of the learning rate over all steps"
     )
-    label_smoothing: Fraction = Field(
+    label_smoothing: OfTraining[Fraction] = Field(
         0.0, description="share of the target spread evenly over all classes"
     )
-    class_weights: Literal["none", "balanced"] = Field(
+    class_weights: OfTraining[Literal["none", "balanced"]] = Field(
         "none",
         description="how much a class counts in the loss: each image the same, or each class the "
         "same, however few its images",
     )
-    mixup: float = Field(
+    mixup: OfTraining[float] = Field(
         0.0,
         ge=0.0,
         le=100.0,
@@ -123,7 +145,7 @@ class RunConfig(SourceConfig):
         description="train on blends of two images and their labels, by a share drawn from "
         "Beta(mixup, mixup): the higher, the more even; 0: none",
     )
-    clip_norm: float = Field(
+    clip_norm: OfTraining[float] = Field(
         0.0,
         ge=0.0,
         le=1e6,
@@ -131,89 +153,87 @@ class RunConfig(SourceConfig):
         description="scale gradients down to this L2 norm over all parameters where theirs is "
         "larger; 0: never",
     )
-    network: Annotated[str, Choice(NETWORKS)] = Field(
+    network: OfNetwork[Annotated[str, Choice(NETWORKS)]] = Field(
         "mlp",
         description="multilayer perceptron; mixer: one that sees an image as patches, and mixes "
         "patches and what is in them in turn; cnn, as a reference for both: three convolutions, "
         "for which hidden has no meaning",
     )
-    members: int = Field(
+    members: OfNetwork[int] = Field(
         1,
         ge=1,
         le=1000,
         description="networks that are trained beside one another from different weights, and "
         "answer with the mean of their probabilities",
     )
-    patch: Annotated[int, Field(ge=1, le=1024)] = Field(
+    patch: OfNetwork[Annotated[int, Field(ge=1, le=1024)]] = Field(
         4, description="side in pixels of the mixer's patches"
     )
-    hidden: Annotated[
-        tuple[Annotated[int, Field(ge=1, le=65536)], ...],
-        Field(min_length=1),
-        BeforeValidator(split_integers),
-    ] = Field(
+    hidden: OfNetwork[Widths] = Field(
         (512, 256),
         description="widths of the hidden layers, separated by commas; of a mixer, the hidden "
         "units of each block, and last the numbers that describe a patch",
         json_schema_extra={"expected": "one or more widths from 1 to 65536, such as 512,256"},
     )
-    activation: Annotated[str, Choice(ACTIVATIONS)] = Field(
+    activation: OfNetwork[Annotated[str, Choice(ACTIVATIONS)]] = Field(
         "relu", description="nonlinearity after each hidden layer"
     )
-    dropout: Fraction = Field(
+    dropout: OfNetwork[Fraction] = Field(
         0.0, description="probability of zeroing a hidden activation while training"
     )
-    batch_norm: bool = Field(
+    batch_norm: OfNetwork[bool] = Field(
         False,
         description="batch normalization between each hidden layer and its activation; of a "
         "mixer, in place of layer normalization",
     )
-    init: Annotated[str, Choice(INITIALIZATIONS)] = Field(
+    init: OfNetwork[Annotated[str, Choice(INITIALIZATIONS)]] = Field(
         "he", description="initialization of the weights; default: what torch.nn.Linear does"
     )
-    hflip: Probability = Field(0.0, description="probability of flipping left to right")
-    vflip: Probability = Field(0.0, description="probability of flipping top to bottom")
-    brightness_contrast: Probability = Field(
+    hflip: OfStream[Probability] = Field(0.0, description="probability of flipping left to right")
+    vflip: OfStream[Probability] = Field(0.0, description="probability of flipping top to bottom")
+    brightness_contrast: OfStream[Probability] = Field(
         0.0, description="probability of changing brightness and contrast by up to 20%"
     )
-    shift_scale_rotate: Probability = Field(
+    shift_scale_rotate: OfStream[Probability] = Field(
         0.0,
         description="probability of an affine change: shift up to 6.25%, scale up to 10%, "
         "turn up to 45 degrees",
     )
-    transpose: Probability = Field(
+    transpose: OfStream[Probability] = Field(
         0.0,
         description="probability of exchanging rows and columns; with both flips at 0.5 as well, "
         "all eight ways to lay down a square are as probable",
     )
-    tta: Annotated[str, Choice(VIEWS)] = Field(
+    tta: OfNetwork[Annotated[str, Choice(VIEWS)]] = Field(
         "none",
         description="test-time augmentation: the final scores and the packaged model take the mean "
         "over an image and its mirror image, all its flips, or these and their transposes "
         "(dihedral); scores at each epoch are of the image alone",
     )
-    early_stopping_patience: int = Field(
+    early_stopping_patience: OfTraining[int] = Field(
         0,
         ge=0,
         description="stop after this many epochs without a better monitored metric and keep the "
         "best weights; 0: train all epochs and keep the last weights",
     )
-    evaluation_mode: bool = Field(
+    evaluation_mode: OfTraining[bool] = Field(
         True,
         description="validate with all units and batch norm's running statistics; false: as if "
         "model.eval() had been forgotten, to see what that does",
     )
-    monitor: Monitor = Field("val/loss", description="metric that early stopping watches")
-    seed: int = Field(
+    monitor: OfTraining[Monitor] = Field(
+        "val/loss", description="metric that early stopping watches"
+    )
+    seed: OfSplit[int] = Field(
         0,
         ge=0,
         le=MAX_SEED,
         description="origin of all randomness: split, order, augmentation, initialization, dropout",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field(
+    device: OfMachine[Literal["auto", "cpu", "cuda"]] = Field(
         "auto", description="where to train; auto: cuda when there is one"
     )
-    threads: int = Field(
+    threads: OfMachine[int] = Field(
         0,
         ge=0,
         le=1024,
@@ -221,11 +241,9 @@ class RunConfig(SourceConfig):
         "workers of executor processes; 1 of executor dask",
     )
 
-    def filled(self, own: Mapping[str, Any]) -> RunConfig:
-        """A copy with the values of `own` where this one has the default. Raises ConfigError."""
-        default = RunConfig()
-        left = {k: v for k, v in own.items() if getattr(self, k) == getattr(default, k)}
-        return self.changed(left)
+    def key(self, *stages: Stage) -> tuple[object, ...]:
+        """The values of the settings that influence these stages: equal where those are."""
+        return tuple(getattr(self, k) for k, r in roles(type(self)).items() if r.stage in stages)
 
     @model_validator(mode="after")
     def _batch_norm_needs_batches(self) -> Self:
@@ -236,8 +254,10 @@ class RunConfig(SourceConfig):
         return self
 
 
-# What stays the same for all arms of a study: an arm that changed one of these would not be paired.
-STUDY_WIDE = (
-    "data", "split", "layout", "links", "on_leak", "val_fraction", "fold", "seed", "device",
-    "threads",
-)  # fmt: skip
+class Resolved(RunConfig):
+    """A configuration in which nothing is left to be decided by the data or the machine."""
+
+    image_size: OfPixels[ImageSide]
+    channels: OfPixels[Literal["rgb", "gray"]]
+    device: OfMachine[Literal["cpu", "cuda"]]
+    threads: OfMachine[Annotated[int, Field(ge=1, le=1024)]]

@@ -8,7 +8,8 @@ its depth, and what it comes to once its anchors are followed.
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -17,7 +18,8 @@ import yaml
 from mlp.errors import SettingsError
 from mlp.escaping import brief
 from mlp.settings.base import ConfigError, did_you_mean
-from mlp.settings.training import STUDY_WIDE, RunConfig
+from mlp.settings.roles import shared
+from mlp.settings.training import RunConfig
 
 _MOST_BYTES = 2**18
 _MOST_DEPTH = 20
@@ -29,20 +31,32 @@ _TAGS = {
 }
 
 
-def own_file(kind: str, name: str, known: Iterable[str], content: str = "") -> Path:
-    """The file that a name which is not among the known ones means: a YAML file of the user's.
+@cache
+def shipped(folder: Path) -> Mapping[str, Path]:
+    """The files of settings in a folder that comes with the project, by name."""
+    return {path.stem: path for path in sorted(folder.iterdir())}
 
-    Raises SettingsError where it does not name one. `kind` and `content` say what it should be.
+
+def find_file(
+    kind: str, name: str, folder: Path, others: tuple[str, ...] = (), content: str = ""
+) -> Path:
+    """The file of a name: one that comes with the project in `folder`, or a YAML file of the user.
+
+    Raises SettingsError where there is none. `kind` and `content` say what it should be, `others`
+    which names are known beside those in the folder.
     """
+    known = shipped(folder)
+    if name in known:
+        return known[name]
     if name.lower().endswith((".yaml", ".yml")):
         try:
             return Path(name).expanduser()
         except RuntimeError as error:
             raise SettingsError(f"{kind} {name!r}: {error}") from None
-    known = list(known)
+    names = [*others, *known]
     raise SettingsError(
-        f"{kind} {brief(name)}: there is none of this name; {did_you_mean(name, known)}"
-        f"it should be one of {', '.join(known)}, or a YAML file{content} (README.md shows one)"
+        f"{kind} {brief(name)}: there is none of this name; {did_you_mean(name, names)}"
+        f"it should be one of {', '.join(names)}, or a YAML file{content} (README.md shows one)"
     )
 
 
@@ -138,7 +152,7 @@ class SettingsFile:
 
     def value(self, name: str, node: yaml.Node) -> Any:
         """The value of a setting, as RunConfig takes it."""
-        if name in STUDY_WIDE:
+        if name in shared(RunConfig):
             self.wrong(node, f"{name} is the same for all arms of a study: give it as an option")
         given: str | list[str]
         if isinstance(node, yaml.SequenceNode):

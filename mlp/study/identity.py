@@ -10,46 +10,35 @@ from pathlib import Path
 import torch
 
 from mlp.escaping import folder_name
-from mlp.settings.training import RunConfig
+from mlp.imports import ROOT, code, needed
+from mlp.settings.roles import roles
+from mlp.settings.training import Resolved
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-# What a run's numbers and records come from. The rest of mlp/study plans studies and reads what
-# was recorded: a better sentence in a report is no reason to train again.
-_SOURCES = (
-    "settings",
-    "seeds.py",
-    "metrics.py",
-    "data",
-    "learning",
-    "model",
-    "tracking",
-    "serving",
-    "study/plan.py",
-    "study/tracker.py",
-    "study/lockstep.py",
-)
+# What makes the numbers of a run, and what records them: with all they import, they are its source.
+# Not the commands: a better sentence in a report is no reason to train again.
+_MAKERS = ("mlp.study.lockstep", "mlp.tracking.mlflow.tracker")
 
 
 @cache
-def source_digest() -> str:
-    """Hexadecimal digest of the source that makes and records numbers, and of torch's version."""
+def source_digest(root: Path = ROOT) -> str:
+    """Hexadecimal digest of the source that makes and records numbers, and of torch's version.
+
+    `root` is the folder of the package. Raises ImportError where a part of the source is missing.
+    """
     hasher = hashlib.sha256(torch.__version__.encode())
-    places = [_PACKAGE / name for name in _SOURCES]
-    files = [f for place in places for f in ([place] if place.is_file() else place.rglob("*.py"))]
-    for path in sorted(files):
-        # Line ends differ between checkouts of one commit
-        text = path.read_bytes().replace(b"\r\n", b"\n")
-        hasher.update(path.relative_to(_PACKAGE).as_posix().encode() + b"\0" + text)
+    for name, path in needed(_MAKERS, root).items():
+        hasher.update(f"{name}\0{code(path)}\0".encode())
     return hasher.hexdigest()
 
 
-def identity(config: RunConfig, data_digest: str) -> str:
-    """Hexadecimal digest of a resolved configuration, its data and the source.
+def identity(config: Resolved, data_digest: str) -> str:
+    """Hexadecimal digest of a configuration, its data and the source.
 
     Where the data lies does not matter: its digest stands for it, splits and dropped copies
     included.
     """
-    fields = config.model_dump(mode="json", exclude={"data", "split", "layout", "links", "on_leak"})
+    counting = {name for name, role in roles(type(config)).items() if role.stage != "source"}
+    fields = config.model_dump(mode="json", include=counting)
     text = json.dumps([fields, data_digest, source_digest()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

@@ -4,39 +4,106 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from mlp.data.index import Index
-from mlp.data.split_file import split_table
+from mlp.data.dataset import Datasets
 from mlp.data.stream import Batches, Stream, stream_key
-from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
-from mlp.learning.memory import (
-    free_memory,
-    is_out_of_memory,
-    keep_freed_memory,
-    memory_bytes,
-    most_memory,
-    shortage,
-)
-from mlp.learning.networks.building import build_network, parameter_count
-from mlp.metrics import Evaluation, final_scores, probabilities
-from mlp.model.checkpoint import Checkpoint
-from mlp.model.ensemble import Ensemble
-from mlp.settings.base import field_text
-from mlp.study.plan import Datasets, Study, is_own
-from mlp.study.progress import RunProgress
-from mlp.study.tracker import Outcome, RunLog, RunResult, RunSpec, TakenOver, Tracker
+from mlp.learning.learner import EpochRecord
+from mlp.learning.memory import keep_freed_memory, memory_bytes
+from mlp.processes import free_memory
+from mlp.study.tracker import Outcome, RunSpec, Tracker
+from mlp.study.training_run import RunProgress, TrainingRun
+
+if TYPE_CHECKING:
+    from mlp.study.plan import Study
 
 Watch = Callable[[Sequence[Sequence[EpochRecord]]], None]
 Train = Callable[[Sequence[RunSpec]], dict[str, Outcome]]
 
 
-class Stopped(Exception):
-    """Training is not worth going on with; says why."""
+class Epochs(Protocol):
+    """The batches of a training, epoch by epoch."""
+
+    def epoch(self, number: int) -> Batches: ...
+
+
+class Trained(Protocol):
+    """A run in the loop."""
+
+    @property
+    def ended(self) -> bool: ...
+
+    def train(self, batches: Batches) -> None: ...
+
+
+Run = TypeVar("Run", bound=Trained)
+
+
+@dataclass
+class Lane(Generic[Run]):
+    """A stream, and the runs that share it."""
+
+    stream: Epochs
+    runs: list[Run]
+
+    @property
+    def training(self) -> list[Run]:
+        """The runs that have not ended."""
+        return [run for run in self.runs if not run.ended]
+
+
+def lockstep(lanes: Sequence[Lane[Run]]) -> Iterator[int]:
+    """Train every run to its end; gives the number of each epoch after it, counted from 0.
+
+    This is the only loop in which anything is trained.
+    """
+    epoch = 0
+    while any(lane.training for lane in lanes):
+        for lane in lanes:
+            if lane.training:
+                batches = lane.stream.epoch(epoch)  # augmented once
+                for run in lane.training:
+                    run.train(batches)  # the same batches for every arm
+        yield epoch
+        epoch += 1
+
+
+def train_side_by_side(
+    specs: Sequence[RunSpec],
+    datasets: Datasets,
+    tracker: Tracker,
+    progress: RunProgress,
+    watch: Watch = lambda _: None,
+) -> dict[str, Outcome]:
+    """Train some runs in lockstep; how each ended, by identity."""
+    if not specs:
+        return {}
+    torch.set_num_threads(specs[0].config.threads)
+    keep_freed_memory()
+    progress.group(specs)
+    by_stream: dict[object, list[RunSpec]] = {}
+    for spec in specs:
+        by_stream.setdefault(stream_key(spec.config), []).append(spec)
+    lanes: list[Lane[TrainingRun]] = []
+    runs: list[TrainingRun] = []
+    try:
+        for own in by_stream.values():
+            stream = Stream(datasets.get(own[0].config), own[0].config)
+            made = [TrainingRun(s, stream, datasets.index, tracker, progress) for s in own]
+            lanes.append(Lane(stream, made))
+            runs += made
+        for _ in lockstep(lanes):
+            if not all(run.ended for run in runs):
+                watch([run.records for run in runs])
+    except BaseException as error:
+        for run in runs:
+            run.abandon(error)
+        tracker.release()
+        raise
+    progress.group_ended()
+    return {run.spec.identity: run.outcome for run in runs if run.outcome is not None}
 
 
 def train_piece(
@@ -56,7 +123,7 @@ def train_piece(
     """
     ended: dict[str, Outcome] = {}
     for group in _groups(specs, datasets, arms_at_once, memory):
-        ended |= _run_side_by_side(tracker.claim(group), datasets, tracker, progress)
+        ended |= train_side_by_side(tracker.claim(group), datasets, tracker, progress)
     return ended
 
 
@@ -95,7 +162,7 @@ def run_together(
 
     def train(specs: Sequence[RunSpec]) -> dict[str, Outcome]:
         free = tracker.claim(specs)
-        trained = _run_side_by_side(free, Datasets(study.source), tracker, progress, watch)
+        trained = train_side_by_side(free, Datasets(study.source), tracker, progress, watch)
         tracker.deliver()
         return trained
 
@@ -121,179 +188,3 @@ def _groups(
         taken += needed
     if group:
         yield group
-
-
-@dataclass
-class _Run:
-    spec: RunSpec
-    learner: Learner
-    log: RunLog
-    records: list[EpochRecord]
-    index: Index
-
-
-def _run_side_by_side(
-    specs: list[RunSpec],
-    datasets: Datasets,
-    tracker: Tracker,
-    progress: RunProgress,
-    watch: Watch = lambda _: None,
-) -> dict[str, Outcome]:
-    """Train runs side by side: each epoch of a stream is made once, and its runs train on it."""
-    if not specs:
-        return {}
-    torch.set_num_threads(specs[0].config.threads)
-    keep_freed_memory()
-    streams: dict[tuple[object, ...], Stream] = {}
-    waiting: dict[Stream, list[RunSpec]] = {}
-    live: dict[Stream, list[_Run]] = {}
-    ended: dict[str, Outcome] = {}
-    progress.group(specs)
-
-    def train(run: _Run, stream: Stream, batches: Batches) -> None:
-        outcome = _epoch(run, stream, batches, progress)
-        if outcome is not None:
-            live[stream].remove(run)
-            ended[run.spec.identity] = outcome
-            progress.ended(run.spec, outcome, len(run.records))
-
-    try:
-        for spec in specs:
-            key = stream_key(spec.config)
-            if key not in streams:
-                streams[key] = Stream(datasets.get(spec.config), spec.config)
-            waiting.setdefault(streams[key], []).append(spec)
-        for stream, own in waiting.items():
-            batches, live[stream] = stream.epoch(0), []
-            for spec in own:
-                # Made when its turn comes: the first one need not wait for the others' weights
-                started = _start(spec, stream, tracker, datasets.index)
-                if isinstance(started, _Run):
-                    live[stream].append(started)
-                    train(started, stream, batches)
-                else:
-                    ended[spec.identity] = started
-                    progress.ended(spec, started, 0)
-        # Not the runs: what one of them holds is given back when it ends
-        records = [run.records for runs in live.values() for run in runs]
-        epoch = 1
-        while any(live.values()):
-            watch(records)
-            for stream in [stream for stream, runs in live.items() if runs]:
-                batches = stream.epoch(epoch)
-                for run in list(live[stream]):
-                    train(run, stream, batches)
-            epoch += 1
-    except BaseException as error:
-        _abandon([run for runs in live.values() for run in runs], error)
-        tracker.release()
-        raise
-    progress.group_ended()
-    return ended
-
-
-def _start(spec: RunSpec, stream: Stream, tracker: Tracker, index: Index) -> _Run | Outcome:
-    """A run that has begun, or how it ended for want of memory."""
-    config, shape, classes = spec.config, stream.dataset.shape, len(spec.classes)
-    why = shortage(config, shape, classes, spec.train_images, most_memory(config.device))
-    if not why:
-        try:
-            learner = Learner(config, shape, classes, stream.steps_per_epoch)
-            log = tracker.start(spec, learner.parameter_count, stream.dataset)
-            return _Run(spec, learner, log, [], index)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            why = _too_little(spec, error)
-    count = parameter_count(config, shape, classes)
-    return tracker.start(spec, count, stream.dataset).fail(why, diverged=False)
-
-
-def _too_little(spec: RunSpec, error: Exception) -> str:
-    config, first = spec.config, str(error).partition("\n")[0]
-    return (
-        f"not enough memory for hidden {field_text(config.hidden)}, batch_size "
-        f"{config.batch_size} and image_size {config.image_size} beside what trains with it "
-        f"({first or 'no more was said'}); make one of them smaller, or arms_at_once"
-    )
-
-
-def _epoch(run: _Run, stream: Stream, batches: Batches, progress: RunProgress) -> Outcome | None:
-    """Train a run for one epoch; how it ended, if it did."""
-    try:
-        return _one_epoch(run, stream, batches, progress)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        return run.log.fail(_too_little(run.spec, error), diverged=False)
-
-
-def _one_epoch(
-    run: _Run, stream: Stream, batches: Batches, progress: RunProgress
-) -> Outcome | None:
-    if run.learner.epochs_done == 0:
-        run.log.epoch(run.learner.initial_record(batches, stream.validation), run.learner)
-    try:
-        record = run.learner.epoch(batches, stream.validation)
-    except NonFiniteLoss as error:
-        return run.log.fail(str(error), diverged=True)
-    run.records.append(record)
-    run.log.epoch(record, run.learner)
-    progress.epoch(run.spec, record)
-    if not run.learner.finished:
-        return None
-    return run.log.finish(_result(run, stream))
-
-
-def _result(run: _Run, stream: Stream) -> RunResult:
-    """Evaluate the weights that are kept: the last ones, or early stopping's best."""
-    learner, data, config = run.learner, stream.dataset, run.spec.config
-    learner.restore_best()
-    evaluation = Evaluation(
-        data.ids[data.split.val],
-        stream.validation.labels,
-        probabilities(learner.logits(stream.validation, final=True)),
-        data.classes,
-    )
-    training = stream.training_images()
-    trained = probabilities(learner.logits(training, final=True)).argmax(axis=1)
-    scores = final_scores(evaluation)
-    scores["train_accuracy"] = float((trained == training.labels).mean())
-    scores["gap_accuracy"] = scores["train_accuracy"] - scores["accuracy"]
-    if len(data.leaked):
-        unseen = ~np.isin(data.split.val, data.leaked)
-        scores["leaked_images"] = float(len(data.leaked))
-        if unseen.any():
-            right = evaluation.predicted == evaluation.labels
-            scores["unseen_accuracy"] = float(right[unseen].mean())
-    scores["epochs"] = float(learner.epochs_done)
-    scores["distinct_units"] = float(learner.distinct_units())
-    scores["kept_epoch"] = float(learner.best_epoch)
-    images = data.pixels[data.split.val]
-    network = build_network(config, data.shape, len(data.classes))
-    network.load_state_dict(learner.network.state_dict())
-    size, gray = data.shape[1], data.shape[0] == 1
-    checkpoint = Checkpoint(network, data.classes, size, gray, stream.normalization, data.depth)
-    return RunResult(
-        scores={f"final/{name}": value for name, value in scores.items()},
-        records=run.records,
-        evaluation=evaluation,
-        images=images,
-        ensemble=Ensemble((checkpoint,), data.familiarity),
-        example=_encode(images[0]),
-        split=split_table(run.index, data.split) if is_own(run.index, config) else None,
-    )
-
-
-def _encode(image: NDArray[np.uint8]) -> bytes:
-    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
-
-
-def _abandon(runs: list[_Run], error: BaseException) -> None:
-    for run in runs:
-        if isinstance(error, Stopped):
-            run.log.kill(str(error))
-        elif isinstance(error, Exception) and not isinstance(error, TakenOver):
-            run.log.fail(f"{type(error).__name__}: {error}", diverged=False)
-        else:
-            run.log.kill()

@@ -9,15 +9,13 @@ import pandas as pd
 from tqdm import tqdm
 
 from mlp.data.audit.remarks import Remark
-from mlp.data.dataset import SPLIT_FIELDS, Dataset, load, resolve, split_of
+from mlp.data.dataset import is_own, load, resolve, split_of
 from mlp.data.index import Index
-from mlp.data.split import is_drawn
 from mlp.data.split_file import split_table
 from mlp.errors import SettingsError
-from mlp.learning.learner import resolve_device
 from mlp.learning.memory import most_memory, shortage
 from mlp.metrics import require
-from mlp.settings.training import RunConfig
+from mlp.settings.training import Resolved, RunConfig
 from mlp.study.identity import identity, label
 from mlp.study.suite import Suite, arm_config
 from mlp.study.tracker import RunSpec
@@ -28,7 +26,7 @@ class Study:
     """Base configuration x arms x seeds (x folds), resolved, with the index of its data."""
 
     suite: Suite
-    base: RunConfig
+    base: Resolved
     seeds: tuple[int, ...]
     source: Index  # as read from disk
     index: Index  # with the images refused that could not be decoded
@@ -70,21 +68,6 @@ class Study:
         return split_table(self.index, split_of(self.index, shared[0])) if shared else None
 
 
-class Datasets:
-    """The data sets of a study, by the settings they depend on: most arms share one."""
-
-    def __init__(self, source: Index) -> None:
-        self.source, self.index = source, source
-        self._made: dict[object, Dataset] = {}
-
-    def get(self, config: RunConfig) -> Dataset:
-        fields = "image_size", "channels", *SPLIT_FIELDS
-        key = tuple(getattr(config, field) for field in fields)
-        if key not in self._made:
-            self.index, self._made[key] = load(self.source, config)
-        return self._made[key]
-
-
 def plan(
     suite: Suite,
     base: RunConfig,
@@ -100,15 +83,17 @@ def plan(
     for an arm that is not valid or does not fit into the memory of this machine, a device that is
     not there, or a metric that the validation images of a seed (and fold) do not define.
     """
-    base = resolve_device(base, here)
     configs = [
-        (arm.name, resolve(arm_config(arm, base.changed({"seed": seed, "fold": fold})), index))
+        (
+            arm.name,
+            resolve(arm_config(arm, base.changed({"seed": seed, "fold": fold})), index, here),
+        )
         for seed in seeds
         for fold in folds
         for arm in suite.arms
     ]
     source = index
-    kinds = {(config.image_size, config.channels): config for _, config in configs}
+    kinds = {config.key("pixels"): config for _, config in configs}
     shapes = {}
     for kind, config in kinds.items():
         index, dataset = load(source, config)
@@ -118,7 +103,7 @@ def plan(
     counts: dict[object, tuple[int, int]] = {}
     specs = []
     for name, config in tqdm(configs, "planning", unit="", disable=None, delay=1, leave=False):
-        key = tuple(getattr(config, field) for field in SPLIT_FIELDS)
+        key = config.key("split")
         if key not in counts:
             drawn = split_of(index, config)
             counts[key] = len(drawn.train), len(drawn.val)
@@ -127,18 +112,13 @@ def plan(
         specs.append(RunSpec(name, config, identity(config, digest), *data, varied))
     for spec in specs[: len(suite.arms)] if here else ():
         config, classes = spec.config, len(spec.classes)
-        shape = shapes[config.image_size, config.channels]
+        shape = shapes[config.key("pixels")]
         why = shortage(config, shape, classes, spec.train_images, most_memory(config.device))
         if why:
             raise SettingsError(f"arm {spec.arm!r}: {why}" if len(suite.arms) > 1 else why)
-    return Study(suite, resolve(base, source), tuple(seeds), source, index, tuple(specs))
+    return Study(suite, resolve(base, source, here), tuple(seeds), source, index, tuple(specs))
 
 
 def _whose(index: Index, config: RunConfig) -> str:
     fold = "" if config.fold == "none" else f", fold {config.fold}"
     return f" of seed {config.seed}{fold}" if is_own(index, config) else ""
-
-
-def is_own(index: Index, config: RunConfig) -> bool:
-    """Whether a run has a split of its own, which its seed (and fold) drew."""
-    return config.fold != "none" or config.images_per_class > 0 or is_drawn(index)

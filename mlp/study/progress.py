@@ -6,29 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from tqdm import tqdm
 
 from mlp import console
 from mlp.learning.learner import EpochRecord
 from mlp.study.tracker import Outcome, RunSpec
-
-
-class RunProgress(Protocol):
-    """What is told of the runs in training."""
-
-    def group(self, specs: Sequence[RunSpec]) -> None:
-        """These runs start, side by side."""
-
-    def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
-        """A run has finished an epoch."""
-
-    def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
-        """A run has ended, after this many epochs."""
-
-    def group_ended(self) -> None:
-        """All runs of the group have ended."""
 
 
 class Progress:

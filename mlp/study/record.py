@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mlp.data.audit.remarks import Remark
 from mlp.metrics import Evaluation
-from mlp.settings.training import RunConfig
+from mlp.settings.training import Resolved
 
 Floats = NDArray[np.float64]
 
@@ -39,9 +39,9 @@ class RecordedRun:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def config(self) -> RunConfig:
+    def config(self) -> Resolved:
         """The configuration it was trained with."""
-        return RunConfig.parse(self.settings)
+        return Resolved.parse(self.settings)
 
     @property
     def finished(self) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 
 from mlp.errors import SettingsError
 from mlp.settings.base import ConfigError
-from mlp.settings.training import STUDY_WIDE, RunConfig
+from mlp.settings.roles import shared
+from mlp.settings.training import RunConfig
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class Suite:
 
 def arm_config(arm: Arm, base: RunConfig) -> RunConfig:
     """The configuration of an arm. Raises SettingsError, naming the arm, if it is not valid."""
-    forbidden = sorted(set(arm.changes) & set(STUDY_WIDE))
+    forbidden = sorted(set(arm.changes) & set(shared(RunConfig)))
     if forbidden:
         raise SettingsError(
             f"arm {arm.name!r} changes {', '.join(forbidden)}, which all arms of a study share"
         )
     try:
-        return base.changed(arm.changes)
+        return RunConfig.parse({**base.model_dump(exclude_unset=True), **arm.changes})
     except ConfigError as error:
         raise SettingsError(f"arm {arm.name!r}: {error}") from None

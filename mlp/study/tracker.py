@@ -17,17 +17,17 @@ from mlp.data.dataset import Dataset
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.metrics import Evaluation
 from mlp.model.ensemble import Ensemble
-from mlp.settings.training import RunConfig
+from mlp.settings.training import Resolved
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """A run before it starts: one arm under one seed. `config` is resolved."""
+    """A run before it starts: one arm under one seed."""
 
     arm: str
-    config: RunConfig
+    config: Resolved
     identity: str
     data_name: str
     data_digest: str

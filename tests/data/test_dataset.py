@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import load, open_index, resolve
 from mlp.data.images.decoding import decode
-from mlp.errors import DataError
+from mlp.errors import DataError, SettingsError
+from mlp.settings.base import ConfigError
 from mlp.settings.training import RunConfig
 
 
@@ -53,10 +54,34 @@ def test_auto_channels_are_gray_when_every_image_is(tmp_path: Path) -> None:
 
 
 def test_resolving_changes_nothing_else(image_tree: Path) -> None:
-    before = config(image_tree, seed=3, hidden="7,5")
+    before = config(image_tree, seed=3, hidden="7,5", device="cpu", threads=2)
     after = resolve(before, open_index(str(image_tree)))
-    assert after == before.changed({"image_size": 20, "channels": "rgb"})
+    decided = {"image_size": "20", "channels": "rgb"}
+    assert after.as_text() == before.as_text() | decided
+    assert list(after.as_text()) == list(before.as_text())
     assert resolve(after, open_index(str(image_tree))) == after
+
+
+@pytest.mark.parametrize("left", ["image_size", "channels", "device", "threads"])
+def test_what_is_resolved_leaves_nothing_to_be_decided(left: str) -> None:
+    resolved = resolve(RunConfig(), open_index("digits"))
+    with pytest.raises(ConfigError, match=left):
+        resolved.changed({left: getattr(RunConfig(), left)})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="has the device that should be missing")
+def test_missing_device_is_the_users_error() -> None:
+    index = open_index("digits")
+    with pytest.raises(SettingsError, match="use cpu or auto"):
+        resolve(RunConfig(device="cuda"), index)
+    assert resolve(RunConfig(), index).device == "cpu"
+    assert resolve(RunConfig(device="cuda"), index, here=False).device == "cuda"
+
+
+def test_threads_are_resolved_to_a_number() -> None:
+    index = open_index("digits")
+    assert resolve(RunConfig(device="cpu"), index).threads == torch.get_num_threads()
+    assert resolve(RunConfig(device="cpu", threads=3), index).threads == 3
 
 
 @pytest.mark.parametrize(("channels", "depth"), [("rgb", 3), ("gray", 1)])
@@ -90,7 +115,7 @@ def test_an_image_damaged_behind_its_header_is_left_out(image_tree: Path) -> Non
     assert len(data.ids) == len(data.labels) == len(data.pixels) == 53
     assert (len(data.split.train), len(data.split.val)) == (35, 18)
     np.testing.assert_array_equal(data.pixels.mean((1, 2)).argmax(1), 2 - data.labels)
-    line = remarks(index, settings)[-1]
+    line = str(remarks(index, settings)[-1])
     assert line.startswith("colors: 1 of 54 images left out: train/green/3.png (damaged")
 
 
@@ -106,8 +131,7 @@ def test_too_many_damaged_images_are_an_error(image_tree: Path) -> None:
 def test_validation_images_that_will_not_fit_are_told_before_they_are_decoded(
     image_tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free = SimpleNamespace(available=18 * 20 * 20 * 3 - 1)
-    monkeypatch.setattr("mlp.data.dataset.psutil.virtual_memory", lambda: free)
+    monkeypatch.setattr("mlp.data.dataset.free_memory", lambda: 18 * 20 * 20 * 3 - 1)
     config, index = RunConfig(data=str(image_tree)), open_index(str(image_tree))
     with pytest.raises(DataError, match="too little for 18 images of colors, decoded with image_s"):
         load(index, resolve(config, index))
@@ -123,19 +147,19 @@ def test_digits_need_no_folder() -> None:
     assert data.pixels.shape == (1797, 8, 8, 1)
     assert len(data.split.val) == round(0.2 * 1797)
     (line,) = remarks(index, settings)
-    assert "draws 20% of the training images" in line
+    assert "draws 20% of the training images" in str(line)
 
 
 def test_copies_across_the_splits_are_remarked(image_tree: Path) -> None:
     settings = config(image_tree)
     (understood,) = remarks(open_index(str(image_tree)), settings)
-    assert understood == (
+    assert str(understood) == (
         "colors: understood as splits, train 36, val 18, with 3 classes (blue, green, red)"
     )
     for number, target in enumerate(("val/red/copy", "val/red/again", "val/blue/copy")):
         shutil.copy(image_tree / f"train/red/{number // 2}.png", image_tree / f"{target}.png")
     _, line = remarks(open_index(str(image_tree)), settings)
-    assert "3 of 21 validation images are copies of training images" in line
+    assert "3 of 21 validation images are copies of training images" in str(line)
 
 
 def test_what_a_person_should_know_is_remarked(image_tree: Path) -> None:
@@ -143,10 +167,10 @@ def test_what_a_person_should_know_is_remarked(image_tree: Path) -> None:
     (image_tree / "models").mkdir()
     for number in range(2):
         (image_tree / f"train/red/fake{number}.jpg").write_text("not a picture")
-    lines = "\n".join(remarks(open_index(str(image_tree)), config(image_tree)))
+    lines = "\n".join(map(str, remarks(open_index(str(image_tree)), config(image_tree))))
     assert "3 classes (blue, green, red); passed over, with so many images: models/ (0)" in lines
     assert "colors: 2 of 50 images left out: train/red/fake0.jpg (not an image" in lines
     assert "colors: no validation images of green" in lines
     shutil.rmtree(image_tree / "val")
     drawn = config(image_tree, val_fraction=0.3)
-    assert "each seed draws 30%" in remarks(open_index(str(image_tree)), drawn)[-1]
+    assert "each seed draws 30%" in str(remarks(open_index(str(image_tree)), drawn)[-1])

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import load, open_index, resolve
-from mlp.data.images.decoding import UnreadableImage, decode, read_header, significant_bits
+from mlp.data.images.decoding import decode, read_header, significant_bits
 from mlp.data.images.depth import UNKNOWN
+from mlp.errors import UnreadableImage
 from mlp.settings.training import RunConfig
 
 Values = NDArray[np.int64]
@@ -280,7 +281,7 @@ def test_one_factor_for_the_whole_set_is_found_used_and_told(dark: Path) -> None
         np.testing.assert_array_equal(data.pixels[row], expected)
     assert data.pixels.max() == 255 and data.pixels[data.labels == 1].max() == 127 >> 4
     [said] = [line for line in remarks(index, config) if line.kind == "depth"]
-    assert said == (
+    assert str(said) == (
         "data: 16 images of 16 bits do not say how many of them count; the largest value takes "
         "12, so 4095 is white in all; 8 of them stay below a sixteenth of that"
     )
@@ -306,4 +307,4 @@ def test_images_of_one_colour_are_told(tmp_path: Path, image_tree: Path) -> None
         index, _ = load(index, resolve(config, index))
         [said] = [line for line in remarks(index, config) if line.kind == "single"]
         told = "2 images are of one colour only, once decoded: train/red/x.png, train/red/y.png"
-        assert said == f"colors: {told}"
+        assert str(said) == f"colors: {told}"

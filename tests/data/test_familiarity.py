@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mlp.data.dataset import Dataset, index_of, load, resolve
-from mlp.data.familiarity import FALSE_ALARMS, Familiarity, fit_familiarity
+from mlp.data.familiarity import Familiarity
+from mlp.data.familiarity_fit import FALSE_ALARMS, fit_familiarity
 from mlp.settings.training import RunConfig
 from tests.conftest import CLASSES, colored_image
 
@@ -77,7 +78,7 @@ def test_every_size_and_two_training_images_will_do(side: int, channels: int) ->
 def test_of_many_images_evenly_spaced_ones_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = images(90, 0)
     every_third = fit_familiarity(pixels, np.arange(0, 60, 3), np.arange(60, 90, 3))
-    monkeypatch.setattr("mlp.data.familiarity._SAMPLE", 20)
+    monkeypatch.setattr("mlp.data.familiarity_fit._SAMPLE", 20)
     sampled = fit_familiarity(pixels, np.arange(60), np.arange(60, 90, 3))
     np.testing.assert_array_equal(sampled.centre, every_third.centre)
 

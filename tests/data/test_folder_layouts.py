@@ -81,7 +81,7 @@ def test_layouts_of_well_known_data_are_understood(tmp_path: Path, name: str) ->
     parts, splits, passed = KNOWN[name]
     put_many(tmp_path / "data", *parts, count=2)
     assert found(tmp_path / "data") == of(*splits)
-    (line,) = understood(folder(str(tmp_path / "data")))
+    (line,) = map(str, understood(folder(str(tmp_path / "data"))))
     for split in splits:
         assert f"{split} 4" in line if split else "understood as 4 images" in line
     assert "2 classes (cat, dog)" in line
@@ -148,7 +148,7 @@ def test_many_folders_are_shown_in_few_words(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         folder(str(tmp_path / "data"))
     assert len(str(caught.value).splitlines()) == 12 and "and 52 folders more" in str(caught.value)
-    (line,) = understood(folder(str(tmp_path / "data"), "flat"))
+    (line,) = map(str, understood(folder(str(tmp_path / "data"), "flat")))
     assert "60 classes (c000, c001, c002, c003, c004, c005, c006, c007, c008, ... c059)" in line
 
 
@@ -170,7 +170,7 @@ def test_folders_of_systems_are_passed_over_and_told_where_they_hold_images(tmp_
     (root / "cat" / ".DS_Store").write_bytes(b"no picture")
     index = folder(str(root))
     assert len(index.table) == 4
-    assert sorted(index.notes) == [
+    assert sorted(map(str, index.notes)) == [
         "12 images in hidden folders, or those of a system, were passed over, the first: "
         "$RECYCLE.BIN/",
         "2 hidden files with names of images were passed over, the first: cat/._0.png",
@@ -218,10 +218,10 @@ def test_home_is_found_where_no_shell_put_it(
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     put_many(tmp_path / "data", "cat", "dog", count=2)
     (tmp_path / "list.csv").write_text("path,class\n~/data/cat/0.png,cat\ndata/dog/0.png,dog\n")
-    assert len(open_index("~/data").usable) == 4
-    assert len(open_index("~/list.csv").usable) == 2
+    assert len(open_index(RunConfig(data="~/data").data).usable) == 4
+    assert len(open_index(RunConfig(data="~/list.csv").data).usable) == 2
     with pytest.raises(DataError, match="does not exist"):
-        open_index("~nobody-of-this-name/data")
+        open_index(RunConfig(data="~nobody-of-this-name/data").data)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_whatever_the_names_each_image_is_used_or_told(
             continue
         assert index.layout is not None
         told = sum(count for _, count in index.layout.passed)
-        hidden = [note for note in index.notes if "hidden folder" in note]
+        hidden = [note for note in map(str, index.notes) if "hidden folder" in note]
         told += sum(int(note.split()[0]) for note in hidden)
         assert len(index.table) + told == every
         assert not index.table["path"].duplicated().any()

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from mlp.data.images.decoding import UnreadableImage, decode, quiet_decoder, read_header
+from mlp.data.images.decoding import decode, quiet_decoder, read_header
 from mlp.data.images.formats import FORMATS, PCX, TGA, by_content, by_name
+from mlp.errors import UnreadableImage
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
 GRAY = PIXELS[..., 0]

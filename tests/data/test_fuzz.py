@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mlp.data.images.decoding import (
-    UnreadableImage,
     decode,
     quiet_decoder,
     read_header,
     significant_bits,
 )
+from mlp.errors import UnreadableImage
 
 SECONDS = float(os.environ.get("MLP_FUZZ_SECONDS", "60"))
 _EXAMPLES = 400  # between two looks at the clock

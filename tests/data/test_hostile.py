@@ -19,9 +19,9 @@ from PIL import Image
 from mlp.data import reading
 from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import load, open_index, resolve
-from mlp.data.images.decoding import UnreadableImage, decode, read_header
+from mlp.data.images.decoding import decode, read_header
 from mlp.data.index import Index
-from mlp.errors import DataError
+from mlp.errors import DataError, UnreadableImage
 from mlp.settings.training import RunConfig
 from tests.conftest import colored_image, write_image
 
@@ -47,7 +47,7 @@ def reasons(index: Index) -> dict[str, str]:
 
 def said(root: Path) -> str:
     index = open_index(str(root))
-    return "\n".join(remarks(index, RunConfig(data=str(root))))
+    return "\n".join(map(str, remarks(index, RunConfig(data=str(root)))))
 
 
 def test_a_decompression_bomb_is_refused_by_its_header() -> None:
@@ -122,7 +122,7 @@ def test_no_link_leads_out_where_that_is_refused(linked: Path) -> None:
     assert not [path for path in index.usable["path"] if "mine" in path or "out" in path]
     assert "train/red/inside.png" in set(index.usable["path"])
     assert "links=inside refuses" in reasons(index)["train/red/out.png"]
-    text = "\n".join(index.notes)
+    text = "\n".join(map(str, index.notes))
     # The folder `all` leads to is around this one: out of it, too
     assert "3 links lead out of the folder, which links=inside refuses" in text
     assert "the first: train/red/again" in text and "train/red/gone" in text
@@ -253,7 +253,7 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from mlp.settings.training import RunConfig
 from mlp.data.dataset import load, open_index, resolve
-from mlp.errors import DataError
+from mlp.errors import DataError, UnreadableImage
 index = open_index(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 try:

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlp.data.images.decoding import Header, UnreadableImage, decode, quiet_decoder, read_header
+from mlp.data.images.decoding import Header, decode, quiet_decoder, read_header
+from mlp.errors import UnreadableImage
 
 Pixels = NDArray[np.uint8]
 LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {"compression": "tiff_lzw"}, "WEBP": {"lossless": True}}

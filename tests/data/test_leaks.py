@@ -43,7 +43,7 @@ def test_each_copy_is_named_with_what_it_copies(leaking: Path) -> None:
 
 def test_leaks_are_announced_in_a_line_each(leaking: Path) -> None:
     index = open_index(str(leaking))
-    assert remarks(index, RunConfig(data=str(leaking)))[1:] == [
+    assert [str(r) for r in remarks(index, RunConfig(data=str(leaking)))][1:] == [
         "colors: 2 of 20 validation images are copies of training images, byte for byte: "
         "accuracies on this split flatter",
         "colors: 3 of 3 test images are copies of training or validation images, byte for byte: "
@@ -56,7 +56,7 @@ def test_dropped_copies_leave_validation_and_test_and_are_listed(leaking: Path) 
     assert len(index.usable) == 36 + 18 and find_leaks(index).empty
     assert index.digest != open_index(str(leaking)).digest
     _, line = remarks(index, RunConfig(data=str(leaking)))
-    assert "5 validation or test images left out: they are copies" in line
+    assert "5 validation or test images left out: they are copies" in str(line)
     config = resolve(RunConfig(data=str(leaking)), index)
     _, data = load(index, config)
     assert (len(data.split.train), len(data.split.val), len(data.split.test)) == (36, 18, 0)

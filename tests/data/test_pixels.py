@@ -23,7 +23,7 @@ from mlp.errors import DataError
 
 def make_index(files: dict[str, bytes], read: Callable[[str], bytes] | None = None) -> Index:
     rows = [
-        (path, path[0], "", hashlib.sha256(data).hexdigest(), 6, 6, False, 0, "")
+        (path, path[0], "", hashlib.sha256(data).hexdigest(), 6, 6, False, 0, "", "")
         for path, data in sorted(files.items())
     ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))

@@ -16,7 +16,7 @@ from mlp.errors import DataError
 def make_index(*images: tuple[str, str, str]) -> Index:
     """Of (class, given split, content) each."""
     rows = [
-        (f"{number:03d}", cls, part, content, 8, 8, True, 0, "")
+        (f"{number:03d}", cls, part, content, 8, 8, True, 0, "", "")
         for number, (cls, part, content) in enumerate(images)
     ]
     return Index("made", pd.DataFrame(rows, columns=list(COLUMNS)), str.encode)

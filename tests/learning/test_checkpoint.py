@@ -17,10 +17,11 @@ from mlp.data.images.decoding import decode
 from mlp.data.normalization import Normalization
 from mlp.data.stream import Stream
 from mlp.learning.learner import Learner
-from mlp.metrics import probabilities
 from mlp.model.checkpoint import Checkpoint
 from mlp.settings.training import RunConfig
+from mlp.softmax import probabilities
 from tests.conftest import CLASSES, colored_image, write_image
+from tests.learning.alone import records
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def trained(root: Path, **changes: object) -> tuple[Checkpoint, list[bytes], np.
     index, dataset = load(index, config)
     stream = Stream(dataset, config)
     learner = Learner(config, dataset.shape, len(dataset.classes), stream.steps_per_epoch)
-    list(learner.records(stream))
+    list(records(learner, stream))
     answers = probabilities(learner.logits(stream.validation))
     files = [index.read(path) for path in dataset.ids[dataset.split.val]]
     channels, height, _ = dataset.shape

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlp.data.familiarity import fit_familiarity
+from mlp.data.familiarity_fit import fit_familiarity
 from mlp.data.images.decoding import decode
 from mlp.data.normalization import Normalization
 from mlp.learning.initialization import initialize

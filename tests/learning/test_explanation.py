@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlp.data.familiarity import fit_familiarity
+from mlp.data.familiarity_fit import fit_familiarity
 from mlp.data.normalization import Normalization
 from mlp.learning.initialization import initialize
 from mlp.learning.networks.mlp import MLP

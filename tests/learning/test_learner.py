@@ -16,13 +16,13 @@ from torch.nn import functional as F
 from mlp import seeds
 from mlp.data.dataset import load, open_index, resolve
 from mlp.data.stream import Stream
-from mlp.errors import SettingsError
-from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss, resolve_device
+from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
 from mlp.learning.memory import memory_bytes
 from mlp.learning.mixing import mix
 from mlp.metrics import epoch_scores
 from mlp.settings.base import field_choices
-from mlp.settings.training import RunConfig
+from mlp.settings.training import Resolved, RunConfig
+from tests.learning.alone import records
 
 SHAPE, CLASSES = (1, 4, 4), 3
 
@@ -70,7 +70,8 @@ class Epochs:
 
 
 def learner(steps_per_epoch: int, **changes: object) -> Learner:
-    config = RunConfig.parse({"device": "cpu", "hidden": (16, 8), "epochs": 3, **changes})
+    resolved = {"device": "cpu", "threads": 1, "image_size": 4, "channels": "gray"}
+    config = Resolved.parse({**resolved, "hidden": (16, 8), "epochs": 3, **changes})
     return Learner(config, SHAPE, CLASSES, steps_per_epoch)
 
 
@@ -178,7 +179,7 @@ def test_epochs_are_those_of_a_plain_pytorch_loop(case: str) -> None:
     optimizer = make_optimizer(plain.parameters())
 
     step, every = 0, []
-    for record in own.records(Epochs(train, validation)):
+    for record in records(own, Epochs(train, validation)):
         plain.train()
         summed, correct, norms = 0.0, 0, []
         for images, labels in train:
@@ -274,7 +275,7 @@ def test_five_steps_on_digits_give_the_losses_they_always_gave(
     """Change these numbers only with the reason why training is to give others."""
     config, shape = digits_config(epochs=1, **changes), digits_stream.dataset.shape
     assert digits_stream.steps_per_epoch == len(digits_stream.epoch(0)) == 5
-    [record] = Learner(config, shape, 10, 5).records(digits_stream)
+    [record] = records(Learner(config, shape, 10, 5), digits_stream)
     measured = (record.metrics["train/loss"], record.metrics["val/loss"])
     assert measured == pytest.approx(golden, rel=1e-5)
 
@@ -296,7 +297,7 @@ def digits_stream() -> Stream:
 def rates(epochs: int, steps: int, **changes: object) -> list[float]:
     train = given(4 * steps, 4)
     own = learner(steps, epochs=epochs, lr=0.02, **changes)
-    return [r.metrics["optim/lr"] for r in own.records(Epochs(train, train))]
+    return [r.metrics["optim/lr"] for r in records(own, Epochs(train, train))]
 
 
 def test_lr_is_constant_without_a_schedule() -> None:
@@ -322,7 +323,7 @@ def test_onecycle_rises_to_lr_and_falls_to_nearly_nothing() -> None:
 def test_onecycle_leaves_momentum_alone(optimizer: str) -> None:
     train = given(8, 4)
     own = learner(2, optimizer=optimizer, schedule="onecycle", momentum=0.7)
-    for _ in own.records(Epochs(train, train)):
+    for _ in records(own, Epochs(train, train)):
         [group] = own.optimizer.param_groups
         assert group.get("betas", (0.9, 0.999)) == (0.9, 0.999)
         assert group.get("momentum", 0.7) == 0.7
@@ -370,7 +371,7 @@ def test_early_stopping_waits_and_keeps_the_best_weights(
         device="cpu", hidden=(8,), epochs=8, early_stopping_patience=patience, monitor=monitor
     )
     own = Scripted(config, SHAPE, CLASSES, len(train))
-    weights = [copied(own.network) for _ in own.records(Epochs(train, validation))]
+    weights = [copied(own.network) for _ in records(own, Epochs(train, validation))]
     assert own.finished and own.best_epoch == best
     assert own.epochs_done == len(weights) == best + patience
     own.restore_best()
@@ -381,13 +382,13 @@ def test_early_stopping_waits_and_keeps_the_best_weights(
 def test_without_early_stopping_all_epochs_are_trained_and_the_last_weights_kept() -> None:
     train = given(12, 4)
     own = learner(len(train), epochs=4)
-    records = list(own.records(Epochs(train, given(20, 20, seed=1))))
-    assert [record.epoch for record in records] == [1, 2, 3, 4]
+    made = list(records(own, Epochs(train, given(20, 20, seed=1))))
+    assert [record.epoch for record in made] == [1, 2, 3, 4]
     assert own.finished and own.best_epoch == own.epochs_done == 4
     last = copied(own.network)
     own.restore_best()
     assert_same_weights(copied(own.network), last)
-    assert list(own.records(Epochs(train, train))) == []
+    assert list(records(own, Epochs(train, train))) == []
 
 
 def test_every_choice_of_monitor_is_among_the_metrics() -> None:
@@ -405,7 +406,7 @@ def test_validation_changes_nothing_in_training() -> None:
 
     def trained(validation: Given) -> dict[str, torch.Tensor]:
         own = learner(3, batch_norm=True, dropout=0.5)
-        list(own.records(Epochs(train, validation)))
+        list(records(own, Epochs(train, validation)))
         return copied(own.network)
 
     assert_same_weights(trained(given(5, 5, seed=1)), trained(given(60, 7, seed=2)))
@@ -435,10 +436,10 @@ def test_non_finite_input_stops_training_and_names_the_step(value: float) -> Non
     good, bad = given(12, 4), given(12, 4)
     list(bad)[1][0][2, 0, 1, 1] = value
     own = learner(3)
-    records = own.records(Epochs(good, good, epoch_1=bad))
-    assert next(records).epoch == 1
+    made = records(own, Epochs(good, good, epoch_1=bad))
+    assert next(made).epoch == 1
     with pytest.raises(NonFiniteLoss, match=r"step 5 \(epoch 2, batch 2 of 3\)"):
-        next(records)
+        next(made)
 
 
 def test_non_finite_output_in_validation_stops_training() -> None:
@@ -452,19 +453,7 @@ def test_absurd_lr_stops_training_and_names_the_step() -> None:
     own = learner(3, optimizer="sgd", lr=1e3, hidden="64,64,64", epochs=20)
     train = given(48, 16)
     with pytest.raises(NonFiniteLoss, match=r"epoch \d"):
-        list(own.records(Epochs(train, train)))
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="has the device that should be missing")
-def test_missing_device_is_the_users_error() -> None:
-    with pytest.raises(SettingsError, match="use cpu or auto"):
-        resolve_device(RunConfig(device="cuda"))
-    assert resolve_device(RunConfig()).device == "cpu"
-
-
-def test_threads_are_resolved_to_a_number() -> None:
-    assert resolve_device(RunConfig(device="cpu")).threads == torch.get_num_threads()
-    assert resolve_device(RunConfig(device="cpu", threads=3)).threads == 3
+        list(records(own, Epochs(train, train)))
 
 
 # Mixtures
@@ -497,9 +486,9 @@ def test_a_mixture_is_trained_towards_both_of_its_labels(smoothing: float) -> No
 def test_shares_differ_from_epoch_to_epoch_and_are_the_same_for_all_arms() -> None:
     train = given(24, 24)
     still = {"optimizer": "sgd", "lr": 1e-30, "mixup": 1.0}
-    losses = [r.metrics["train/loss"] for r in learner(1, **still).records(Epochs(train, train))]
+    losses = [r.metrics["train/loss"] for r in records(learner(1, **still), Epochs(train, train))]
     assert len(set(losses)) == 3
-    again = learner(1, **still, weight_decay=0.1).records(Epochs(train, train))
+    again = records(learner(1, **still, weight_decay=0.1), Epochs(train, train))
     assert [r.metrics["train/loss"] for r in again] == losses
 
 
@@ -520,16 +509,16 @@ def test_interleaved_learners_give_bitwise_what_they_give_alone(digits_stream: S
     alone = []
     for config in arms:
         own = fresh(config)
-        alone.append((without_time(list(own.records(digits_stream))), copied(own.network)))
+        alone.append((without_time(list(records(own, digits_stream))), copied(own.network)))
 
     learners = [fresh(config) for config in reversed(arms)]
     together: list[list[EpochRecord]] = [[] for _ in arms]
     for number in range(2):
-        for own, records in zip(learners, together, strict=True):
+        for own, kept in zip(learners, together, strict=True):
             torch.rand(1)  # someone else draws from torch's generator
-            records.append(own.epoch(digits_stream.epoch(number), digits_stream.validation))
-    for own, records, (metrics, weights) in zip(learners, together, reversed(alone), strict=True):
-        assert without_time(records) == metrics
+            kept.append(own.epoch(digits_stream.epoch(number), digits_stream.validation))
+    for own, kept, (metrics, weights) in zip(learners, together, reversed(alone), strict=True):
+        assert without_time(kept) == metrics
         assert_same_weights(copied(own.network), weights)
 
 

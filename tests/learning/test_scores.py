@@ -15,8 +15,8 @@ from mlp.metrics import (
     confusion,
     epoch_scores,
     final_scores,
-    probabilities,
 )
+from mlp.softmax import probabilities
 
 
 def evaluation(

@@ -112,6 +112,44 @@ def test_a_switch_is_typed_with_or_without_a_value(
     assert (made[0].batch_norm, made[0].data) == (batch_norm, data)
 
 
+MINE = "epochs: 60\nlr: 0.01\ndropout: 0.2\n"
+
+
+@pytest.mark.parametrize("under_mlflow", [False, True])
+def test_options_override_the_recipe_also_with_their_default(
+    under_mlflow: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under `mlflow run`, which passes every parameter, a default gives way; and that is said."""
+    made: list[RunConfig] = []
+    monkeypatch.setattr("scripts.train.launch", lambda name, config, *rest: made.append(config))
+    if under_mlflow:
+        monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+    Path("mine.yaml").write_text(MINE)
+    typed = ["--recipe", "mine.yaml", "--epochs", "20", "--lr", "0.5"]
+    result = call(train, *typed)
+    assert result.exit_code == 0, result.output
+    epochs = 60 if under_mlflow else 20
+    assert made == [RunConfig(epochs=epochs, lr=0.5, dropout=0.2)]
+    note = "Note: recipe mine.yaml sets epochs 60, dropout 0.2"
+    assert (note in result.output) == under_mlflow
+    assert result.output.count("\n") == under_mlflow
+
+
+def test_options_override_the_base_settings_of_a_suite(
+    image_tree: Path, fresh_database: None
+) -> None:
+    suite = (
+        "base: {batch_size: 8, hidden: [4]}\narms: [{name: one}, {name: two, changes: {lr: 0.1}}]"
+    )
+    Path("mine.yaml").write_text(suite)
+    options = ["--data", str(image_tree), "--epochs", "1", "--seeds", "1", "--image-size", "8"]
+    result = call(study, "--suite", "mine.yaml", *options, "--batch-size", "32")
+    assert result.exit_code == 0, result.output
+    recorded = mlflow.search_runs(experiment_names=["mlp"])
+    assert set(recorded["params.batch_size"]) == {"32"}
+    assert set(recorded["params.hidden"]) == {"4"}
+
+
 def test_a_switch_leaves_a_file_alone() -> None:
     class Choice(Settings):
         files: tuple[str, ...] = Field((), json_schema_extra={"positional": True})

@@ -15,7 +15,7 @@ from mlp.data.dataset import index_of
 from mlp.execution.executor import run
 from mlp.settings.training import RunConfig
 from mlp.study.plan import plan
-from mlp.study.suites import Arm, Suite
+from mlp.study.suite import Arm, Suite
 from mlp.tracking.mlflow.store import Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 from tests.conftest import CLASSES, colored_image, write_image

@@ -17,7 +17,7 @@ import pytest
 import torch
 from mlflow.exceptions import MlflowException
 
-from mlp.data.familiarity import fit_familiarity
+from mlp.data.familiarity_fit import fit_familiarity
 from mlp.data.images.decoding import decode
 from mlp.data.normalization import Normalization
 from mlp.learning.initialization import initialize

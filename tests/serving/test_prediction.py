@@ -57,7 +57,8 @@ def test_a_folder_gives_what_is_or_claims_to_be_an_image(ensemble: Ensemble, new
     names = [prediction.path for prediction in made]
     red = sorted(f"new/a/{p.name}" for p in (new / "a").iterdir())
     others = [f"new/c/{name}" for name in ("phone", "scan.DCM", "small.gif")]
-    assert list(notes) == ["1 hidden file with the name of an image was passed over: .hidden.png"]
+    (note,) = notes
+    assert str(note) == "1 hidden file with the name of an image was passed over: .hidden.png"
     assert names == [*red, "new/b/no_suffix", "new/broken.png", *others]
     assert {p.path: p.answer.error.split(",")[0] for p in made if p.answer.error} == {
         "new/broken.png": NOT_AN_IMAGE.split(",")[0],

@@ -17,7 +17,7 @@ from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
 from mlp.study.record import RecordedRun, RecordedStudy
 from mlp.study.suite import Arm, Suite
-from mlp.study.suites import SUITES
+from mlp.study.suites import find_suite
 
 MakeStudy = Callable[..., Study]
 
@@ -32,7 +32,7 @@ def make_study(image_tree: Path) -> MakeStudy:
         folds: tuple[str, ...] = ("none",),
         **changes: object,
     ) -> Study:
-        suite = Suite("test", "Which?", arms) if arms else SUITES["regularization"]
+        suite = Suite("test", "Which?", arms) if arms else find_suite("regularization")
         quick = {"image_size": 8, "hidden": (16, 8), "epochs": 3, "batch_size": 8, "threads": 1}
         base = RunConfig.parse({"data": str(image_tree), **quick, **changes})
         return plan(suite, base, seeds, open_index(base.data), folds)
@@ -111,7 +111,7 @@ class MakeRecorded:
         ]
         return RecordedStudy(
             "parent", "7", "a study", "colors", "label", suite, "Which?", arms, {"lr": "0.001"},
-            [Remark.make("note", name="colors", note="take <care>")], runs,
+            [Remark("absent", {"name": "colors", "classes": "take <care>"})], runs,
         )  # fmt: skip
 
 

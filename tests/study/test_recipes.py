@@ -7,25 +7,25 @@ from pathlib import Path
 import pytest
 
 from mlp.errors import SettingsError
-from mlp.settings.recipes import begin_with, find_recipe
+from mlp.settings.recipes import find_recipe
 from mlp.settings.training import RunConfig
 from mlp.study.suite import arm_config
-from mlp.study.suites import SUITES
+from mlp.study.suites import find_suite
 
 
 def test_plain_is_the_defaults() -> None:
-    assert begin_with("plain", RunConfig(epochs=3)) == RunConfig(epochs=3)
+    assert RunConfig(epochs=3).filled(find_recipe("plain")) == RunConfig(epochs=3)
 
 
 def test_what_is_given_goes_before_the_recipe() -> None:
-    strong = begin_with("strong", RunConfig())
+    strong = RunConfig().filled(find_recipe("strong"))
     assert strong.network == "mixer" and strong != RunConfig()
-    ours = begin_with("strong", RunConfig(epochs=7, dropout=0.4))
+    ours = RunConfig(epochs=7, dropout=0.4).filled(find_recipe("strong"))
     assert ours == strong.changed({"epochs": 7, "dropout": 0.4})
 
 
 def test_the_suite_about_it_takes_out_each_ingredient_in_turn() -> None:
-    suite, settings = SUITES["ingredients"], find_recipe("strong")
+    suite, settings = find_suite("ingredients"), find_recipe("strong")
     assert suite.base == settings and not suite.arms[0].changes
     base = RunConfig().filled(suite.base)
     for arm in suite.arms[1:]:
@@ -37,14 +37,14 @@ def test_the_suite_about_it_takes_out_each_ingredient_in_turn() -> None:
 def test_a_file_of_settings(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("epochs: 5\nhidden: [64, 32]\n")
-    assert begin_with(str(path), RunConfig()) == RunConfig(epochs=5, hidden=(64, 32))
+    assert RunConfig().filled(find_recipe(str(path))) == RunConfig(epochs=5, hidden=(64, 32))
 
 
 def test_a_file_may_begin_with_a_recipe_and_take_back_some_of_it(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("recipe: strong\nmixup: 0\nepochs: 20\n")
     expected = find_recipe("strong") | {"mixup": 0.0, "epochs": 20}
-    assert begin_with(str(path), RunConfig()) == RunConfig().changed(expected)
+    assert RunConfig().filled(find_recipe(str(path))) == RunConfig().changed(expected)
 
 
 @pytest.mark.parametrize(

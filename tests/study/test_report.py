@@ -20,12 +20,12 @@ from mlp.report.phrases import LANGUAGES, PHRASES
 from mlp.report.report import Report, build
 from mlp.settings.study import ReportConfig
 from mlp.study.record import RecordedRun, RecordedStudy
-from mlp.study.suites import SUITES
+from mlp.study.suites import find_suite, suite_names
 from mlp.tracking.mlflow.pages import run_page
 from tests.study.conftest import MakeRecorded
 
-REGULARIZATION = {arm.name: arm.changes for arm in SUITES["regularization"].arms}
-INITIALIZATION = {arm.name: arm.changes for arm in SUITES["initialization"].arms}
+REGULARIZATION = {arm.name: arm.changes for arm in find_suite("regularization").arms}
+INITIALIZATION = {arm.name: arm.changes for arm in find_suite("initialization").arms}
 
 
 class Page(HTMLParser):
@@ -341,7 +341,7 @@ def places(text: str) -> set[str]:
 
 
 def test_remarks_on_the_data_are_spanish_as_well(clear: RecordedStudy) -> None:
-    leaks = Remark.make("val_leaks", name="colors", count=3, all=18)
+    leaks = Remark("val_leaks", {"name": "colors", "count": 3, "all": 18})
     study = dataclasses.replace(clear, remarks=[leaks])
     assert "3 of 18 validation images are copies" in page(make(study))
     assert "3 de 18 imágenes de validación son copias exactas" in page(make(study, lang="es"))
@@ -357,9 +357,9 @@ def test_every_phrase_is_there_in_both_languages_with_the_same_places() -> None:
         if kind.startswith("note."):
             english = {"name"} | places(NOTES[kind.removeprefix("note.")][1])
         assert english == spanish, key
-    kinds = {*TEXTS, *(f"note.{kind}" for kind in NOTES)} - {"note"}
+    kinds = {*TEXTS, *(f"note.{kind}" for kind in NOTES)}
     assert {f"remark.{kind}" for kind in kinds} <= set(PHRASES)
-    named = {f"about.{arm.name}" for suite in SUITES.values() for arm in suite.arms}
+    named = {f"about.{arm.name}" for suite in map(find_suite, suite_names()) for arm in suite.arms}
     assert named - {"about.model"} <= set(PHRASES)
 
 

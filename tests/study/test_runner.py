@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from mlp.data.dataset import Dataset, open_index
+from mlp.data.dataset import Dataset, Datasets, open_index
 from mlp.data.stream import Batches, Stream
 from mlp.errors import SettingsError
 from mlp.execution.executor import run
@@ -22,10 +22,10 @@ from mlp.learning.learner import EpochRecord, Learner
 from mlp.learning.memory import is_out_of_memory, memory_bytes
 from mlp.settings.training import RunConfig
 from mlp.study.lockstep import train_piece
-from mlp.study.plan import Datasets, Study, plan
+from mlp.study.plan import Study, plan
 from mlp.study.progress import Sent
 from mlp.study.suite import Arm, Suite
-from mlp.study.suites import SUITES
+from mlp.study.suites import find_suite
 from mlp.study.tracker import RunSpec
 from mlp.tracking.memory import RecordedRun, Recorder
 from tests.study.conftest import MakeStudy
@@ -53,7 +53,7 @@ def train(study: Study, **options: int) -> dict[str, Numbers]:
 def test_an_arm_is_bitwise_the_same_alone_beside_others_in_any_order_and_group(
     make_study: MakeStudy,
 ) -> None:
-    arms = SUITES["regularization"].arms
+    arms = find_suite("regularization").arms
     together = train(make_study(seeds=(0, 3)))
     assert len(together) == 2 * len(arms)
     assert len({probabilities for probabilities, _, _ in together.values()}) > len(arms)
@@ -364,7 +364,7 @@ def test_a_run_that_cannot_fit_is_not_begun(
 ) -> None:
     study = make_study(Arm("plain", {}, ""), Arm("large", {"hidden": (4000,)}, ""))
     needed = memory_bytes(study.specs[0].config, (3, 8, 8), 3)
-    monkeypatch.setattr("mlp.study.lockstep.most_memory", lambda device: needed + 2**16)
+    monkeypatch.setattr("mlp.study.training_run.most_memory", lambda device: needed + 2**16)
     outcomes = run(study, Recorder())
     assert [o.status for o in outcomes] == ["FINISHED", "FAILED"]
     assert "GiB are there" in outcomes[1].reason

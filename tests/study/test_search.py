@@ -10,7 +10,6 @@ import pytest
 from optuna.trial import TrialState
 
 from mlp.data.dataset import open_index, resolve
-from mlp.learning.learner import resolve_device
 from mlp.search.space import read_space
 from mlp.search.trials import Search, arm_of, run_search, top
 from mlp.settings.commands import SearchConfig
@@ -36,7 +35,7 @@ def make(image_tree: Path, tmp_path: Path):  # type: ignore[no-untyped-def]
         base = RunConfig.parse({"data": str(image_tree), **quick})
         config = SearchConfig.parse({"trials": 5, "folds": 2, **options})
         space = read_space(file)
-        return Search(config, space, resolve(resolve_device(base), index), index, "accuracy")
+        return Search(config, space, resolve(base, index), index, "accuracy")
 
     return made
 

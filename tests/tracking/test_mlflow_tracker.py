@@ -34,7 +34,7 @@ from mlp.tracking.memory import Recorder
 from mlp.tracking.mlflow.store import PROCESS, REPORT, Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 
-REMARK = Remark.make("drawn", name="colors", share=0.2)
+REMARK = Remark("drawn", {"name": "colors", "share": 0.2})
 SUITE = Suite(
     "test",
     "Which?",

@@ -19,14 +19,14 @@ from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
 from mlp.study.record import RecordedStudy
-from mlp.study.suites import Arm, Suite
+from mlp.study.suite import Arm, Suite
 from mlp.tracking.memory import Recorder
 from mlp.tracking.mlflow.recorded import find_study, read_study
 from mlp.tracking.mlflow.store import PLAN, Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 from mlp.tracking.tensorboard.initial_weights import read_weights
 
-REMARK = Remark.make("drawn", name="colors", share=0.2)
+REMARK = Remark("drawn", {"name": "colors", "share": 0.2})
 SUITE = Suite(
     "test",
     "Which?",

@@ -92,7 +92,7 @@ def audit(index: Index) -> Audit:
     ]
     passed = index.layout.passed if index.layout else ()
     findings += [Finding("passed_over", (), f"{part}: {n} images") for part, n in passed if n]
-    findings += [Finding("passed_over", (), note) for note in index.notes]
+    findings += [Finding("passed_over", (), str(note)) for note in index.notes]
     order = list(KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), finding.paths))
     counts = pd.crosstab(rows["class"], rows["split"].replace("", "all"))

@@ -1,13 +1,14 @@
-"""What a person should know about data before believing numbers made from them."""
+"""Remarks on data that a person should read before believing numbers made from them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from mlp.data.index import COPY, NOT_IN_SPLIT, SPLITS, Index, Layout
+from mlp.data.index import SPLITS, Index, Layout, Refusal
 from mlp.data.labels import look_alikes
 from mlp.data.leaks import find_leaks
-from mlp.data.sources.notes import TEXTS as NOTES
 from mlp.data.sources.notes import Note
 from mlp.data.split import is_drawn
 from mlp.settings.training import RunConfig
@@ -21,7 +22,6 @@ TEXTS = {
     "layout_listed": "{name}: understood as a list of {count} images without splits, {classes} "
     "classes ({names})",
     "look_alikes": "{name}: classes that differ only in case, width or blanks: {classes}",
-    "note": "{name}: {note}",
     "damaged": "{name}: {count} of {all} images left out: {shown}{more}",
     "depth": "{name}: {count} images of 16 bits do not say how many of them count; the largest "
     "value takes {bits}, so {white} is white in all; {dark} of them stay below a sixteenth of that",
@@ -45,23 +45,25 @@ _LAYOUTS = ("layout_flat", "layout_splits", "layout_listed")
 TEXTS |= {f"{kind}_passed": TEXTS[kind] + _PASSED for kind in _LAYOUTS}
 
 
-class Remark(str):
-    """A remark in English, with its kind (of TEXTS) and values for other languages."""
+@dataclass(frozen=True)
+class Remark:
+    """A kind of remark (of TEXTS, or `note.` and a kind of note) and its values; `str` is English.
+
+    Raises KeyError for an unknown kind, and where a value is missing.
+    """
 
     kind: str
-    values: dict[str, object]
+    values: Mapping[str, Any]
 
-    @classmethod
-    def make(cls, kind: str, **values: object) -> Remark:
-        """A remark of a kind."""
-        of_note = kind.removeprefix("note.")
-        if of_note == kind:
-            text = TEXTS[kind].format(**values)
-        else:
-            text = f"{values['name']}: {NOTES[of_note][values['count'] != 1].format(**values)}"
-        made = cls(text)
-        made.kind, made.values = kind, values
-        return made
+    def __post_init__(self) -> None:
+        str(self)
+
+    def __str__(self) -> str:
+        of_note = self.kind.removeprefix("note.")
+        if of_note == self.kind:
+            return TEXTS[self.kind].format(**self.values)
+        name, count, first = (self.values[key] for key in ("name", "count", "first"))
+        return f"{name}: {Note(of_note, count, first)}"
 
 
 def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[Remark]:
@@ -69,57 +71,55 @@ def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[Remark]:
 
     `folds`: of a study that trains all of them, 0 where it does not.
     """
-    name, refused, reasons = index.name, index.damaged, index.table["reason"]
+    name, refused = index.name, index.damaged
     made = understood(index)
     if len(refused):
-        first = refused.head(_SHOWN).itertuples()
-        shown = ", ".join(f"{row.path} ({row.reason})" for row in first)
-        more = f" + {len(refused) - _SHOWN}" if len(refused) > _SHOWN else ""
-        values = {"count": len(refused), "all": len(index.table), "shown": shown, "more": more}
-        made.append(Remark.make("damaged", name=name, **values))
+        shown = _listed([f"{row.path} ({row.reason})" for row in refused.itertuples()])
+        made.append(Remark("damaged", {"name": name, "all": len(index.table), **shown}))
     made += of_depth(index)
     if index.single:
-        more = f" + {len(index.single) - _SHOWN}" if len(index.single) > _SHOWN else ""
-        shown = ", ".join(index.single[:_SHOWN])
-        values = {"count": len(index.single), "shown": shown, "more": more}
-        made.append(Remark.make("single", name=name, **values))
-    for kind, beginning in (("copies_left_out", COPY), ("not_named", NOT_IN_SPLIT)):
-        count = int(reasons.str.startswith(beginning).sum())
+        made.append(Remark("single", {"name": name, **_listed(index.single)}))
+    for kind, refusal in (("copies_left_out", Refusal.COPY), ("not_named", Refusal.NOT_IN_SPLIT)):
+        count = int((index.table["refusal"] == refusal).sum())
         if count:
-            made.append(Remark.make(kind, name=name, count=count))
+            made.append(Remark(kind, {"name": name, "count": count}))
     if folds or config.fold != "none":
         count = folds or int(config.fold.split("/")[1])
-        made.append(Remark.make("dealt", name=name, folds=count))
+        made.append(Remark("dealt", {"name": name, "folds": count}))
     elif is_drawn(index):
-        made.append(Remark.make("drawn", name=name, share=config.val_fraction))
+        made.append(Remark("drawn", {"name": name, "share": config.val_fraction}))
     else:
         made += _on_given_splits(index)
     return made
 
 
+def _listed(names: Sequence[str]) -> dict[str, object]:
+    """The number of names, the first of them, and how many more there are."""
+    more = f" + {len(names) - _SHOWN}" if len(names) > _SHOWN else ""
+    return {"count": len(names), "shown": ", ".join(names[:_SHOWN]), "more": more}
+
+
 def of_depth(index: Index) -> list[Remark]:
-    """What was decided about the brightness of images with more than 8 bits, where it was."""
+    """The decision on the brightness of images with more than 8 bits, where there was one."""
     deep, bits = index.usable["depth"], index.depth
     if not deep.any():
         return []
     dark = int(((deep > 0) & (deep <= bits - 4)).sum())
     values = {"count": int((deep > 0).sum()), "bits": bits, "white": 2**bits - 1, "dark": dark}
-    return [Remark.make("depth", name=index.name, **values)]
+    return [Remark("depth", {"name": index.name, **values})]
 
 
 def understood(index: Index) -> list[Remark]:
-    """How the source was read: its layout in one line, what was passed over, doubtful classes."""
+    """The layout that was seen in one line, what was passed over, and doubtful classes."""
     name, made = index.name, []
     if index.layout:
         made.append(_layout(index, index.layout))
     for note in index.notes:
-        if isinstance(note, Note):
-            made.append(Remark.make(f"note.{note.kind}", name=name, **note.values))
-        else:
-            made.append(Remark.make("note", name=name, note=note))
+        values = {"name": name, "count": note.count, "first": note.first}
+        made.append(Remark(f"note.{note.kind}", values))
     for group in look_alikes(index.classes):
         shown = ", ".join(repr(cls) for cls in group)
-        made.append(Remark.make("look_alikes", name=name, classes=shown))
+        made.append(Remark("look_alikes", {"name": name, "classes": shown}))
     return made
 
 
@@ -140,14 +140,14 @@ def _layout(index: Index, layout: Layout) -> Remark:
     if not set(counts.index) - {""}:
         place = "/".join(filter(None, (index.name, places.get("", ""))))
         kind = "layout_flat" if places else "layout_listed"
-        return Remark.make(kind + end, **values, place=place)
+        return Remark(kind + end, values | {"place": place})
     splits = [
         f"{split} {counts[split]}"
         + (f" ({places[split]}/)" if places.get(split, split) != split else "")
         for split in SPLITS
         if split in counts.index
     ]
-    return Remark.make(f"layout_splits{end}", **values, splits=", ".join(splits))
+    return Remark(f"layout_splits{end}", values | {"splits": ", ".join(splits)})
 
 
 def _shortened(names: Sequence[str]) -> str:
@@ -163,12 +163,12 @@ def _on_given_splits(index: Index) -> list[Remark]:
     for split in ("val", "test"):
         count, every = int((leaks == split).sum()), int((rows["split"] == split).sum())
         if count:
-            values = {"count": count, "all": every}
-            made.append(Remark.make(f"{split}_leaks", name=index.name, **values))
+            values = {"name": index.name, "count": count, "all": every}
+            made.append(Remark(f"{split}_leaks", values))
     absent = sorted(
         set(rows.loc[rows["split"] == "train", "class"])
         - set(rows.loc[rows["split"] == "val", "class"])
     )
     if absent:
-        made.append(Remark.make("absent", name=index.name, classes=", ".join(absent)))
+        made.append(Remark("absent", {"name": index.name, "classes": ", ".join(absent)}))
     return made

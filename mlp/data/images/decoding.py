@@ -9,6 +9,7 @@ broken metadata do not matter.
 from __future__ import annotations
 
 import io
+import struct
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -20,18 +21,18 @@ import cv2
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mlp.data.images import tiff
 from mlp.data.images.ancillary import without_ancillary
-from mlp.data.images.depth import FULL, TooDeep, Wide, is_la, is_wide, load_wide, misread
+from mlp.data.images.depth import FULL, Wide, is_la, is_wide, load_wide, misread
 from mlp.data.images.formats import PNM, RAW, READABLE, TIFF, Format, by_content
 from mlp.data.images.portable import Portable
+from mlp.errors import UnreadableImage
 
 NOT_AN_IMAGE, EMPTY = f"not an image ({READABLE})", "empty file"
 # Ten times the picture of a usual camera; a bomb of a few kilobytes can claim far more.
 MAX_PIXELS = 120_000_000
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 # No camera or scanner makes a longer side; Pillow runs out of memory at some, whatever there is.
 MAX_SIDE = 1_000_000
 _TOO_LONG = f"a side of more than {MAX_SIDE // 1_000_000} million pixels"
@@ -66,12 +67,8 @@ _DNG_VERSION, _SUBFILE, _SUB_DIRECTORIES = 50706, 254, 330
 Made = TypeVar("Made")
 
 
-class UnreadableImage(ValueError):
-    """Why bytes cannot be used as an image, in words for a person."""
-
-
 class _Damaged(UnreadableImage):
-    """What a decoder said."""
+    """A decoder failed, and said why."""
 
     def __init__(self, error: Exception) -> None:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
@@ -164,7 +161,7 @@ class _Opened:
             return Wide(source.values(), white=source.white % (2**FULL - 1))
         why = misread(source, self.data, self.kind)
         if why:
-            raise TooDeep(why)
+            raise UnreadableImage(why)
         if is_wide(source):
             again = lambda: _open(self.data, self.kind)  # noqa: E731
             wide = load_wide(source, self.data, self.kind, again)
@@ -207,13 +204,6 @@ def _attempt(data: bytes, kind: Format, use: Callable[[_Opened], Made]) -> Made:
         return use(_Opened(source, data, kind, white_is_zero))
     except (UnreadableImage, MemoryError):
         raise
-    except TooDeep as error:
-        raise UnreadableImage(str(error)) from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise UnreadableImage(_TOO_LARGE) from None
-    except UnidentifiedImageError:
-        what = f"a {kind.name} file that is not whole, or of a variant that is not read"
-        raise _Damaged(ValueError(what)) from None
     # Pillow's decoders raise nearly any exception on damaged files: OSError, SyntaxError,
     # ValueError, struct.error, IndexError ...
     except Exception as error:
@@ -221,7 +211,16 @@ def _attempt(data: bytes, kind: Format, use: Callable[[_Opened], Made]) -> Made:
 
 
 def _open(data: bytes, kind: Format) -> Image.Image:
-    image = Image.open(io.BytesIO(data), formats=(kind.reader,))
+    """As Image.open does, but for its limit of pixels, which all of a process would share."""
+    Image.preinit()
+    if kind.reader not in Image.OPEN:
+        Image.init()
+    reader, _ = Image.OPEN[kind.reader]
+    try:
+        image = reader(io.BytesIO(data), "")
+    except (SyntaxError, IndexError, TypeError, struct.error) as error:
+        what = f"a {kind.name} file that is not whole, or of a variant that is not read"
+        raise _Damaged(ValueError(what)) from error
     tags = getattr(image, "tag_v2", {})
     preview = tags.get(_SUBFILE, 0) & 1 and _SUB_DIRECTORIES in tags
     if _DNG_VERSION in tags or preview:

@@ -21,6 +21,7 @@ from PIL import Image
 from mlp.data.images import tiff
 from mlp.data.images.ancillary import chunks, sound
 from mlp.data.images.formats import JPEG2000, PNG, TIFF, Format
+from mlp.errors import UnreadableImage
 
 FULL = 16  # bits
 UNKNOWN = 0  # of a set without such images: nobody can say what is white in one
@@ -34,10 +35,6 @@ _IN_PLANES = 2
 
 
 Opener = Callable[[], Image.Image]
-
-
-class TooDeep(ValueError):
-    """Values that cannot be used, and why."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +62,13 @@ class Wide:
     def picture(self, depth: int) -> Image.Image:
         """8 bits of each value: L, LA, RGB, RGBA or CMYK. `depth`: bits, where no format says it.
 
-        Raises TooDeep for values of more bits, or where neither says it and most are not used.
+        Raises UnreadableImage for values of more bits, and where neither says it and most bits are
+        not used.
         """
         if not self.white and depth == UNKNOWN:
             bits, depth = self.bits(), FULL
             if bits <= _BLACK:
-                raise TooDeep(
+                raise UnreadableImage(
                     f"values of {bits} bits in 16, and nothing says which of them is white: save "
                     "it with 8 bits, or train on images like it"
                 )
@@ -95,7 +93,7 @@ class Wide:
             values = (white if largest <= white else _FULL_WHITE) - values
             largest = int(values.max())
         if largest > white:
-            raise TooDeep(
+            raise UnreadableImage(
                 f"values of {largest.bit_length()} bits, where {white.bit_length()} are expected"
             )
         bits = white.bit_length()
@@ -123,7 +121,9 @@ def misread(image: Image.Image, data: bytes, kind: Format) -> str:
 
 
 def load_wide(image: Image.Image, data: bytes, kind: Format, again: Opener) -> Wide:
-    """The values of such an image. `again` opens it once more. Raises TooDeep, and as Pillow does.
+    """The values of such an image. `again` opens it once more.
+
+    Raises UnreadableImage, and as Pillow does.
 
     Pillow keeps one byte of each value of a colour image: which one, the name of its mode decides.
     """
@@ -135,9 +135,9 @@ def load_wide(image: Image.Image, data: bytes, kind: Format, again: Opener) -> W
     if image.mode.startswith("I"):
         stored = np.asarray(image)
         if stored.min() < 0:
-            raise TooDeep("negative values, of which the range is unknown")
+            raise UnreadableImage("negative values, of which the range is unknown")
         if stored.max() > _FULL_WHITE:
-            raise TooDeep("pixels of more than 16 bits")
+            raise UnreadableImage("pixels of more than 16 bits")
         values = stored.astype(np.uint16)
         alpha = _clear(values, image)
     elif is_la(image):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 
-import cv2
 import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
+from mlp.data.images.encoding import png
 from mlp.data.index import COLUMNS, Index
 
 
@@ -19,9 +19,9 @@ def digits(*_: str) -> Index:
     pixels = np.rint(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     files: dict[str, bytes] = {}
     for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
-        files[f"{label}/{number:04d}.png"] = cv2.imencode(".png", image)[1].tobytes()
+        files[f"{label}/{number:04d}.png"] = png(image)
     rows = [
-        (path, path[0], "", hashlib.sha256(data).hexdigest(), 8, 8, True, 0, "")
+        (path, path[0], "", hashlib.sha256(data).hexdigest(), 8, 8, True, 0, "", "")
         for path, data in sorted(files.items())
     ]
     return Index("digits", pd.DataFrame(rows, columns=list(COLUMNS)), files.__getitem__)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
 
-from mlp.data.images.decoding import EMPTY, NOT_AN_IMAGE
-from mlp.data.images.formats import READABLE, by_name
-from mlp.data.index import COLUMNS, Index, Layout, said, with_unread
+from mlp.data.images.formats import READABLE
+from mlp.data.index import COLUMNS, Index, Layout, Refusal, said, with_unread
 from mlp.data.reading import Files, read_files
 from mlp.data.sources.layout import Kind, read_layout
 from mlp.data.sources.notes import Notes
@@ -23,20 +21,19 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
 
     Raises DataError when there is no such folder, no image in it, or no telling what is meant.
     """
-    root = Path(os.path.expanduser(path)).resolve()  # noqa: PTH111 (Path fails for no such user)
+    root = Path(path).resolve()
     if not root.is_dir():
         what = "is a file" if root.is_file() else "does not exist"
         known = "; ".join(source.words for source in SOURCES.values())
         raise DataError(f"data folder {root} {what}; give {known}")
-    met = Notes()
+    notes = Notes()
     try:
-        walk = Walk(root, met, links)
+        walk = Walk(root, notes, links)
         understood = read_layout(walk, layout)
     except OSError as error:
         raise DataError(f"data folder {root} cannot be read: {error.strerror}") from None
     named = _files(walk, understood)
     files = [(file, cls, split) for file, cls, split, refusal in named if not refusal]
-    notes: list[str] = list(met)
     if not named:
         raise DataError(
             f"no images found in {root}; expected train/<class>/*.jpg and val/<class>/*.jpg, or "
@@ -46,17 +43,12 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     table = with_unread(read, [row for row in named if row[3]])
     # Files that neither are images nor claim to be (Thumbs.db, notes.txt) are no one's mistake,
     # where there is something else in the folder of the class.
-    stray = pd.Series(
-        [
-            reason in (NOT_AN_IMAGE, EMPTY) and by_name(path) is None
-            for path, reason in zip(table["path"], table["reason"], strict=True)
-        ]
-    )
+    stray = table["refusal"] == Refusal.STRAY
     if stray.all():
         raise DataError(f"no images found in {root}, only other files{said(notes)}")
     stray &= ~stray.groupby([table["class"], table["split"]]).transform("all")
-    if stray.any():
-        notes.append(f"{stray.sum()} files that are no images were passed over")
+    for path in table.loc[stray, "path"]:
+        notes.add("stray", path)
     table = table[~stray].reset_index(drop=True)
     return Index(root.name, table, Files(root), tuple(notes), layout=understood)
 

@@ -51,7 +51,7 @@ def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index
             f"manifest {file}, line {line}: split is empty, but other lines have one; "
             "name it for all images, or for none"
         )
-    root = Path(os.path.expanduser(file)).resolve().parent  # noqa: PTH111 (may name no user)
+    root = Path(file).resolve().parent
     table["path"] = [_on_disk(root, path.replace("\\", "/")) for path in table["path"]]
     _check_twice(file, table, root)
     notes, files, unread = Notes(), [], []

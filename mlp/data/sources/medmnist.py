@@ -12,14 +12,14 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
-import psutil
 from numpy.typing import NDArray
 
+from mlp.data.images.encoding import png
 from mlp.data.index import COLUMNS, SPLITS, Index
 from mlp.errors import DataError
+from mlp.processes import free_memory
 
 PREFIX = "medmnist:"
 # Names of the arrays of images and of labels of a split: MedMNIST's, and Keras' (mnist.npz)
@@ -39,8 +39,7 @@ def medmnist(source: str, *_: str) -> Index:
     more memory than there is, or when the package is not installed.
     """
     name = source.removeprefix(PREFIX)
-    here = Path(source).expanduser()
-    file, classes = _by_name(name) if source.startswith(PREFIX) else (here, {})
+    file, classes = _by_name(name) if source.startswith(PREFIX) else (Path(source), {})
     arrays = _arrays(file)
     rows, images = [], {}
     for split, (of_images, of_labels) in _named(arrays).items():
@@ -49,11 +48,11 @@ def medmnist(source: str, *_: str) -> Index:
             cls = classes.get(str(label), str(label))
             path = f"{split}/{cls}/{number:06d}.png"
             images[path] = image
-            digest = hashlib.sha256(_png(image)).hexdigest()
+            digest = hashlib.sha256(png(image)).hexdigest()
             height, width = image.shape[:2]
-            rows.append((path, cls, split, digest, width, height, image.ndim == 2, 0, ""))
+            rows.append((path, cls, split, digest, width, height, image.ndim == 2, 0, "", ""))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
-    return Index(file.stem, table, lambda path: _png(images[path]))
+    return Index(file.stem, table, lambda path: png(images[path]))
 
 
 def _by_name(name: str) -> tuple[Path, dict[str, str]]:
@@ -100,7 +99,7 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
                     "train_images and train_labels, or x_train and y_train"
                 )
             taken = sum(_size(archive, name) for name in wanted)
-        free = psutil.virtual_memory().available
+        free = free_memory()
         if taken > free // 2:
             raise ValueError(
                 f"its arrays take {taken / 2**30:.1f} GiB, more than half of the "
@@ -170,8 +169,3 @@ def _checked(
             f"{file}: {flat.shape[1]} labels an image; a classifier of one label is what is trained"
         )
     return pixels, flat[:, 0].astype(np.int64)
-
-
-def _png(image: NDArray[np.uint8]) -> bytes:
-    shown = image if image.ndim == 2 else image[..., ::-1]
-    return cv2.imencode(".png", shown)[1].tobytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 # What a note says of one case, and of several: `first` is where the first one was met
 TEXTS = {
@@ -34,21 +35,20 @@ TEXTS = {
         "1 file whose name is not UTF-8 was passed over: rename {first}",
         "{count} files whose names are not UTF-8 were passed over: rename them, the first: {first}",
     ),
+    "stray": 2 * ("{count} files that are no images were passed over",),
 }
 
 
-class Note(str):
-    """A note in English, with its kind (of TEXTS) and values for other languages."""
+@dataclass(frozen=True)
+class Note:
+    """A kind of thing (of TEXTS) that was met: how often, and where first. `str` is English."""
 
     kind: str
-    values: dict[str, object]
+    count: int
+    first: str
 
-    @classmethod
-    def make(cls, kind: str, count: int, first: str) -> Note:
-        """A note of a kind that was met `count` times."""
-        made = cls(TEXTS[kind][count > 1].format(count=count, first=first))
-        made.kind, made.values = kind, {"count": count, "first": first}
-        return made
+    def __str__(self) -> str:
+        return TEXTS[self.kind][self.count > 1].format(count=self.count, first=self.first)
 
 
 class Notes:
@@ -66,4 +66,4 @@ class Notes:
         for kind, met in self._met.items():
             # Names may hold bytes that are no text
             first = min(met).encode("utf-8", "backslashreplace").decode()
-            yield Note.make(kind, sum(met.values()), first)
+            yield Note(kind, sum(met.values()), first)

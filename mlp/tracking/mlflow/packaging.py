@@ -6,6 +6,7 @@ import base64
 import re
 import shutil
 import tempfile
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,20 +18,19 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
+from mlp.imports import ROOT, needed
 from mlp.model.ensemble import Ensemble
 from mlp.model.seal import BLANK, DESCRIPTION, seal
 
-_PACKAGE = Path(__file__).resolve().parents[2]
-# mlp.serving stands below mlp.tracking, which only names its file
-_ENTRY = _PACKAGE / "serving" / "entry.py"
-# What the serving code imports
+# mlp.serving stands below mlp.tracking, which only names its files
+_ENTRY = "mlp.serving.entry"
+_SOURCE = "code/mlp.zip"  # within a model: the modules that the entry needs
+# The packages that they import
 _REQUIREMENTS = (
     "mlflow",
     "torch",
     "numpy",
     "pandas",
-    "scipy",
-    "scikit-learn",
     "pillow",
     "opencv-python-headless",
     "safetensors",
@@ -109,7 +109,8 @@ class Packager:
         shutil.rmtree(place)
         shutil.copytree(files / ARTIFACT, place)
         model = Model.load(str(self._common))
-        model.flavors["python_function"]["config"] = {"digest": BLANK}
+        # MLflow puts what `code` names in front of sys.path
+        model.flavors["python_function"] |= {"config": {"digest": BLANK}, "code": _SOURCE}
         model.artifact_path, model.run_id = logged.artifact_location, run_id
         model.model_uuid = model.model_id = logged.model_id
         model.save(str(self._common / DESCRIPTION))
@@ -142,18 +143,22 @@ class Packager:
         self._folder.cleanup()
 
     def _write_common(self, files: Path) -> Path:
-        folder = Path(self._folder.name)
+        folder, modules = Path(self._folder.name), needed([_ENTRY])
+        source = folder / Path(_SOURCE).name
+        with zipfile.ZipFile(source, "w") as archive:
+            for path in modules.values():
+                inside = zipfile.ZipInfo(path.relative_to(ROOT.parent).as_posix())
+                archive.writestr(inside, path.read_bytes())
         mlflow.pyfunc.save_model(
             str(folder / "model"),
-            python_model=str(_ENTRY),
+            python_model=str(modules[_ENTRY]),
             artifacts={ARTIFACT: str(files / ARTIFACT)},
-            code_paths=[str(_PACKAGE)],
+            code_paths=[str(source)],
             pip_requirements=_requirements(),
             signature=_SIGNATURE,
             input_example=pd.DataFrame(
                 {"image": [base64.b64encode((files / _EXAMPLE).read_bytes()).decode()]}
             ),
         )
-        for place in {path.parent for path in (folder / "model").rglob("*.py")}:
-            (place / "__pycache__").write_text(_NO_CACHE, encoding="utf-8")
+        (folder / "model" / "__pycache__").write_text(_NO_CACHE, encoding="utf-8")
         return folder / "model"

@@ -91,7 +91,7 @@ def read_study(store: Store, parent: Run) -> RecordedStudy:
             ) from None
         try:
             plan = json.loads(Path(path).read_text(encoding="utf-8"))
-            remarks = [Remark.make(r["kind"], **r["values"]) for r in plan["remarks"]]
+            remarks = [Remark(r["kind"], r["values"]) for r in plan["remarks"]]
         except (OSError, UnicodeError, JSONDecodeError) as error:
             raise NoSuchStudy(
                 f"run {run_id}: its {PLAN} cannot be read ({error}); repeat its command"

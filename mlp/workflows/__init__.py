@@ -1,0 +1,1 @@
+"""The work that a command and a notebook both ask for."""

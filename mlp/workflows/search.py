@@ -1,0 +1,36 @@
+"""A search, and its record in MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from mlp.report import search_page
+from mlp.search.trials import Search, no_score, run_search
+from mlp.tracking.mlflow.recorded import record_report
+from mlp.tracking.mlflow.store import Store
+from mlp.tracking.mlflow.tracker import MlflowTracker
+
+
+def recorded_search(search: Search, store: Store, folder: Path) -> tuple[optuna.Study, str]:
+    """Search, and record each trial and the page of all: the trials, and the id of the run.
+
+    `folder` is that of the TensorBoard events. Raises DataError, SettingsError.
+    """
+    name = f"search on {search.index.name}"
+    tracker = MlflowTracker(store, search.label, folder, name=name, single=False, kind="search")
+
+    def scored(trial: FrozenTrial, best: float) -> None:
+        value = trial.value or 0.0
+        tracker.log({f"search/{search.metric}": value, "search/best": best}, trial.number)
+
+    with tracker.ended_if_cut_off():
+        tracker.take_over_all()
+        tracker.describe(search.base, search.index)
+        found = run_search(search, tracker, tracker.folder, scored)
+        pages = search_page.files(search, found)
+        record_report(store, tracker.run_id, search_page.markdown(search, found), pages)
+        tracker.end("FAILED" if no_score(found) else "FINISHED")
+    return found, tracker.run_id
