@@ -70,27 +70,10 @@ def mlproject(*environment: str) -> str:
         "      <<: *training",
         *_parameters(ReportConfig),
         *_command("scripts.search", search),
-        "  report:",
-        "    parameters:",
-        *_parameters(*report.groups),
-        *_command("scripts.report", report),
-        "  audit:",
-        "    parameters:",
-        *_parameters(*audit.groups),
-        *_command("scripts.audit", audit),
-        "  register:",
-        "    parameters:",
-        *_parameters(*register.groups),
-        *_command("scripts.register", register),
-        "  predict:",
-        "    parameters:",
-        *_parameters(*predict.groups),
-        *_command("scripts.predict", predict),
-        "  evaluate:",
-        "    parameters:",
-        *_parameters(*evaluate.groups),
-        *_command("scripts.evaluate", evaluate),
     ]
+    for made in (report, audit, register, predict, evaluate):
+        lines += [f"  {made.name}:", "    parameters:", *_parameters(*made.groups)]
+        lines += _command(f"scripts.{made.name}", made)
     return "\n".join(lines) + "\n"
 
 
