@@ -140,7 +140,7 @@ def _verdict(made: Registration) -> list[str]:
     if made.is_champion:
         return [f"Champion by force, in the place of version {before}."]
     return [
-        f"Version {before} stays champion. They were not found: {made.not_compared}. "
+        f"Version {before} stays champion. They were not compared: {made.not_compared}. "
         "--force true makes this one champion all the same."
     ]
 
