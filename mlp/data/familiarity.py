@@ -1,4 +1,4 @@
-"""How much an image looks like the training images, whatever the network says of it.
+"""The likeness of an image to the training images, whatever the network says of it.
 
 Each image becomes a short list of numbers: its pixels shrunk to 8x8, the range and spread of each
 channel, and how much detail it has at three scales. A Gaussian with a shrunk covariance (Ledoit
@@ -44,7 +44,7 @@ class Familiarity:
         return np.asarray(((away @ self.precision) * away).sum(axis=1))
 
     def unfamiliar(self, pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Whether each image is unlike the training images, (B,)."""
+        """True for each image that is unlike the training images, (B,)."""
         return np.asarray(self.distance(pixels) > self.threshold)
 
     def save(self, file: Path) -> None:
@@ -62,7 +62,7 @@ class Familiarity:
 
 
 def numbers_of(pixels: Iterable[NDArray[np.uint8]]) -> Floats:
-    """What is compared of images (H, W, C): (B, D)."""
+    """The numbers by which images (H, W, C) are compared: (B, D)."""
     scaled = (np.asarray(image / np.float32(255), np.float32) for image in pixels)
     return np.stack([_describe(image) for image in scaled])
 

@@ -40,7 +40,7 @@ _NOBODY = "nobody"
 
 @dataclass
 class Registration:
-    """What `register` did, for people and for the version's page."""
+    """The outcome of `register`, for people and for the version's page."""
 
     choice: Choice
     study: RecordedStudy
