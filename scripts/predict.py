@@ -10,9 +10,9 @@ from scripts.command import command
 
 @command(PredictConfig)
 def predict(config: PredictConfig) -> None:
-    """Say what a registered model sees in images, folders of images or patterns.
+    """Classify images, folders of images or patterns with a registered model.
 
-    Exit code 0 when all could be read, 3 when some could not: each of those says why.
+    The exit code is 0 if all images could be read, and 3 if some could not: each of those says why.
     """
     from pathlib import Path
 

@@ -44,7 +44,7 @@ class Familiarity:
         return np.asarray(((away @ self.precision) * away).sum(axis=1))
 
     def unfamiliar(self, pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """True for each image that is unlike the training images, (B,)."""
+        """Tell for each image whether it is unlike the training images, (B,)."""
         return np.asarray(self.distance(pixels) > self.threshold)
 
     def save(self, file: Path) -> None:

@@ -17,7 +17,7 @@ from mlp.serving.loading import CHAMPION
 from mlp.serving.registry import CHALLENGER, Registration
 from mlp.tracking import results
 from mlp.tracking.mlflow.pages import run_page
-from mlp.tracking.mlflow.recorded import record_report
+from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 
 
@@ -100,8 +100,7 @@ def _what(made: Registration) -> list[str]:
         what = f"the run with the median score of {n} ({seeds})"
     spread = f" ± {say.score(arm.deviation)} (standard deviation over {n})" if n > 1 else ""
     lines = [
-        f"{arm.name} on {made.study.data_name} "
-        f"(digest {choice.runs[0].params['data_digest']}): {what}.",
+        f"{arm.name} on {made.study.data_name} (digest {choice.runs[0].data_digest}): {what}.",
         f"Validation {say.metric_name} of the arm: {say.score(arm.mean)}{spread}, the best mean of "
         f"{len(made.study.arms)} arm{'s' if len(made.study.arms) > 1 else ''}.",
     ]
@@ -118,7 +117,7 @@ def _what(made: Registration) -> list[str]:
             f"This model: {say.score(METRICS[made.metric].score(known))} on {len(known.ids)} "
             f"validation images (95% interval over images {say.score(low)} to {say.score(high)})."
         )
-    leaked = max(run.metrics.get("final/leaked_images", 0.0) for run in choice.runs)
+    leaked = max(run.metrics.get("facts/leaked_images", 0.0) for run in choice.runs)
     if leaked:
         unseen = [run.metrics.get("final/unseen_accuracy", np.nan) for run in choice.runs]
         lines.append(

@@ -24,7 +24,7 @@ from mlp.serving.loading import LoadedModel
 from mlp.serving.registry import RUNS
 from mlp.serving.study_images import trained_on
 from mlp.tracking import results
-from mlp.tracking.mlflow.recorded import record_report
+from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.tensorboard.writer import Events
 

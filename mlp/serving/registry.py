@@ -79,15 +79,9 @@ def register(
     of several at once, one comes after the other.
     """
     with alone(store, "registering"):
-        params = choice.runs[0].params
-        store.log_dataset(
-            run_id,
-            study.data_name,
-            params["data_digest"],
-            params["data"],
-            int(params["class_count"]),
-            "test",
-        )
+        run = choice.runs[0]
+        digest, count = run.data_digest, len(study.classes)
+        store.log_dataset(run_id, study.data_name, digest, run.config.data, count, "test")
         members = [load_packaged(store, _model_of(store, r.run_id)) for r in choice.runs]
         version = _find(store, name, choice, members)
         known = version is not None
@@ -198,7 +192,7 @@ def _create(
         "mlp.arm": choice.arm.name,
         "mlp.pick": choice.pick,
         "mlp.data": study.data_name,
-        "mlp.data_digest": choice.runs[0].params["data_digest"],
+        "mlp.data_digest": choice.runs[0].data_digest,
     }
     return mlflow.register_model(uri, name, tags=tags)
 

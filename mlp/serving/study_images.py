@@ -11,8 +11,8 @@ from mlp.data.dataset import index_of, load, reread
 from mlp.data.index import Index
 from mlp.errors import DataError
 from mlp.serving.choice import Choice
-from mlp.tracking.mlflow.recorded import read_split
 from mlp.tracking.mlflow.store import Store
+from mlp.tracking.mlflow.studies import read_split
 
 
 class StudyImages:
@@ -24,7 +24,7 @@ class StudyImages:
     @cached_property
     def index(self) -> Index:
         """Raises DataError where they are not there, or no longer what they were."""
-        config, then = self._run.config, self._run.params["data_digest"]
+        config, then = self._run.config, self._run.data_digest
         index, _ = reread(lambda: load(index_of(config), config))
         if index.digest != then:
             raise DataError(

@@ -37,13 +37,10 @@ def shipped(folder: Path) -> Mapping[str, Path]:
     return {path.stem: path for path in sorted(folder.iterdir())}
 
 
-def find_file(
-    kind: str, name: str, folder: Path, others: tuple[str, ...] = (), content: str = ""
-) -> Path:
-    """The file of a name: one that comes with the project in `folder`, or a YAML file of the user.
+def find_file(kind: str, name: str, folder: Path, content: str = "") -> Path:
+    """The file of a name: one of those shipped in `folder`, or a YAML file of the user.
 
-    Raises SettingsError where there is none. `kind` and `content` say what it should be, `others`
-    which names are known beside those in the folder.
+    Raises SettingsError where there is none. `kind` and `content` say what it should be.
     """
     known = shipped(folder)
     if name in known:
@@ -53,10 +50,9 @@ def find_file(
             return Path(name).expanduser()
         except RuntimeError as error:
             raise SettingsError(f"{kind} {name!r}: {error}") from None
-    names = [*others, *known]
     raise SettingsError(
-        f"{kind} {brief(name)}: there is none of this name; {did_you_mean(name, names)}"
-        f"it should be one of {', '.join(names)}, or a YAML file{content} (README.md shows one)"
+        f"{kind} {brief(name)}: there is none of this name; {did_you_mean(name, known)}"
+        f"it should be one of {', '.join(known)}, or a YAML file{content} (see docs/studies.md)"
     )
 
 

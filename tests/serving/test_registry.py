@@ -21,8 +21,8 @@ from mlp.serving.choice import Pick, choose
 from mlp.serving.loading import load_packaged
 from mlp.serving.registry import Registration, model_name, undo
 from mlp.serving.study_images import trained_on
-from mlp.tracking.mlflow.recorded import find_study, read_study
 from mlp.tracking.mlflow.store import Store
+from mlp.tracking.mlflow.studies import MlflowStudies
 from tests.conftest import CLASSES
 from tests.serving.conftest import ARMS, Suite, Trained, train
 
@@ -30,7 +30,7 @@ from tests.serving.conftest import ARMS, Suite, Trained, train
 def register(
     store: Store, study_id: str, pick: Pick = "median", force: bool = False, name: str = "colors"
 ) -> Registration:
-    study = read_study(store, find_study(store, study_id))
+    study = MlflowStudies(store).read(study_id)
     choice = choose(weigh(study, "accuracy"), pick)
     with store.command_run("register", {}) as run_id:
         return registry.register(store, run_id, study, choice, "accuracy", name, force)
@@ -70,7 +70,7 @@ def test_the_comparison_is_between_the_packaged_models_on_the_images_of_neither(
     register(store, trained.weak)
     challenge = register(store, trained.strong).challenge
     assert challenge is not None
-    study = read_study(store, find_study(store, trained.strong))
+    study = MlflowStudies(store).read(trained.strong)
     run = choose(weigh(study, "accuracy"), "median").runs[0]
     assert run.evaluation is not None
     unseen = run.evaluation.ids != "val/red/copy.png"
