@@ -1,4 +1,4 @@
-"""What a training sees of the data: pixels, labels, and which images are for what."""
+"""The data as a training sees them: pixels, labels, and the purpose of each image."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Dataset:
 
     @cached_property
     def familiarity(self) -> Familiarity:
-        """How to tell images unlike the training images, made on first use.
+        """Tells images unlike the training images; made on first use.
 
         Validation images that were seen in training set no threshold, unless all were.
         """
@@ -120,7 +120,7 @@ def source(data: str, layout: Kind = "auto", links: Links = "follow") -> Index:
 
 
 def reread(make: Callable[[], Made]) -> Made:
-    """What `make` makes of some data; once more where a file changed before it was decoded."""
+    """The result of `make`, made once more where a file changed before it was decoded."""
     try:
         return make()
     except Changed:
@@ -155,7 +155,7 @@ def resolve(config: RunConfig, index: Index, here: bool = True) -> Resolved:
 
 
 def split_of(index: Index, config: RunConfig) -> Split:
-    """Which images of an index a configuration trains on, validates and tests with."""
+    """The images of an index that a configuration trains on, validates and tests with."""
     whole = split(index, config.val_fraction, config.seed, config.fold)
     if not config.images_per_class:
         return whole
@@ -164,7 +164,7 @@ def split_of(index: Index, config: RunConfig) -> Split:
 
 
 def is_own(index: Index, config: RunConfig) -> bool:
-    """Whether a run has a split of its own, which its seed (and fold) drew."""
+    """Tell whether a run has a split of its own, which its seed (and fold) drew."""
     return config.fold != "none" or config.images_per_class > 0 or is_drawn(index)
 
 

@@ -74,7 +74,7 @@ class Settings(BaseModel):
 
 
 class ConfigError(SettingsError):
-    """What is wrong with the settings a user gave: `problems` has a pair of name and text each."""
+    """The wrong settings that a user gave: `problems` has the name and a text for each."""
 
     def __init__(self, settings: type[Settings], error: ValidationError) -> None:
         by_field: dict[str, str] = {}
@@ -132,7 +132,7 @@ def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
 
 
 def field_help(settings: type[Settings], name: str) -> str:
-    """What a field is, and what may be given for it."""
+    """The help of a field, with what may be given for it."""
     field = settings.model_fields[name]
     kinds = [row.words for m in field.metadata if isinstance(m, Kinds) for row in m.table.values()]
     return f"{field.description}{': ' * bool(kinds)}{'; '.join(kinds)}"

@@ -1,4 +1,4 @@
-"""What commands are told beside settings of training: where, which study, which model, images."""
+"""Settings of commands beside those of training: places, studies, models, images."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ EXECUTORS: Table[Callable[[ExecutorConfig, int], Executor]] = Table(
 
 
 class SuiteChoice(Settings):
-    """Which suite a study trains."""
+    """The suite that a study trains."""
 
     suite: Place = Field(
         "regularization",
@@ -39,7 +39,7 @@ class SuiteChoice(Settings):
 
 
 class RecipeChoice(Settings):
-    """Which settings a training begins with."""
+    """The settings that a training begins with."""
 
     recipe: Place = Field(
         "plain",
@@ -139,7 +139,7 @@ class ExecutorConfig(Settings):
 
 
 class StudyChoice(ExperimentConfig):
-    """Which recorded study is meant."""
+    """The choice of a recorded study."""
 
     study: str = Field(
         "latest",
@@ -149,7 +149,7 @@ class StudyChoice(ExperimentConfig):
 
 
 class ReportChoice(StudyChoice):
-    """Which recorded studies a report is about."""
+    """The choice of the studies that a report is about."""
 
     compare: str = Field(
         "",
@@ -158,13 +158,13 @@ class ReportChoice(StudyChoice):
 
 
 class AuditConfig(ExperimentConfig, SourceConfig):
-    """Which data are looked at, and what their findings lead to."""
+    """The data that are looked at, and what their findings lead to."""
 
     strict: bool = Field(False, description="end with exit code 3 when there is anything to report")
 
 
 class RegisterConfig(StudyChoice):
-    """Which model of a study is registered, and under which name."""
+    """The model of a study that is registered, and its name."""
 
     name: str = Field("", description="name of the registered model; empty: that of the data")
     pick: Literal["median", "ensemble"] = Field(
@@ -183,7 +183,7 @@ class RegisterConfig(StudyChoice):
 
 
 class ModelChoice(ExperimentConfig):
-    """Which packaged model is used."""
+    """The choice of a packaged model."""
 
     model: str = Field(
         "",
@@ -193,7 +193,7 @@ class ModelChoice(ExperimentConfig):
 
 
 class PredictConfig(ModelChoice):
-    """What is classified, and how the answers are written."""
+    """The images to classify, and the form of the answers."""
 
     images: tuple[Place, ...] = Field(
         (),

@@ -1,4 +1,4 @@
-"""Which images are read, and how: settings that training, audit and evaluation share."""
+"""The images that are read: settings that training, audit and evaluation share."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SOURCES: Table[Source] = Table(
 
 
 class SourceConfig(Settings):
-    """Which images are read, and how."""
+    """The images that are read, and how."""
 
     data: Annotated[OfSource[Place], Kinds(SOURCES)] = Field(
         "digits", min_length=1, description="images with their classes"

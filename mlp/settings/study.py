@@ -18,7 +18,7 @@ def _split_seeds(value: object) -> object:
 
 
 class StudyConfig(Settings):
-    """What a study adds to its base configuration."""
+    """The settings that a study adds to its base configuration."""
 
     seeds: Annotated[
         Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
@@ -109,6 +109,6 @@ class MetricConfig(Settings):
 
 
 class ReportConfig(MetricConfig):
-    """What a report compares, and in which language."""
+    """The subject of a report, and its language."""
 
     lang: Literal["en", "es"] = Field("en", description="language of the report")
