@@ -43,7 +43,7 @@ from mlp.settings.training import Probability, Resolved, RunConfig
 from mlp.study.plan import plan
 from mlp.study.suite import Arm, Suite
 from mlp.tables import Table
-from mlp.tracking.memory import RecordedRun, Recorder
+from mlp.tracking.memory import MemoryRun, MemoryTracker
 from scripts.command import command
 from scripts.study import study
 
@@ -110,18 +110,18 @@ def added(table: Table[Any], name: str, row: object) -> Iterator[None]:
         table.remove(name)
 
 
-def trained(base: RunConfig, **changes: object) -> RecordedRun:
+def trained(base: RunConfig, **changes: object) -> MemoryRun:
     """A run of two epochs, as the memory keeps it."""
     quick = {"epochs": 2, "hidden": (8,), "images_per_class": 10, "threads": 1}
     suite = Suite("one", "?", (Arm("new", changes, ""),))
     index = open_index(base.data)
-    recorder = Recorder()
+    recorder = MemoryTracker()
     (outcome,) = run(plan(suite, base.changed(quick), (0,), index), recorder)
     assert outcome.status == "FINISHED"
     return recorder.runs[0]
 
 
-def losses(made: RecordedRun) -> list[float]:
+def losses(made: MemoryRun) -> list[float]:
     return [record.metrics["train/loss"] for record in made.epochs if record.epoch]
 
 

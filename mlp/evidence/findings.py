@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mlp.evidence.comparison import Comparison, compare, family
 from mlp.evidence.dynamics import TARGET_SHARE, Dynamics, dynamics, learned
 from mlp.evidence.resampling import draws
-from mlp.metrics import METRICS, Metric, require
+from mlp.metrics import METRICS, Floats, Metric, require
 from mlp.study.record import RecordedRun, RecordedStudy
 
-Floats = NDArray[np.float64]
+InitialWeights = Mapping[str, Mapping[str, tuple[Floats, Floats]]]  # by arm, layer: edges, counts
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class ArmEvidence:
 
     @property
     def learned(self) -> int:
-        """In how many runs it does better than always naming the most frequent class."""
+        """The number of runs that do better than always naming the most frequent class."""
         return sum(
             learned(run.metrics["final/accuracy"], run.evaluation.labels)
             for run in self.runs
@@ -91,6 +90,7 @@ class Evidence:
     factorials: tuple[Factorial, ...]
     overlap: float | None
     lead: Comparison | None  # of the best arm over the second best
+    weights: InitialWeights = field(default_factory=dict)
 
     @property
     def baseline(self) -> ArmEvidence:
@@ -109,8 +109,12 @@ class Evidence:
     def ranked(self) -> list[ArmEvidence]:
         """The arms that have scores, best mean first."""
         known = [arm for arm in self.arms if np.isfinite(arm.mean)]
-        sign = -1 if METRICS[self.metric].higher_is_better else 1
-        return sorted(known, key=lambda arm: sign * arm.mean)
+        return sorted(known, key=lambda arm: -self.sign * arm.mean)
+
+    @property
+    def sign(self) -> int:
+        """1 where more of the metric is better, else -1."""
+        return 1 if METRICS[self.metric].higher_is_better else -1
 
     @property
     def unfinished(self) -> list[RecordedRun]:
@@ -119,7 +123,7 @@ class Evidence:
 
 
 def weigh(study: RecordedStudy, metric: str) -> Evidence:
-    """The evidence of a recorded study by one of `resampling.METRICS`.
+    """The evidence of a recorded study by one of `metrics.COMPARED`.
 
     Raises SettingsError where its validation images do not define that.
     """
@@ -129,7 +133,7 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
     scores, replicates = resample(study, measure, shared=overlap is None)
     images = [len(run.evaluation.labels) for run in study.runs if run.evaluation is not None]
     judge = Judge(measure, overlap, images[0] if images else 0, scores, replicates)
-    names = [str(arm["name"]) for arm in study.arms]
+    names = [arm.name for arm in study.arms]
     baseline = names[0]
     against = judge.family({name: {name: 1.0, baseline: -1.0} for name in names[1:]})
     compared = dict(zip(names[1:], against, strict=True))
@@ -141,13 +145,13 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
     moves = {name: _dynamics(study, name, targets) for name in names}
     arms = []
     for arm in study.arms:
-        name = str(arm["name"])
+        name = arm.name
         runs = tuple(study.of(name)[pair] for pair in study.pairs)
         arms.append(
             ArmEvidence(
                 name,
-                str(arm["about"]),
-                arm["changes"],
+                arm.about,
+                arm.changes,
                 runs,
                 scores[name],
                 moves[name],
@@ -155,9 +159,14 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
                 _paired(study, name, baseline, moves, overlap) if name != baseline else {},
             )
         )
-    factorials = tuple(_factorial(study.arms, judge))
+    factorials = tuple(_factorial(arms, judge))
     evidence = Evidence(study, metric, tuple(arms), factorials, overlap, None)
     return replace(evidence, lead=_lead(evidence, judge))
+
+
+def names_of(study: RecordedStudy) -> list[str]:
+    """The names of its arms."""
+    return [arm.name for arm in study.arms]
 
 
 def require_defined(study: RecordedStudy, metric: str) -> None:
@@ -174,15 +183,14 @@ def overlap_of(study: RecordedStudy) -> float | None:
     finished = [run for run in study.runs if run.evaluation is not None]
     if len({run.evaluation.ids.tobytes() for run in finished if run.evaluation}) <= 1:
         return None
-    sizes = [(int(r.params["val_images"]), int(r.params["train_images"])) for r in finished]
-    return float(np.mean([val / train for val, train in sizes]))
+    return float(np.mean([run.val_images / run.train_images for run in finished]))
 
 
 def resample(
     study: RecordedStudy, measure: Metric, shared: bool
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """By arm: the score of each pair (P,), and of its resampled images (P, R)."""
-    scores: dict[str, list[float]] = {str(arm["name"]): [] for arm in study.arms}
+    scores: dict[str, list[float]] = {name: [] for name in names_of(study)}
     replicates: dict[str, list[Floats]] = {name: [] for name in scores}
     bar = tqdm(total=len(study.runs), desc="comparing", disable=None, delay=1, leave=False)
     width = 0
@@ -250,7 +258,7 @@ def _dynamics(
 
 def _kept(run: RecordedRun) -> Mapping[str, Floats]:
     """The history up to the epoch whose weights were kept: what came after was thrown away."""
-    epochs = int(run.metrics.get("final/kept_epoch", 0)) or None
+    epochs = int(run.metrics.get("facts/kept_epoch", 0)) or None
     return {name: values[:epochs] for name, values in run.history.items()}
 
 
@@ -282,10 +290,10 @@ def _paired(
     }
 
 
-def _factorial(arms: Sequence[Mapping[str, object]], judge: Judge) -> list[Factorial]:
+def _factorial(arms: Sequence[ArmEvidence], judge: Judge) -> list[Factorial]:
     """Every pair of changes that the study has alone and together."""
-    base = str(arms[0]["name"])
-    changes = {str(arm["name"]): dict(arm["changes"]) for arm in arms[1:]}  # type: ignore[call-overload]
+    base = arms[0].name
+    changes = {arm.name: dict(arm.changes) for arm in arms[1:]}
     found = []
     for one, two in combinations(changes, 2):
         if not changes[one] or not changes[two] or changes[one].keys() & changes[two].keys():

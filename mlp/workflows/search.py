@@ -7,14 +7,18 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial
 
-from mlp.report import search_page
+from mlp.report import search as report
+from mlp.report.wording import Wording
 from mlp.search.trials import Search, no_score, run_search
-from mlp.tracking.mlflow.recorded import record_report
+from mlp.study.tracker import ended_if_cut_off
+from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 
 
-def recorded_search(search: Search, store: Store, folder: Path) -> tuple[optuna.Study, str]:
+def recorded_search(
+    search: Search, store: Store, folder: Path, say: Wording
+) -> tuple[optuna.Study, str]:
     """Search, and record each trial and the page of all: the trials, and the id of the run.
 
     `folder` is that of the TensorBoard events. Raises DataError, SettingsError.
@@ -26,11 +30,11 @@ def recorded_search(search: Search, store: Store, folder: Path) -> tuple[optuna.
         value = trial.value or 0.0
         tracker.log({f"search/{search.metric}": value, "search/best": best}, trial.number)
 
-    with tracker.ended_if_cut_off():
+    with ended_if_cut_off(tracker):
         tracker.take_over_all()
         tracker.describe(search.base, search.index)
-        found = run_search(search, tracker, tracker.folder, scored)
-        pages = search_page.files(search, found)
-        record_report(store, tracker.run_id, search_page.markdown(search, found), pages)
+        found = run_search(search, tracker, folder / search.label, scored)
+        pages = report.files(search, found, say)
+        record_report(store, tracker.run_id, report.markdown(search, found, say), pages)
         tracker.end("FAILED" if no_score(found) else "FINISHED")
     return found, tracker.run_id

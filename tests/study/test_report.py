@@ -11,16 +11,16 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from mlp.data.audit.findings import KINDS, REASONS
 from mlp.data.audit.remarks import TEXTS, Remark
 from mlp.data.sources.notes import TEXTS as NOTES
 from mlp.evidence.findings import weigh
-from mlp.metrics import METRICS
-from mlp.report import answers as answers_module
-from mlp.report.phrases import LANGUAGES, PHRASES
+from mlp.languages import LANGUAGES
+from mlp.metrics import COMPARED, METRICS
 from mlp.report.report import Report, build
 from mlp.settings.study import ReportConfig
 from mlp.study.record import RecordedRun, RecordedStudy
-from mlp.study.suites import find_suite, suite_names
+from mlp.study.suite import Arm, find_suite, suite_names
 from mlp.tracking.mlflow.pages import run_page
 from tests.study.conftest import MakeRecorded
 
@@ -73,8 +73,8 @@ def page(made: Report) -> str:
     return Page(made.files["report.html"].decode()).text
 
 
-@pytest.fixture
-def clear(make_recorded: MakeRecorded) -> RecordedStudy:
+@pytest.fixture(scope="module")
+def clear() -> RecordedStudy:
     """One arm helps, one hurts, one is the same, all beyond doubt."""
     values = {
         "baseline": [0.60, 0.61, 0.60, 0.59, 0.60],
@@ -82,11 +82,20 @@ def clear(make_recorded: MakeRecorded) -> RecordedStudy:
         "dropout": [0.40, 0.41, 0.40, 0.39, 0.40],
         "batch-norm-dropout": [0.60, 0.61, 0.60, 0.59, 0.60],
     }
-    return make_recorded(values, REGULARIZATION, "regularization")
+    return MakeRecorded()(values, REGULARIZATION, "regularization")
 
 
-def test_the_verdict_comes_first_and_says_how_sure_it_is(clear: RecordedStudy) -> None:
-    made = make(clear)
+@pytest.fixture(scope="module")
+def made(clear: RecordedStudy) -> Report:
+    return make(clear)
+
+
+@pytest.fixture(scope="module")
+def spanish(clear: RecordedStudy) -> Report:
+    return make(clear, lang="es")
+
+
+def test_the_verdict_comes_first_and_says_how_sure_it_is(made: Report) -> None:
     for text in (made.description, page(made)):
         helps, hurts = text.index("batch-norm helps: +20.0 points"), text.index("dropout hurts:")
         assert helps < hurts < text.index("legend" if "legend" in text else "gap (train")
@@ -106,8 +115,9 @@ def test_classes_of_any_name_are_drawn() -> None:
     assert "new\nline" not in text and "\u202e" not in text
 
 
-def test_every_run_is_linked_and_everything_foreign_is_escaped(clear: RecordedStudy) -> None:
-    made = make(clear)
+def test_every_run_is_linked_and_everything_foreign_is_escaped(
+    clear: RecordedStudy, made: Report
+) -> None:
     for run in clear.runs:
         assert f"({run_page(clear.experiment_id, run.run_id)})" in made.description
         assert run.run_id in page(made)
@@ -118,24 +128,24 @@ def test_every_run_is_linked_and_everything_foreign_is_escaped(clear: RecordedSt
     assert len({line.replace("\\|", "").count("|") for line in rows}) == 1
 
 
-def test_the_page_is_one_file(clear: RecordedStudy) -> None:
-    made = Page(make(clear).files["report.html"].decode())
-    assert all(source.startswith(("#", "data:")) for source in made.sources)
-    assert "<script" not in make(clear).files["report.html"].decode()
+def test_the_page_is_one_file(made: Report) -> None:
+    text = made.files["report.html"].decode()
+    assert all(source.startswith(("#", "data:")) for source in Page(text).sources)
+    assert "<script" not in text
 
 
-def test_figures_are_files_as_well_and_the_same_every_time(clear: RecordedStudy) -> None:
-    one, again = make(clear), make(clear)
-    assert one.files == again.files
-    figures = {name for name in one.files if name.startswith("figures/")}
+def test_figures_are_files_as_well_and_the_same_every_time(
+    clear: RecordedStudy, made: Report
+) -> None:
+    assert made.files == make(clear).files
+    figures = {name for name in made.files if name.startswith("figures/")}
     names = ("differences", "curves", "gap", "confusion", "interaction_0")
     assert figures == {f"figures/{name}.png" for name in names}
     for name in figures:
-        assert one.files[name].startswith(b"\x89PNG")
+        assert made.files[name].startswith(b"\x89PNG")
 
 
-def test_the_csv_holds_every_number(clear: RecordedStudy) -> None:
-    made = make(clear)
+def test_the_csv_holds_every_number(clear: RecordedStudy, made: Report) -> None:
     evidence = weigh(clear, "accuracy")
     rows = list(csv.DictReader(io.StringIO(made.files["comparison.csv"].decode())))
     assert [row["kind"] for row in rows] == ["arm"] * 3 + ["main effect"] * 2 + ["interaction"]
@@ -148,11 +158,14 @@ def test_the_csv_holds_every_number(clear: RecordedStudy) -> None:
     assert float(scores[0]["final/accuracy"]) == pytest.approx(0.6)
 
 
-def test_the_exercises_questions_on_regularizers_are_answered(clear: RecordedStudy) -> None:
-    for lang, part in (("en", "together 60.0%, alone"), ("es", "juntos 60.0%, solos")):
-        text = page(make(clear, lang=lang))
+def test_the_exercises_questions_on_regularizers_are_answered(
+    made: Report, spanish: Report
+) -> None:
+    told = (("en", made, "together 60.0%, alone"), ("es", spanish, "juntos 60.0%, solos"))
+    for lang, report, part in told:
+        text = page(report)
         for key in ("stability", "combined", "best", "loss"):
-            assert answers_module.QUESTIONS[key][LANGUAGES.index(lang)] in text
+            assert LANGUAGES[lang].phrases[f"asked.{key}"] in text
         assert part in text
 
 
@@ -171,14 +184,14 @@ def test_the_exercises_questions_on_initialization_are_answered(
     made = make(dataclasses.replace(study, runs=runs))
     text = page(made)
     for key in ("convergence", "instability", "impact", "bias"):
-        assert answers_module.QUESTIONS[key][0] in text
+        assert LANGUAGES["en"].phrases[f"asked.{key}"] in text
     assert "constant: 1 of 3 runs diverged" in text
     assert "constant never" in text
     assert "1.00 · 1.00 · 1.00" in text
     assert {"figures/signals.png", "figures/weights.png"} <= set(made.files)
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("metric", COMPARED)
 def test_any_metric_can_be_chosen_and_its_direction_is_known(
     clear: RecordedStudy, metric: str
 ) -> None:
@@ -207,7 +220,7 @@ def test_one_arm_has_nothing_to_be_compared_with(make_recorded: MakeRecorded) ->
 def test_ties_are_no_difference(make_recorded: MakeRecorded) -> None:
     study = make_recorded({"baseline": [0.5, 0.6, 0.7]})
     twins = [dataclasses.replace(run, arm="twin") for run in study.runs]
-    arms = [*study.arms, {"name": "twin", "changes": {}, "about": ""}]
+    arms = [*study.arms, Arm("twin", {}, "")]
     made = make(dataclasses.replace(study, arms=arms, runs=[*study.runs, *twins]))
     assert "No difference shown: twin." in made.description
     assert "0.0 to 0.0" in made.description
@@ -291,7 +304,7 @@ def test_early_stopping_is_not_blamed_for_epochs_it_threw_away(
     curve = np.array([1.0, 0.8, 0.7, 0.9, 1.0, 1.1, 1.2, 1.2, 1.3, 1.3])
 
     def changed(run: RecordedRun, kept: float) -> RecordedRun:
-        metrics = dict(run.metrics) | {"final/kept_epoch": kept}
+        metrics = dict(run.metrics) | {"facts/kept_epoch": kept}
         return dataclasses.replace(
             run, history=dict(run.history) | {"val/loss": curve}, metrics=metrics
         )
@@ -325,10 +338,9 @@ def test_folds_are_called_by_their_name(make_recorded: MakeRecorded) -> None:
     assert "[1:2](#/experiments/" in made.description
 
 
-def test_the_report_is_spanish_when_asked(clear: RecordedStudy) -> None:
-    made = make(clear, lang="es")
-    text = page(made)
-    assert 'lang="es"' in made.files["report.html"].decode()
+def test_the_report_is_spanish_when_asked(spanish: Report) -> None:
+    text = page(spanish)
+    assert 'lang="es"' in spanish.files["report.html"].decode()
     assert "batch-norm ayuda: +20.0 puntos de exactitud" in text
     assert "¿Qué regularizadores ayudan?" in text
     assert "capas ocultas normalizadas por batch" in text
@@ -347,20 +359,27 @@ def test_remarks_on_the_data_are_spanish_as_well(clear: RecordedStudy) -> None:
     assert "3 de 18 imágenes de validación son copias exactas" in page(make(study, lang="es"))
 
 
-def test_every_phrase_is_there_in_both_languages_with_the_same_places() -> None:
-    every = PHRASES | answers_module.QUESTIONS | answers_module._ANSWERS
-    for key, texts in every.items():
-        assert len(texts) == len(LANGUAGES)
-        english, spanish = map(places, texts)
-        kind = key.removeprefix("remark.")
-        english = english or places(TEXTS.get(kind, ""))
-        if kind.startswith("note."):
-            english = {"name"} | places(NOTES[kind.removeprefix("note.")][1])
-        assert english == spanish, key
-    kinds = {*TEXTS, *(f"note.{kind}" for kind in NOTES)}
-    assert {f"remark.{kind}" for kind in kinds} <= set(PHRASES)
-    named = {f"about.{arm.name}" for suite in map(find_suite, suite_names()) for arm in suite.arms}
-    assert named - {"about.model"} <= set(PHRASES)
+SUITES = [find_suite(name) for name in suite_names()]
+# What has its English where it is made; English files do not repeat it
+ELSEWHERE = {
+    **{f"remark.{kind}": text for kind, text in TEXTS.items()},
+    **{f"remark.note.{kind}": "{name}" + texts[1] for kind, texts in NOTES.items()},
+    **{f"finding.{kind}": text for kind, text in KINDS.items()},
+    **{f"reason.{kind}": text for kind, text in REASONS.items()},
+    **{f"metric.{name}": metric.words for name, metric in METRICS.items()},
+    **{f"question.{suite.name}": suite.question for suite in SUITES},
+    **{f"about.{arm.name}": arm.about for suite in SUITES for arm in suite.arms},
+}
+
+
+@pytest.mark.parametrize("lang", sorted(set(LANGUAGES) - {"en"}))
+def test_every_phrase_is_there_in_every_language_with_the_same_places(lang: str) -> None:
+    english, phrases = LANGUAGES["en"].phrases | ELSEWHERE, LANGUAGES[lang].phrases
+    assert not ELSEWHERE.keys() & LANGUAGES["en"].phrases.keys()
+    for key, text in english.items():
+        assert key in phrases, f"{lang}: no {key}: {text}"
+        assert places(phrases[key]) == places(text), key
+    assert phrases.keys() - english.keys() == {"question.best-of", "about.base"}  # of searches
 
 
 def test_a_long_description_leaves_out_links_before_mlflow_cuts_it(

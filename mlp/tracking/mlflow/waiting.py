@@ -1,0 +1,151 @@
+"""A client that waits while a tracking server is away, or a database is locked."""
+
+from __future__ import annotations
+
+import posixpath
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import requests
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, Run
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
+
+from mlp import console
+from mlp.errors import ServerAway, StoreUnusable
+from mlp.escaping import masked
+from mlp.tracking.mlflow.database import database_file, is_locked, still_locked
+
+_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between attempts, the last one from then on
+_MARK = "mlp.mark"  # a tag that tells a run made by a call which got no answer
+_AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
+
+
+def is_away(error: BaseException) -> bool:
+    """Tell if a call failed for a reason that may pass: no answer, or an error of the server."""
+    if isinstance(error, requests.RequestException):
+        return error.response is None or error.response.status_code >= 500
+    return isinstance(error, MlflowException) and error.error_code in _AWAY
+
+
+def is_server(uri: str) -> bool:
+    """Tell if a tracking URI names a server, which can go away, and not a file of this machine."""
+    return uri.startswith(("http://", "https://"))
+
+
+@dataclass
+class WaitLimit:
+    """Minutes for which a server, or a locked database, is waited for; they may change."""
+
+    minutes: float
+
+
+def connect(uri: str, limit: WaitLimit) -> MlflowClient:
+    """A client that waits, also for a locked database from the beginning on."""
+    return waiting_client(_wait_for(partial(MlflowClient, uri), uri, limit), uri, limit)
+
+
+def waiting_client(client: MlflowClient, uri: str, limit: WaitLimit) -> MlflowClient:
+    """The client, whose calls wait while the server of that URI is away, or the database locked.
+
+    They raise ServerAway, StoreUnusable.
+    """
+    return cast(MlflowClient, _WaitingClient(client, uri, limit))
+
+
+class _Once:
+    """Makes something, unless an earlier call that got no answer has made it."""
+
+    def __init__(self, create: Callable[[], Any], find: Callable[[], Sequence[Any]]) -> None:
+        self._create, self._find, self._called = create, find, False
+
+    def __call__(self) -> Any:
+        found = self._find() if self._called else []
+        self._called = True
+        return found[0] if found else self._create()
+
+
+class _WaitingClient:
+    def __init__(self, client: MlflowClient, uri: str, limit: WaitLimit) -> None:
+        self._client, self._uri, self._limit = client, uri, limit
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        return partial(self._wait_for, found) if callable(found) else found
+
+    def create_run(self, experiment_id: str, tags: Mapping[str, str], run_name: str) -> Run:
+        """One run, also where the server has made it and could not say so any more."""
+        mark = uuid.uuid4().hex
+        create = self._client.create_run
+        run: Run = self._wait_for(
+            _Once(
+                partial(create, experiment_id, tags={**tags, _MARK: mark}, run_name=run_name),
+                partial(self._client.search_runs, [experiment_id], f"tags.`{_MARK}` = '{mark}'"),
+            )
+        )
+        return run
+
+    def create_logged_model(
+        self, experiment_id: str, name: str, run_id: str, **options: Any
+    ) -> LoggedModel:
+        """The one model of a run, also where the server has made it and could not say so."""
+        create = self._client.create_logged_model
+        own = f"source_run_id = '{run_id}'"
+        model: LoggedModel = self._wait_for(
+            _Once(
+                partial(create, experiment_id, name, run_id, **options),
+                partial(self._client.search_logged_models, [experiment_id], own),
+            )
+        )
+        return model
+
+    def download_artifacts(self, run_id: str, path: str, dst_path: str | None = None) -> str:
+        """Files of a run. Raises MlflowException where there are none."""
+
+        def download() -> str:
+            try:
+                return str(self._client.download_artifacts(run_id, path, dst_path))
+            except MlflowException as error:
+                # Says so as well of a server that is away, which this call does not hide
+                listed = self._client.list_artifacts(run_id, posixpath.dirname(path) or None)
+                if any(path in ("", file.path) for file in listed):
+                    said = f"{path} of run {run_id} cannot be had: {error.message}"
+                    raise MlflowException(said, TEMPORARILY_UNAVAILABLE) from error
+                raise
+
+        return str(self._wait_for(download))
+
+    def _wait_for(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        return _wait_for(partial(call, *args, **options), self._uri, self._limit)
+
+
+def _wait_for(call: Callable[[], Any], uri: str, limit: WaitLimit) -> Any:
+    server = is_server(uri)
+    where = f"the tracking server {masked(uri)}" if server else str(database_file(uri))
+    quiet = 1 if server else 0  # tries without a word: SQLite has waited by itself
+    since, attempt = time.monotonic(), 0
+    while True:
+        try:
+            answer = call()
+        except Exception as error:  # SQLAlchemy's as well, which MLflow hides in some calls
+            if not (is_away(error) if server else is_locked(error)):
+                raise
+            if time.monotonic() - since > 60 * limit.minutes:
+                if not server:
+                    raise StoreUnusable(still_locked(where, limit.minutes)) from error
+                told = f"{where} has not answered for {limit.minutes:g} minutes"
+                raise ServerAway(told) from error
+            if attempt == quiet:
+                why = "does not answer" if server else "is locked by another program"
+                console.out(f"{where} {why}: waiting for it")
+            time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
+            attempt += 1
+            continue
+        if server and attempt > quiet:
+            console.out(f"{where} answers again")
+        return answer
