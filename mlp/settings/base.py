@@ -69,7 +69,7 @@ class Settings(BaseModel):
 
 
 class ConfigError(SettingsError):
-    """What is wrong with the settings a user gave: `problems` has a pair of name and text each."""
+    """The wrong settings that a user gave: `problems` has the name and a text for each."""
 
     def __init__(self, settings: type[Settings], error: ValidationError) -> None:
         by_field: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What commands are told beside settings of training: where, which study, which model, images."""
+"""Settings of commands beside those of training: places, studies, models, images."""
 
 from __future__ import annotations
 
