@@ -10,7 +10,7 @@ import click
 
 from mlp import console
 from mlp.escaping import line
-from mlp.settings.commands import EXECUTORS, ExecutorConfig
+from mlp.settings.commands import EXECUTORS, ExecutorConfig, RecipeChoice
 from mlp.settings.recipes import find_recipe
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
@@ -20,27 +20,29 @@ if TYPE_CHECKING:
     from mlp.study.suite import Suite
     from mlp.tracking.mlflow.store import Store
 
+STUDY = RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig, ExecutorConfig
 
-def begin_with(recipe: str, base: RunConfig) -> RunConfig:
+
+def begin_with(choice: RecipeChoice, base: RunConfig) -> RunConfig:
     """A configuration with the settings of a recipe where none were given."""
-    return filled(base, find_recipe(recipe), f"recipe {recipe}")
+    return filled(base, find_recipe(choice.recipe), f"recipe {choice.recipe}")
 
 
 def filled(base: RunConfig, own: Mapping[str, Any], owner: str) -> RunConfig:
     """A configuration with settings of a recipe, suite or space where none were given.
 
-    Says so under `mlflow run`, where nobody can see which settings count as given.
+    Under `mlflow run`, where an option with its default counts as not given, say which it sets.
     """
     made = base.filled(own)
-    before, after = base.as_text(), made.as_text()
-    changed = [f"{name} {text}" for name, text in after.items() if text != before[name]]
+    changed = [f"{k} {v}" for k, v in made.as_text().items() if v != base.as_text()[k]]
     if changed and under_mlflow_run():
-        console.err(f"Note: {line(owner)} sets {', '.join(changed)} (`mlflow run` gives defaults)")
+        console.err(f"Note: {line(owner)} sets {', '.join(changed)}")
     return made
 
 
 def launch(
     chosen: str | Suite,
+    recipe: RecipeChoice,
     base: RunConfig,
     study_config: StudyConfig,
     tracking: TrackingConfig,
@@ -58,13 +60,15 @@ def launch(
     from mlp.execution.executor import run
     from mlp.report import report
     from mlp.study.plan import Study, plan
-    from mlp.study.suites import find_suite
-    from mlp.tracking.mlflow.opening import open_to_record
+    from mlp.study.suite import find_suite
+    from mlp.study.tracker import ended_if_cut_off
+    from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.shell import tensorboard
+    from mlp.tracking.mlflow.startup import open_to_record
     from mlp.tracking.mlflow.tracker import MlflowTracker
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
-    base = filled(base, suite.base, f"suite {suite.name}")
+    base = filled(begin_with(recipe, base), suite.base, f"suite {suite.name}")
     place = EXECUTORS[executor.executor](executor, base.threads)
     place.check()
     base = base.changed({"threads": place.threads})
@@ -82,16 +86,17 @@ def launch(
     for note in notes:
         console.err(f"Note: {line(note)}")
     folder = Path(tracking.runs_dir)
-    store = store or open_to_record(tracking)
+    store = store or open_to_record(tracking, take_adopted_run())
     name = f"{suite.name} on {study.index.name}"
     tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
-    with tracker.ended_if_cut_off():
+    with ended_if_cut_off(tracker):
         if not single:
             tracker.describe(study.base, study.index)
         tracker.plan(study.plan(notes), study.split_table())
         with place.connect() as client:
             outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain, client)
-        made = report.publish(store, store.client.get_run(tracker.run_id), report_config)
+        studies = tracker.studies
+        made = report.publish(studies, studies.read(tracker.run_id), report_config)
         if not single:
             tracker.show(made.terminal, made.pictures)
         if single and outcomes[0].run_id != tracker.run_id:
@@ -101,6 +106,6 @@ def launch(
     console.out(store.how_to_open(store.page(tracker.run_id)))
     console.out("             with report.html and comparison.csv among its artifacts")
     console.out(f"TensorBoard: {tensorboard(folder)}")
-    console.out(f"Written:     {tracker.folder.resolve()}")
+    console.out(f"Written:     {(folder / study.label).resolve()}")
     if made.failure:
         raise click.ClickException(made.failure)

@@ -25,11 +25,11 @@ def search(
 ) -> None:
     """Search for settings by cross-validation, then compare the best under fresh seeds.
 
-    Each trial is scored by the mean over folds. The same command goes on where it was interrupted;
-    started in several processes at once, they share the search. The other options make the base
-    configuration that trials change. At the end the best configurations are trained again with
-    other seeds and folds, by the executor that was chosen: a study from which `register` can take
-    its model.
+    Each trial is scored by its mean over the folds. Repeat the command to go on after an
+    interruption; start it in several processes at once to share the search. The other options make
+    the base configuration, which trials change. At the end the best configurations are trained
+    again with other seeds and folds, as a study from which `register` can take its model. The
+    executor trains this study.
     """
     if config.list:
         from mlp.search.space import listing
@@ -41,17 +41,18 @@ def search(
     from mlp.report.wording import Wording
     from mlp.search.space import find_space
     from mlp.search.trials import no_score, prepare
-    from mlp.tracking.mlflow.opening import open_to_record
+    from mlp.tracking.mlflow.environment import take_adopted_run
+    from mlp.tracking.mlflow.startup import open_to_record
     from mlp.workflows.search import recorded_search
 
     EXECUTORS[executor.executor](executor, base.threads).check()
     space = find_space(config.space)
-    base = filled(begin_with(recipe.recipe, base), space.base, f"space {space.name}")
+    base = filled(begin_with(recipe, base), space.base, f"space {space.name}")
     sought = prepare(config, space, base, report.metric)
     for note in remarks(sought.index, sought.base, config.folds):
         console.err(f"Note: {line(note)}")
     sought.check()
-    store = open_to_record(tracking)
+    store = open_to_record(tracking, take_adopted_run())
     say = Wording(report.lang, report.metric)
     found, run_id = recorded_search(sought, store, Path(tracking.runs_dir), say)
     console.out(f"\n{page.terminal(sought, found, say)}\n")
@@ -64,7 +65,7 @@ def search(
         fresh = sought.base.changed({"seed": sought.base.seed + 1})
         study = StudyConfig(seeds=config.confirm_seeds, folds=config.folds)
         store = dataclasses.replace(store, adopted_run=None)
-        launch(suite, fresh, study, tracking, report, executor, store)
+        launch(suite, RecipeChoice(), fresh, study, tracking, report, executor, store)
 
 
 if __name__ == "__main__":

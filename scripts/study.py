@@ -1,35 +1,26 @@
 """Run any suite: `python -m scripts.study --suite activation --data FOLDER`."""
 
+from typing import Any
+
 from mlp import console
-from mlp.settings.commands import ExecutorConfig, RecipeChoice, SuiteChoice
-from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
-from mlp.settings.training import RunConfig
+from mlp.settings.commands import SuiteChoice
 from scripts.command import command
-from scripts.launch import begin_with, launch
+from scripts.launch import STUDY, launch
 
 
-@command(
-    SuiteChoice, RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig, ExecutorConfig
-)
-def study(
-    choice: SuiteChoice,
-    recipe: RecipeChoice,
-    base: RunConfig,
-    config: StudyConfig,
-    tracking: TrackingConfig,
-    report: ReportConfig,
-    executor: ExecutorConfig,
-) -> None:
-    """Train every arm of a suite, one that comes with the project or your own in a YAML file.
+@command(SuiteChoice, *STUDY)
+def study(choice: SuiteChoice, *settings: Any) -> None:
+    """Train every arm of a suite: one that comes with the project, or your own in a YAML file.
 
-    The other options make the base configuration; they override the suite's own base settings.
+    The other options make the base configuration. Options you give override the suite's own base
+    settings.
     """
     if choice.list:
-        from mlp.study.suites import listing
+        from mlp.study.suite import listing
 
         console.out(listing())
         return
-    launch(choice.suite, begin_with(recipe.recipe, base), config, tracking, report, executor)
+    launch(choice.suite, *settings)
 
 
 if __name__ == "__main__":

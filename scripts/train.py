@@ -4,7 +4,7 @@ from mlp.settings.commands import ExecutorConfig, RecipeChoice
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.command import command
-from scripts.launch import begin_with, launch
+from scripts.launch import launch
 
 
 @command(RecipeChoice, RunConfig, TrackingConfig, ExecutorConfig)
@@ -12,9 +12,8 @@ def train(
     recipe: RecipeChoice, config: RunConfig, tracking: TrackingConfig, executor: ExecutorConfig
 ) -> None:
     """Train one network, and record it in MLflow and TensorBoard."""
-    config = begin_with(recipe.recipe, config)
     study = StudyConfig(seeds=(config.seed,))
-    launch("training", config, study, tracking, ReportConfig(), executor)
+    launch("training", recipe, config, study, tracking, ReportConfig(), executor)
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
     scores, replicates = resample(study, measure, shared=overlap is None)
     images = [len(run.evaluation.labels) for run in study.runs if run.evaluation is not None]
     judge = Judge(measure, overlap, images[0] if images else 0, scores, replicates)
-    names = names_of(study)
+    names = [arm.name for arm in study.arms]
     baseline = names[0]
     against = judge.family({name: {name: 1.0, baseline: -1.0} for name in names[1:]})
     compared = dict(zip(names[1:], against, strict=True))
@@ -145,13 +145,13 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
     moves = {name: _dynamics(study, name, targets) for name in names}
     arms = []
     for arm in study.arms:
-        name = str(arm["name"])
+        name = arm.name
         runs = tuple(study.of(name)[pair] for pair in study.pairs)
         arms.append(
             ArmEvidence(
                 name,
-                str(arm["about"]),
-                arm["changes"],
+                arm.about,
+                arm.changes,
                 runs,
                 scores[name],
                 moves[name],
@@ -166,7 +166,7 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
 
 def names_of(study: RecordedStudy) -> list[str]:
     """The names of its arms."""
-    return [str(arm["name"]) for arm in study.arms]
+    return [arm.name for arm in study.arms]
 
 
 def require_defined(study: RecordedStudy, metric: str) -> None:
@@ -183,8 +183,7 @@ def overlap_of(study: RecordedStudy) -> float | None:
     finished = [run for run in study.runs if run.evaluation is not None]
     if len({run.evaluation.ids.tobytes() for run in finished if run.evaluation}) <= 1:
         return None
-    sizes = [(int(r.params["val_images"]), int(r.params["train_images"])) for r in finished]
-    return float(np.mean([val / train for val, train in sizes]))
+    return float(np.mean([run.val_images / run.train_images for run in finished]))
 
 
 def resample(
@@ -259,7 +258,7 @@ def _dynamics(
 
 def _kept(run: RecordedRun) -> Mapping[str, Floats]:
     """The history up to the epoch whose weights were kept: what came after was thrown away."""
-    epochs = int(run.metrics.get("final/kept_epoch", 0)) or None
+    epochs = int(run.metrics.get("facts/kept_epoch", 0)) or None
     return {name: values[:epochs] for name, values in run.history.items()}
 
 

@@ -18,9 +18,7 @@ from mlp.report.sections.verdict import question, setting
 from mlp.report.wording import Wording
 from mlp.settings.study import ReportConfig
 from mlp.study.record import RecordedStudy
-from mlp.tracking.mlflow.recorded import StudyRun, read_study, record_report, share_view
-from mlp.tracking.mlflow.store import Store
-from mlp.tracking.tensorboard.initial_weights import read_weights
+from mlp.study.tracker import Studies
 
 _DESCRIPTION = 7800  # characters that MLflow shows of a description, with room for a first line
 
@@ -37,25 +35,20 @@ class Report:
     failure: str  # why there is nothing to report; empty where there is
 
 
-def publish(store: Store, parent: StudyRun, config: ReportConfig) -> Report:
-    """Read a study from MLflow, and make its report the description and artifacts of its run.
-
-    Raises NoSuchStudy when the run has no plan.
-    """
-    study = read_study(store, parent)
-    report = build(study, config, _initial_weights(store, study))
-    record_report(store, study.run_id, report.description, report.files, report.metrics)
-    share_view(store, study, config.metric)
+def publish(studies: Studies, study: RecordedStudy, config: ReportConfig) -> Report:
+    """Report on a study, and record that."""
+    report = build(study, config, _initial_weights(studies, study))
+    studies.report(study, config.metric, report.description, report.files, report.metrics)
     return report
 
 
-def _initial_weights(store: Store, study: RecordedStudy) -> InitialWeights:
+def _initial_weights(studies: Studies, study: RecordedStudy) -> InitialWeights:
     """Of one run of each arm that is about the initialization."""
     found = {}
     for arm in study.arms:
-        finished = [run for run in study.of(str(arm["name"])).values() if run.finished]
-        if "init" in arm["changes"] and finished:
-            found[str(arm["name"])] = read_weights(store, finished[0])
+        finished = [run for run in study.of(arm.name).values() if run.finished]
+        if "init" in arm.changes and finished:
+            found[arm.name] = studies.initial_weights(finished[0])
     return found
 
 

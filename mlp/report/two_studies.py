@@ -17,6 +17,7 @@ from mlp.metrics import METRICS, Floats
 from mlp.report.blocks import Grid
 from mlp.report.wording import Wording
 from mlp.study.record import RecordedRun, RecordedStudy
+from mlp.study.suite import Arm
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _side_by_side(
             return None
     if not any(run.finished for run in runs):
         return None
-    made = [{"name": f"{number} {arm}"} for number in (1, 2) for arm in arms]
+    made = [Arm(f"{number} {arm}", {}, "") for number in (1, 2) for arm in arms]
     return dataclasses.replace(first, arms=made, runs=runs)
 
 

@@ -12,12 +12,12 @@ from mlflow.entities import Metric
 from mlp.escaping import line, markdown
 from mlp.metrics import METRICS
 from mlp.report.wording import Wording
-from mlp.serving.duel import Duel, interval
-from mlp.serving.packaged import CHAMPION
+from mlp.serving.challenge import Challenge, interval
+from mlp.serving.loading import CHAMPION
 from mlp.serving.registry import CHALLENGER, Registration, Why
 from mlp.tracking import results
 from mlp.tracking.mlflow.pages import run_page
-from mlp.tracking.mlflow.recorded import record_report
+from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 
 
@@ -101,7 +101,7 @@ def _what(made: Registration, say: Wording) -> list[str]:
         "registry.model",
         arm=arm.name,
         data=made.study.data_name,
-        digest=choice.runs[0].params["data_digest"],
+        digest=choice.runs[0].data_digest,
         model=say(f"registry.{choice.pick}", count=n, runs=", ".join(seeds)),
     )
     validated = say(
@@ -115,7 +115,7 @@ def _what(made: Registration, say: Wording) -> list[str]:
     if choice.passed_over:
         lines.append(say("registry.passed_over", arms=", ".join(choice.passed_over)))
     lines.append(_own_score(made, say))
-    leaked = max(run.metrics.get("final/leaked_images", 0.0) for run in choice.runs)
+    leaked = max(run.metrics.get("facts/leaked_images", 0.0) for run in choice.runs)
     if leaked:
         unseen = [run.metrics.get("final/unseen_accuracy", np.nan) for run in choice.runs]
         score = replace(say, metric="accuracy").score(float(np.mean(unseen)))
@@ -138,10 +138,10 @@ def _own_score(made: Registration, say: Wording) -> str:
 
 def _verdict(made: Registration, say: Wording) -> str:
     before = made.champion_before
-    if made.duel is not None:
-        result = _result(made.duel, say)
+    if made.challenge is not None:
+        result = _result(made.challenge, say)
         return say(
-            "registry.won" if made.duel.won else "registry.lost", number=before, result=result
+            "registry.won" if made.challenge.won else "registry.lost", number=before, result=result
         )
     if before == "":
         return say("registry.first")
@@ -152,15 +152,15 @@ def _verdict(made: Registration, say: Wording) -> str:
     return say("registry.not_compared", number=before, why=_why(made.not_compared, say))
 
 
-def _result(duel: Duel, say: Wording) -> str:
+def _result(found: Challenge, say: Wording) -> str:
     return say(
         "registry.result",
-        challenger=say.score(duel.challenger),
-        champion=say.score(duel.champion),
-        difference=say.difference(duel.difference),
-        low=say.number(duel.low),
-        high=say.number(duel.high),
-        count=duel.images,
+        challenger=say.score(found.challenger),
+        champion=say.score(found.champion),
+        difference=say.difference(found.difference),
+        low=say.number(found.low),
+        high=say.number(found.high),
+        count=found.images,
     )
 
 

@@ -37,13 +37,10 @@ def shipped(folder: Path) -> Mapping[str, Path]:
     return {path.stem: path for path in sorted(folder.iterdir())}
 
 
-def find_file(
-    kind: str, name: str, folder: Path, others: tuple[str, ...] = (), content: str = ""
-) -> Path:
-    """The file of a name: one that comes with the project in `folder`, or a YAML file of the user.
+def find_file(kind: str, name: str, folder: Path, content: str = "") -> Path:
+    """The file of a name: one of those shipped in `folder`, or a YAML file of the user.
 
-    Raises SettingsError where there is none. `kind` and `content` say what it should be, `others`
-    which names are known beside those in the folder.
+    Raises SettingsError where there is none. `kind` and `content` say what it should be.
     """
     known = shipped(folder)
     if name in known:
@@ -53,10 +50,9 @@ def find_file(
             return Path(name).expanduser()
         except RuntimeError as error:
             raise SettingsError(f"{kind} {name!r}: {error}") from None
-    names = [*others, *known]
     raise SettingsError(
-        f"{kind} {brief(name)}: there is none of this name; {did_you_mean(name, names)}"
-        f"it should be one of {', '.join(names)}, or a YAML file{content} (README.md shows one)"
+        f"{kind} {brief(name)}: there is none of this name; {did_you_mean(name, known)}"
+        f"it should be one of {', '.join(known)}, or a YAML file{content} (see docs/studies.md)"
     )
 
 
@@ -137,7 +133,7 @@ class SettingsFile:
             raise SettingsError(f"{kind} {path}{line}: {no_yaml}{said}") from None
         except yaml.reader.ReaderError as error:
             line = f", line {text.count(chr(10), 0, error.position) + 1}"
-            said = f"the character U+{error.character:04X} is none of a text"
+            said = f"the character U+{error.character:04X} is not allowed"
             raise SettingsError(f"{kind} {path}{line}: no YAML: {said}") from None
         except (yaml.YAMLError, ValueError) as error:
             raise SettingsError(f"{kind} {path}: no YAML: {error}") from None
@@ -197,7 +193,7 @@ class SettingsFile:
         try:
             text.encode()
         except UnicodeEncodeError:  # an escaped half of a pair
-            self.wrong(node, f"{what} has a character that is none of a text")
+            self.wrong(node, f"{what} has a character that is not allowed")
         return text
 
     def text(self, node: yaml.Node, what: str) -> str:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 
 from mlp.data.dataset import Datasets
-from mlp.data.stream import Batches, Stream, stream_key
+from mlp.data.stream import Stream, stream_key
 from mlp.learning.learner import EpochRecord
 from mlp.learning.memory import keep_freed_memory, memory_bytes
 from mlp.processes import free_memory
-from mlp.study.tracker import Outcome, RunSpec, Tracker
+from mlp.study.tracker import Outcome, PieceTracker, RunSpec, Tracker
 from mlp.study.training_run import RunProgress, TrainingRun
 
 if TYPE_CHECKING:
@@ -23,38 +23,20 @@ Watch = Callable[[Sequence[Sequence[EpochRecord]]], None]
 Train = Callable[[Sequence[RunSpec]], dict[str, Outcome]]
 
 
-class Epochs(Protocol):
-    """The batches of a training, epoch by epoch."""
-
-    def epoch(self, number: int) -> Batches: ...
-
-
-class Trained(Protocol):
-    """A run in the loop."""
-
-    @property
-    def ended(self) -> bool: ...
-
-    def train(self, batches: Batches) -> None: ...
-
-
-Run = TypeVar("Run", bound=Trained)
-
-
-@dataclass
-class Lane(Generic[Run]):
+@dataclass(frozen=True)
+class Lane:
     """A stream, and the runs that share it."""
 
-    stream: Epochs
-    runs: list[Run]
+    stream: Stream
+    runs: list[TrainingRun] = field(default_factory=list)
 
     @property
-    def training(self) -> list[Run]:
+    def training(self) -> list[TrainingRun]:
         """The runs that have not ended."""
-        return [run for run in self.runs if not run.ended]
+        return [run for run in self.runs if run.outcome is None]
 
 
-def lockstep(lanes: Sequence[Lane[Run]]) -> Iterator[int]:
+def lockstep(lanes: Collection[Lane]) -> Iterator[int]:
     """Train every run to its end; gives the number of each epoch after it, counted from 0.
 
     This is the only loop in which anything is trained.
@@ -73,7 +55,7 @@ def lockstep(lanes: Sequence[Lane[Run]]) -> Iterator[int]:
 def train_side_by_side(
     specs: Sequence[RunSpec],
     datasets: Datasets,
-    tracker: Tracker,
+    tracker: PieceTracker,
     progress: RunProgress,
     watch: Watch = lambda _: None,
 ) -> dict[str, Outcome]:
@@ -83,19 +65,18 @@ def train_side_by_side(
     torch.set_num_threads(specs[0].config.threads)
     keep_freed_memory()
     progress.group(specs)
-    by_stream: dict[object, list[RunSpec]] = {}
-    for spec in specs:
-        by_stream.setdefault(stream_key(spec.config), []).append(spec)
-    lanes: list[Lane[TrainingRun]] = []
+    lanes: dict[object, Lane] = {}
     runs: list[TrainingRun] = []
     try:
-        for own in by_stream.values():
-            stream = Stream(datasets.get(own[0].config), own[0].config)
-            made = [TrainingRun(s, stream, datasets.index, tracker, progress) for s in own]
-            lanes.append(Lane(stream, made))
-            runs += made
-        for _ in lockstep(lanes):
-            if not all(run.ended for run in runs):
+        for spec in specs:
+            key = stream_key(spec.config)
+            if key not in lanes:
+                lanes[key] = Lane(Stream(datasets.get(spec.config), spec.config))
+            lane = lanes[key]
+            runs.append(TrainingRun(spec, lane.stream, datasets.index, tracker, progress))
+            lane.runs.append(runs[-1])
+        for _ in lockstep(lanes.values()):
+            if any(lane.training for lane in lanes.values()):
                 watch([run.records for run in runs])
     except BaseException as error:
         for run in runs:
@@ -109,7 +90,7 @@ def train_side_by_side(
 def train_piece(
     specs: Sequence[RunSpec],
     datasets: Datasets,
-    tracker: Tracker,
+    tracker: PieceTracker,
     progress: RunProgress,
     arms_at_once: int = 0,
     memory: int = 0,

@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial
 from mlp.report import search as report
 from mlp.report.wording import Wording
 from mlp.search.trials import Search, no_score, run_search
-from mlp.tracking.mlflow.recorded import record_report
+from mlp.study.tracker import ended_if_cut_off
+from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 
@@ -29,10 +30,10 @@ def recorded_search(
         value = trial.value or 0.0
         tracker.log({f"search/{search.metric}": value, "search/best": best}, trial.number)
 
-    with tracker.ended_if_cut_off():
+    with ended_if_cut_off(tracker):
         tracker.take_over_all()
         tracker.describe(search.base, search.index)
-        found = run_search(search, tracker, tracker.folder, scored)
+        found = run_search(search, tracker, folder / search.label, scored)
         pages = report.files(search, found, say)
         record_report(store, tracker.run_id, report.markdown(search, found, say), pages)
         tracker.end("FAILED" if no_score(found) else "FINISHED")

@@ -18,8 +18,8 @@ class Alone:
         self._learner, self._validation = learner, validation
 
     @property
-    def ended(self) -> bool:
-        return self._learner.finished
+    def outcome(self) -> bool | None:
+        return self._learner.finished or None
 
     def train(self, batches: Any) -> None:
         self.record = self._learner.epoch(batches, self._validation)

@@ -9,8 +9,7 @@ import pytest
 from mlp.errors import SettingsError
 from mlp.settings.recipes import find_recipe
 from mlp.settings.training import RunConfig
-from mlp.study.suite import arm_config
-from mlp.study.suites import find_suite
+from mlp.study.suite import arm_config, find_suite
 
 
 def test_plain_is_the_defaults() -> None:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from mlp.errors import SettingsError
 from mlp.search.space import read_space
 from mlp.settings.recipes import find_recipe
-from mlp.study.suites import read_suite
+from mlp.study.suite import read_suite
 from tests.quickness import MOST_SECONDS, at_once
 
 SECONDS = float(os.environ.get("MLP_FUZZ_SECONDS", "60"))

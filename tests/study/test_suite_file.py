@@ -8,8 +8,7 @@ import pytest
 
 from mlp.errors import SettingsError
 from mlp.settings.training import RunConfig
-from mlp.study.suite import Suite, arm_config
-from mlp.study.suites import find_suite, listing, read_suite, suite_names
+from mlp.study.suite import Suite, arm_config, find_suite, listing, read_suite, suite_names
 
 
 def suite(folder: Path, text: str) -> Suite:

@@ -6,8 +6,7 @@ import pytest
 
 from mlp.errors import SettingsError
 from mlp.settings.training import RunConfig
-from mlp.study.suite import Arm, arm_config
-from mlp.study.suites import find_suite, suite_names
+from mlp.study.suite import Arm, arm_config, find_suite, suite_names
 
 
 @pytest.mark.parametrize("name", suite_names())

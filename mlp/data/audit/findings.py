@@ -1,4 +1,4 @@
-"""What a person should know of a data set before believing a number made from it."""
+"""The audit: findings in a data set that flatter or spoil the numbers made from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlp.data.labels import look_alikes
 from mlp.data.normalization import channel_statistics
 from mlp.data.pixels import load_pixels
 
-# Guesses, all: what most people would want to see
+# All of these are guesses at what most people would want to see
 TINY = 16  # pixels, of the shorter side, where most images are larger
 # Measured on shrunken pictures of skin: from 16 pixels on, only pictures of the same skin pass for
 # the same picture; at 8, other ones do (and 67 pairs of the handwritten digits)
@@ -149,7 +149,7 @@ def _copies(rows: pd.DataFrame) -> Iterable[Finding]:
 def _group(
     group: pd.DataFrame, across: str, conflict: str, within: str, what: Mapping[str, object]
 ) -> Iterable[Finding]:
-    """What a group of images that show the same means: several things, perhaps."""
+    """The findings, perhaps several, in a group of images that show the same."""
     paths = tuple(group["path"])
     classes, splits = sorted(set(group["class"])), sorted(set(group["split"]))
     if len(classes) > 1:
@@ -177,7 +177,7 @@ def _near_copies(rows: pd.DataFrame, pixels: NDArray[np.uint8]) -> Iterable[Find
 
 
 def _small(rows: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which images are too small to be told from others like them."""
+    """Tell for each image whether it is too small to be told from others like it."""
     return np.asarray(rows[["width", "height"]].min(axis=1) < COMPARED, bool)
 
 

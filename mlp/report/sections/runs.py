@@ -66,7 +66,13 @@ def _line(run: RecordedRun, say: Wording) -> str:
 def _scores(evidence: Evidence) -> str:
     """Every run with its final scores, empty where it has none."""
     names = sorted(
-        {n for arm in evidence.arms for r in arm.finished for n in r.metrics if "final/" in n}
+        {
+            n
+            for arm in evidence.arms
+            for r in arm.finished
+            for n in r.metrics
+            if n.startswith(("final/", "facts/"))
+        }
     )
     made: list[tuple[object, ...]] = [("arm", "seed", "fold", "status", "run_id", *names)]
     for arm in evidence.arms:
