@@ -1,4 +1,4 @@
-"""What a registration says of itself: on the version's page and on the terminal."""
+"""The announcement of a registration: on the version's page and on the terminal."""
 
 from __future__ import annotations
 

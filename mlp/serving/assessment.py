@@ -1,4 +1,4 @@
-"""How good a packaged model is on labelled images, as a run of its own."""
+"""The scores of a packaged model on labelled images, as a run of its own."""
 
 from __future__ import annotations
 
