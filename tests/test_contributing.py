@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from torch import nn
 
 import scripts.mlproject
-from mlp.data.augmentation import AUGMENTATIONS
+from mlp.data.augmentation import AUGMENTATIONS, policy
 from mlp.data.dataset import open_index, source
 from mlp.data.index import COLUMNS, Index
 from mlp.data.stream import stream_key
@@ -37,8 +37,9 @@ from mlp.settings.architecture import ACTIVATIONS, NETWORKS
 from mlp.settings.base import ConfigError, Settings, field_choices
 from mlp.settings.commands import EXECUTORS, ExecutorConfig
 from mlp.settings.procedure import INITIALIZATIONS, OPTIMIZERS, SCHEDULES
+from mlp.settings.roles import OfStream
 from mlp.settings.source import SOURCES, Source
-from mlp.settings.training import Probability, RunConfig
+from mlp.settings.training import Probability, Resolved, RunConfig
 from mlp.study.plan import plan
 from mlp.study.suite import Arm, Suite
 from mlp.tables import Table
@@ -81,7 +82,7 @@ def stripes(data: str, *_: str) -> Index:
         lines[:, :: 1 + number % 2] += 50
         files[f"{number % 2}/{number:02d}.png"] = cv2.imencode(".png", lines)[1].tobytes()
     rows = [
-        (path, path[0], "", hashlib.sha256(file).hexdigest(), 8, 8, True, 0, "")
+        (path, path[0], "", hashlib.sha256(file).hexdigest(), 8, 8, True, 0, "", "")
         for path, file in files.items()
     ]
     return Index(data, pd.DataFrame(rows, columns=list(COLUMNS)), files.__getitem__)
@@ -177,7 +178,11 @@ def test_a_new_network_is_kept_and_read_back(tmp_path: Path) -> None:
 class Wider(RunConfig):
     """As if the settings had one more augmentation."""
 
-    negative: Probability = 0.0
+    negative: OfStream[Probability] = 0.0
+
+
+class WiderResolved(Resolved):
+    negative: OfStream[Probability] = 0.0
 
 
 def test_a_new_augmentation_has_a_stream_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,6 +190,8 @@ def test_a_new_augmentation_has_a_stream_of_its_own(monkeypatch: pytest.MonkeyPa
         return library.InvertImg(p=1.0)
 
     plain = losses(trained(RunConfig()))
+    monkeypatch.setattr("mlp.study.suite.RunConfig", Wider)
+    monkeypatch.setattr("mlp.data.dataset.Resolved", WiderResolved)
     with added(AUGMENTATIONS, "negative", negative):
         assert losses(trained(Wider(), negative=0.5)) != losses(trained(Wider())) == plain
         assert stream_key(Wider(negative=0.5)) != stream_key(Wider()) == stream_key(Wider(lr=1.0))
@@ -192,9 +199,9 @@ def test_a_new_augmentation_has_a_stream_of_its_own(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(scripts.mlproject, "RunConfig", Wider)
         assert "negative: {type: float" in project_text()
         with pytest.raises(SettingsError, match="negative: an augmentation is a probability"):
-            stream_key(RunConfig())
+            policy(RunConfig())
     with pytest.raises(SettingsError, match=r"negative: .* a row of AUGMENTATIONS, which has"):
-        stream_key(Wider())
+        policy(Wider())
 
 
 def test_a_new_source_is_trained_on() -> None:

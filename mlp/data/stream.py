@@ -27,7 +27,7 @@ _IN_MEMORY_BYTES = 512 * 2**20
 
 
 def stream_key(config: Resolved) -> tuple[object, ...]:
-    """What the batches of a study depend on: runs that agree in it share a stream."""
+    """The settings that batches depend on: runs that agree in them share a stream."""
     return config.key("split", "pixels", "stream")
 
 

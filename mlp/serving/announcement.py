@@ -1,13 +1,11 @@
-"""The announcement of a registration: on the version's page and on the terminal."""
+"""The text of a registration: on the version's page and on the terminal."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from urllib.parse import quote
 
 import numpy as np
-from mlflow.entities import Metric
 
 from mlp.escaping import line, markdown
 from mlp.metrics import METRICS
@@ -44,13 +42,12 @@ def record(store: Store, run_id: str, made: Registration, lang: str) -> None:
     title = f"[{markdown(_title(made, say))}]({_page(made)})"
     files: dict[str, bytes] = {}
     if made.tested is not None:
-        now = int(time.time() * 1000)
-        metrics = [Metric(f"test/{name}", value, now, 0) for name, value in made.test.items()]
-        client.log_batch(run_id, metrics=metrics)
         tested = made.tested.evaluation
         drawn = results.draw(made.ensemble, tested, made.tested.images, "Test")
         files = results.files(tested, made.test, drawn)
-    record_report(store, run_id, f"{title}\n\n{text}", {f"test/{k}": v for k, v in files.items()})
+    numbers = {f"test/{name}": value for name, value in made.test.items()}
+    files = {f"test/{name}": content for name, content in files.items()}
+    record_report(store, run_id, f"{title}\n\n{text}", files, numbers)
 
 
 def terminal(made: Registration, lang: str, store: Store) -> str:

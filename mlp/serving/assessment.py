@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from mlflow.entities import Metric
 
 from mlp.data.audit.remarks import understood
 from mlp.data.index import Index
@@ -93,17 +90,15 @@ def record(
     """Everything into a run and TensorBoard events; the folder of these."""
     evaluated = made.evaluated
     result, index = evaluated.evaluation, evaluated.index
-    client = store.client
     store.log_params(run_id, {"model": made.model.uri, "data": data, "part": made.part})
     store.log_dataset(run_id, index.name, index.digest, data, len(result.classes), "evaluation")
-    now = int(time.time() * 1000)
     numbers = dict(made.scores)
     for name, (low, high) in made.intervals.items():
         numbers |= {f"{name}_low": low, f"{name}_high": high}
-    metrics = [Metric(f"evaluation/{name}", value, now, 0) for name, value in numbers.items()]
-    client.log_batch(run_id, metrics=metrics)
     drawn = results.draw(made.model.ensemble, result, evaluated.images, made.part.capitalize())
-    record_report(store, run_id, markdown(made, say), results.files(result, numbers, drawn))
+    text = markdown(made, say)
+    named = {f"evaluation/{name}": value for name, value in numbers.items()}
+    record_report(store, run_id, text, results.files(result, numbers, drawn), named)
     events = Events(runs_dir / f"evaluation-{folder_name(index.name)}-{run_id[:8]}")
     events.scalars({f"evaluation/{name}": value for name, value in numbers.items()}, 0)
     events.evaluation(result, drawn, 0, "evaluation")

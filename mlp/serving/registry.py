@@ -42,7 +42,7 @@ Why = tuple[str, str]  # a phrase of the group `why`, and a detail
 
 @dataclass
 class Registration:
-    """What `register` did, for people and for the version's page."""
+    """The outcome of `register`, for people and for the version's page."""
 
     choice: Choice
     study: RecordedStudy

@@ -1,1 +1,1 @@
-"""What can be set: names, defaults, limits and help texts."""
+"""All that can be set: names, defaults, limits and help texts."""

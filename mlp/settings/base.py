@@ -25,12 +25,7 @@ class Choice:
     table: Table[Any]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        return AfterValidator(self._check).__get_pydantic_core_schema__(source, handler)
-
-    def _check(self, name: str) -> str:
-        if name not in self.table:
-            raise ValueError("none of the choices")
-        return name
+        return AfterValidator(self.table.known).__get_pydantic_core_schema__(source, handler)
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ class Settings(BaseModel):
 
 
 class ConfigError(SettingsError):
-    """What is wrong with the settings a user gave: `problems` has a pair of name and text each."""
+    """The wrong settings that a user gave: `problems` has the name and a text for each."""
 
     def __init__(self, settings: type[Settings], error: ValidationError) -> None:
         by_field: dict[str, str] = {}

@@ -34,12 +34,12 @@ class Study:
 
     @property
     def label(self) -> str:
-        """What its runs are kept under: equal for equal studies."""
+        """The name that its runs are kept under: equal for equal studies."""
         runs = " ".join(s.identity + s.arm for s in self.specs)
         return label(self.suite.name, self.index.name, runs)
 
     def plan(self, remarks: Sequence[Remark]) -> dict[str, object]:
-        """What the study is made of, enough to find its runs and to report on them later."""
+        """The parts of the study, enough to find its runs and to report on them later."""
         return {
             "suite": self.suite.name,
             "question": self.suite.question,
