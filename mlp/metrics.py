@@ -275,10 +275,6 @@ def _loss(answers: Answers) -> float:
     return float(-answers.probabilities[every, answers.labels].mean())
 
 
-def _calibration(answers: Answers) -> float:
-    return calibration_error(answers.labels, answers.probabilities)
-
-
 class _Selection(Table[Metric]):
     """The metrics that have something, under their names after a prefix; new ones as well."""
 
@@ -303,7 +299,10 @@ METRICS: Table[Metric] = Table(
         "specificity": Metric("specificity", None, _specificity),
         "log_loss": Metric("log loss", _log_loss, _final_log_loss, None, False, "nats"),
         "calibration_error": Metric(
-            "calibration error", None, _calibration, higher_is_better=False
+            "calibration error",
+            None,
+            lambda a: calibration_error(a.labels, a.probabilities),
+            higher_is_better=False,
         ),
         "roc_auc": Metric("ROC AUC", _roc_auc, _final_roc_auc, classes=2),
     },

@@ -1,4 +1,4 @@
-"""How much better one arm is than another, and how sure that is. Pure functions of arrays.
+"""The difference of one arm from another, and how sure it is. Pure functions of arrays.
 
 What is compared are paired differences: under one seed (and fold) all arms saw the same batches and
 are scored on the same images. A difference varies for two reasons. Another seed would have given
@@ -80,7 +80,7 @@ class Comparison:
 
     @property
     def from_images(self) -> bool:
-        """Whether it is the images that hide the difference: no number of pairs would show it."""
+        """Is it the images that hide the difference, so that no number of pairs would show it?"""
         common = self.standard_error**2 - self.spread**2 / max(self.pairs, 1)
         critical = float(stats.norm.isf(LEVEL / 2) + stats.norm.isf(1 - POWER))
         return common > 0 and abs(self.difference) < critical * float(np.sqrt(common))
@@ -257,7 +257,7 @@ def family(
 
 
 def _verdict(each: Comparison, higher_is_better: bool) -> Verdict:
-    """What a comparison shows.
+    """The verdict of a comparison.
 
     From six pairs on, the exact sign-flip test has to agree. It is not Holm's first step that it
     has to pass: with seven arms, that is out of its reach below nine pairs, whatever the effect.

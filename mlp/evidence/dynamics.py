@@ -1,4 +1,4 @@
-"""How runs came to their scores: speed, smoothness, overfitting. Pure functions of arrays."""
+"""The course of a run to its score: speed, smoothness, overfitting. Pure functions of arrays."""
 
 from __future__ import annotations
 
@@ -85,5 +85,5 @@ def overfitting(train_loss: Floats, val_loss: Floats) -> Overfitting | None:
 
 
 def learned(accuracy: float, labels: NDArray[np.int64]) -> bool:
-    """Whether a run does better than always naming the most frequent class of the images."""
+    """Is a run better than always naming the most frequent class of the images?"""
     return accuracy > float(np.bincount(labels).max() / len(labels))

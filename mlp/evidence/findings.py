@@ -1,4 +1,4 @@
-"""What a recorded study shows: each arm against the baseline, and how it came to its scores."""
+"""The evidence of a recorded study: each arm against the baseline, and its way to its scores."""
 
 from __future__ import annotations
 

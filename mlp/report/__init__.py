@@ -1,1 +1,1 @@
-"""What is said of a study, an audit and a search."""
+"""Reports on studies, searches and data."""

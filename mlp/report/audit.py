@@ -109,7 +109,7 @@ def _meaning(kind: str, say: Wording) -> str:
 
 
 def _reason(audit: Audit, finding: Finding, say: Wording) -> str:
-    """What is said of a finding; what was passed over is said as in the remarks on the data."""
+    """The reason of a finding; what was passed over is said as in the remarks on the data."""
 
     def phrase(key: str, values: Mapping[str, object]) -> str:
         return say.named(f"reason.{key}", REASONS[key].format(**values), **values)

@@ -14,12 +14,12 @@ _FOLDER = Path(__file__).resolve().parent / "templates"
 
 
 def terminal(sections: Sequence[Section]) -> str:
-    """What a terminal shows of sections."""
+    """Sections as a terminal shows them."""
     return "\n\n".join(block.text() for block in _blocks(sections, "terminal"))
 
 
 def markdown(sections: Sequence[Section], links: bool = True) -> str:
-    """What a description shows of sections, with or without links to each run."""
+    """Sections as a description shows them, with or without links to each run."""
     return "\n\n".join(block.markdown(links) for block in _blocks(sections, "markdown"))
 
 

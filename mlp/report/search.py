@@ -1,4 +1,4 @@
-"""What a search found: its description, its table of trials, and its pictures."""
+"""The page of a search: its description, its table of trials, and its pictures."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def table(result: Between, say: Wording) -> Grid:
 
 
 def sentences(result: Between, say: Wording) -> list[str]:
-    """Which studies these are, and how they were compared."""
+    """The names of both studies, and the way in which they were compared."""
     lines = [
         f"{number}: {line(study.name)} ({study.run_id})"
         for number, study in ((1, result.first), (2, result.second))

@@ -214,3 +214,21 @@ def test_the_exercises_pictures_have_33_leaks_and_a_pair() -> None:
         assert [path.split("/")[0] for path in finding.paths] == ["train", "val"]
     (pair,) = looked.of("duplicate")
     assert len(pair.paths) == 2 and len({path.split("/")[0] for path in pair.paths}) == 1
+
+
+def test_the_audit_speaks_spanish(looked: Audit) -> None:
+    say = Wording("es")
+    for text in (
+        audit_page.terminal(looked, say),
+        audit_page.markdown(looked, say),
+        Pictures(audit_page.html(looked, say)).text,
+    ):
+        assert "la misma imagen en dos clases: una de ellas está mal" in text
+        assert "media por canal" in text and "clase" in text
+        for english in ("the same", "smallest", "standard deviation", "by class", "how many"):
+            assert english not in text
+    assert 'lang="es"' in audit_page.html(looked, say)
+    assert (
+        "archivos iguales en las clases a <b> & | c y one"
+        in Pictures(audit_page.html(looked, say)).text
+    )

@@ -1,4 +1,4 @@
-"""What a report consists of: each section makes its text, its table and its figure."""
+"""The sections of a report: each section makes its text, its table and its figure."""
 
 from __future__ import annotations
 

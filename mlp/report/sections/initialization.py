@@ -1,4 +1,4 @@
-"""What initializations do before the first step: signals through the layers, and the weights."""
+"""Initializations before the first step: signals through the layers, and the weights."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from mlp.study.record import RecordedRun
 
 
 def remarks(evidence: Evidence, say: Wording) -> Section:
-    """What a reader should know before believing the numbers."""
+    """Remarks to know before believing the numbers."""
     study, title = evidence.study, say("heading.data")
     said = [say.remark(remark) for remark in study.remarks]
     count = len(evidence.unfinished)
@@ -34,7 +34,7 @@ def failures(evidence: Evidence, say: Wording) -> Section:
 
 
 def method(evidence: Evidence, say: Wording) -> Section:
-    """How intervals and verdicts were computed."""
+    """The computation of intervals and verdicts."""
     if not evidence.comparisons:
         return Section("", [])
     images = say("method.shared" if evidence.overlap is None else "method.drawn")
@@ -43,7 +43,7 @@ def method(evidence: Evidence, say: Wording) -> Section:
 
 
 def runs(evidence: Evidence, say: Wording) -> Section:
-    """What each arm is, its runs, and their scores as CSV."""
+    """The meaning of each arm, its runs, and their scores as CSV."""
     rows = [
         (
             arm.name,

@@ -58,7 +58,7 @@ def _cell(values: Floats, form: str, paired: Comparison | None, scale: float = 1
 
 
 def _course(evidence: Evidence, say: Wording) -> list[str]:
-    """How training went, in sentences: what overfits, what never learned, what diverged."""
+    """The trainings in sentences: what overfits, what never learned, what diverged."""
     lines = []
     calm = []
     for arm in evidence.arms:

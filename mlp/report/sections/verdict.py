@@ -11,7 +11,7 @@ from mlp.report.wording import Wording
 
 
 def section(evidence: Evidence, say: Wording) -> Section:
-    """What was shown and what to do."""
+    """The findings and the advice."""
     shown, everywhere = headline(evidence, say), ("terminal", "markdown", "page")
     said = [*shown, *_advice(evidence, say)]
     blocks = [Text(said, "verdict", everywhere, len(shown))]
@@ -46,7 +46,7 @@ def _images(evidence: Evidence) -> int:
 
 
 def headline(evidence: Evidence, say: Wording) -> list[str]:
-    """What the study showed, the most important first."""
+    """The findings of the study, the most important first."""
     if not evidence.ranked():
         return [say("nothing")]
     base = evidence.baseline.name
@@ -107,7 +107,7 @@ def headline(evidence: Evidence, say: Wording) -> list[str]:
 
 
 def _advice(evidence: Evidence, say: Wording) -> list[str]:
-    """What to do."""
+    """The advice: an arm to use, seeds to add."""
     ranked = evidence.ranked()
     if len(evidence.arms) == 1 or not ranked or not evidence.baseline.finished:
         return []
@@ -163,7 +163,7 @@ def _proven(evidence: Evidence) -> list[ArmEvidence]:
 
 
 def _more_seeds(evidence: Evidence, count: int) -> str:
-    """What to ask for so that the seeds that are recorded count among so many."""
+    """The value of `seeds` with which those that are recorded count among so many."""
     seeds = sorted({seed for seed, _ in evidence.study.pairs})
     first = int(evidence.study.base.get("seed", 0))
     if seeds == list(range(first, first + len(seeds))):
@@ -173,7 +173,7 @@ def _more_seeds(evidence: Evidence, count: int) -> str:
 
 
 def certainty(evidence: Evidence, say: Wording) -> str:
-    """How sure one can be."""
+    """A sentence on how sure one can be."""
     if len(evidence.arms) == 1 or not evidence.ranked():
         return ""
     most = max((c.pairs for c in evidence.comparisons), default=0)
