@@ -29,8 +29,9 @@ from mlp.report import report
 from mlp.settings.commands import ExecutorConfig
 from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import plan
-from mlp.study.suite import Arm, Suite
+from mlp.study.suite import Suite
 from mlp.tracking.mlflow.store import open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 
@@ -51,24 +52,24 @@ def stub(specs, datasets, tracker, progress, *limits):
     data = datasets.get(specs[0].config)
     val = data.split.val
     for spec in specs:
-        run_id = tracker.open_run(spec, 1000)
-        (tracker.folder / spec.name).mkdir(parents=True)
+        run_id = tracker.open_run(spec)
+        (tracker.place.folder / spec.name).mkdir(parents=True)
         time.sleep(0.01)
         now = int(time.time() * 1000)
         values = [Metric(n, 0.5, now, e) for e in range(20) for n in NAMES]
         chances = np.random.default_rng().dirichlet(np.ones(len(data.classes)), len(val))
         answers = Evaluation(data.ids[val], data.labels[val], chances, data.classes)
         share = float((answers.predicted == answers.labels).mean())
-        names = ("accuracy", "train_accuracy", "gap_accuracy", "distinct_units", "kept_epoch")
-        scores = {f"final/{name}": share for name in names} | {"final/epochs": 20.0}
-        values += [Metric(name, value, now, 0) for name, value in scores.items()]
+        scores = {f"final/{n}": share for n in ("accuracy", "train_accuracy", "gap_accuracy")}
+        facts = {"facts/distinct_units": 8.0, "facts/kept_epoch": 20.0, "facts/epochs": 20.0}
+        values += [Metric(name, value, now, 0) for name, value in (scores | facts).items()]
         tracker.outbox.metrics(run_id, values)
         content = results.files(answers, scores, {})["predictions.parquet"]
         tracker.outbox.artifacts(
             run_id, lambda folder: (folder / "predictions.parquet").write_bytes(content)
         )
         tracker.outbox.end(run_id, "FINISHED")
-        done = Outcome(spec.arm, spec.config.seed, spec.identity, "FINISHED", run_id, scores)
+        done = Outcome.of(spec, "FINISHED", run_id, scores=scores, facts=facts)
         ended[spec.identity] = done
         progress.ended(spec, done, 20)
     return ended
@@ -151,9 +152,9 @@ def _measure(
         assert {outcome.status for outcome in outcomes} == {"FINISHED"}
     with clocked("found again", runs, processes):
         again = run(study, tracker)
-    assert all(outcome.reused for outcome in again) and len(again) == len(outcomes)
+    assert [outcome.run_id for outcome in again] == [outcome.run_id for outcome in outcomes]
     with clocked("reported", runs, processes):
-        made = report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())
+        made = report.publish(tracker.studies, tracker.studies.read(tracker.run_id), ReportConfig())
     tracker.end("FINISHED")
     click.echo(made.terminal)
     click.echo(f"database: {(postgres.size() - empty) / runs / 1024:.1f} KiB a run")

@@ -4,8 +4,10 @@
 
 `mlflow models serve` answers clients that each send one image at a time, as fast as it answers; how
 long each waits, and how many images a second that makes. Beside it, in this process: the whole
-answer to an image (decoding, network, familiarity), and the network alone. With them the seconds
-that loading takes beyond imports, and the memory of the server before and after.
+answer to an image (decoding, network, familiarity), and the network alone. With them the memory of
+the server before and after, and what `mlflow.pyfunc.load_model` takes in a process that has
+imported MLflow, where this project is not. `--against models:/m-ID` loads another model in turn,
+one that a former version packaged.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,13 +27,12 @@ from pathlib import Path
 from statistics import median
 
 import click
-import mlflow.pyfunc
 import numpy as np
 import psutil
 from tqdm import tqdm
 
 from benchmarks.parts import free_port
-from mlp.serving.packaged import load_packaged
+from mlp.serving.loading import load_packaged
 from mlp.tracking.mlflow.store import open_store
 
 
@@ -117,7 +119,8 @@ def row(name: str, took: list[float], rate: float) -> str:
 @click.option("--images", required=True, type=click.Path(exists=True), help="folder of images")
 @click.option("--clients", default="1,8", show_default=True, help="numbers of clients, in turn")
 @click.option("--seconds", default=60.0, show_default=True, help="for each number of clients")
-def main(model: str, images: str, clients: str, seconds: float) -> None:
+@click.option("--against", help="another model, of which the loading is compared")
+def main(model: str, images: str, clients: str, seconds: float, against: str | None) -> None:
     """Print latency and throughput as a Markdown table."""
     store = open_store("mlp")
     ensemble = load_packaged(store, model).ensemble
@@ -139,7 +142,7 @@ def main(model: str, images: str, clients: str, seconds: float) -> None:
         each(function, files)
         took = each(function, files)
         lines.append(row(name, took, len(took) / sum(took)))
-    notes = [f"Loading beyond imports: {median(loading(model)):.2f} s."]
+    notes = loading([model, *filter(None, [against])], store.uri)
     with served(model, store.uri) as (port, process):
         _request(port, "POST", "/invocations", bodies[0])
         for count in tqdm([int(text) for text in clients.split(",")], "serving"):
@@ -155,15 +158,40 @@ def main(model: str, images: str, clients: str, seconds: float) -> None:
     click.echo("\n".join([*lines, "", *notes]))
 
 
-def loading(model: str, times: int = 5) -> list[float]:
-    """Seconds that MLflow takes to load a model, when everything is imported."""
-    mlflow.pyfunc.load_model(model)
-    took = []
-    for _ in range(times):
-        start = time.perf_counter()
-        mlflow.pyfunc.load_model(model)
-        took.append(time.perf_counter() - start)
-    return took
+_LOAD = """
+import sys, time
+import mlflow.pyfunc
+start = time.perf_counter(), time.process_time()
+mlflow.pyfunc.load_model(sys.argv[1])
+print(time.perf_counter() - start[0], time.process_time() - start[1])
+"""
+
+
+def loading(models: list[str], uri: str, times: int = 7) -> list[str]:
+    """How long MLflow takes to load each of some models, in fresh processes, one model in turn."""
+    took: dict[str, list[list[float]]] = {model: [] for model in models}
+    with tempfile.TemporaryDirectory() as elsewhere:
+        for _ in range(times):
+            for model in models:
+                printed = subprocess.run(
+                    [sys.executable, "-c", _LOAD, model],
+                    cwd=elsewhere,
+                    env=os.environ | {"MLFLOW_TRACKING_URI": uri, "PYTHONPATH": ""},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                    check=True,
+                ).stdout
+                took[model].append([float(part) for part in printed.split()])
+    middle = {
+        model: [median(times) for times in zip(*took[model], strict=True)] for model in models
+    }
+    base = middle[models[-1]]
+    return [
+        f"Loading {model}: {wall:.2f} s, {cpu:.2f} s of a core"
+        f" ({wall / base[0]:.2f} and {cpu / base[1]:.2f} of {models[-1]})."
+        for model, (wall, cpu) in middle.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ from sklearn.model_selection import train_test_split
 
 from mlp.data.dataset import source
 from mlp.settings.study import ExperimentConfig
-from mlp.tracking.mlflow.recorded import find_study, read_study
 from mlp.tracking.mlflow.store import open_store
+from mlp.tracking.mlflow.studies import MlflowStudies
 
 
 @click.group(help=__doc__)
@@ -47,19 +47,19 @@ def split(data: str) -> None:
 @click.option("--held", required=True, type=click.Path(exists=True), help="never-chosen-on.csv")
 def scores(study: str, held: str) -> None:
     never = set(pd.read_csv(held)["path"])
-    store = open_store(ExperimentConfig().experiment_name)
-    recorded = read_study(store, find_study(store, study))
+    studies = MlflowStudies(open_store(ExperimentConfig().experiment_name))
+    recorded = studies.read(studies.find(study))
     click.echo("| arm | all | never chosen on | last epoch, the image alone |")
     click.echo("| --- | ---: | ---: | ---: |")
     for arm in recorded.arms:
-        runs = [r for r in recorded.of(str(arm["name"])).values() if r.evaluation is not None]
+        runs = [r for r in recorded.of(arm.name).values() if r.evaluation is not None]
         evaluations = [run.evaluation for run in runs if run.evaluation is not None]
         right = np.concatenate([e.predicted == e.labels for e in evaluations])
         ids = np.concatenate([e.ids for e in evaluations])
         sizes = [len(e.ids) for e in evaluations]
         alone = np.average([run.history["val/accuracy"][-1] for run in runs], weights=sizes)
         apart = right[[str(name) in never for name in ids]]
-        click.echo(f"| {arm['name']} | {_share(right)} | {_share(apart)} | {100 * alone:.1f}% |")
+        click.echo(f"| {arm.name} | {_share(right)} | {_share(apart)} | {100 * alone:.1f}% |")
 
 
 def _share(right: np.ndarray) -> str:

@@ -26,7 +26,7 @@ from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
 from mlp.study.suite import find_suite
 from mlp.study.tracker import Tracker
-from mlp.tracking.memory import Recorder
+from mlp.tracking.memory import MemoryTracker
 from mlp.tracking.mlflow.run import MlflowRun
 from mlp.tracking.mlflow.store import open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
@@ -75,7 +75,7 @@ def main(data: str, epochs: int, hidden: str, repeats: int) -> None:
         start = time.perf_counter()
         store = open_store("benchmark")
         database = time.perf_counter() - start
-        run(study, Recorder())  # warm caches
+        run(study, MemoryTracker())  # warm caches
         watch = Stopwatch()
         for owner, method in (
             (MlflowTracker, "start"),
@@ -85,7 +85,7 @@ def main(data: str, epochs: int, hidden: str, repeats: int) -> None:
             watch.watch(owner, method)
         with_tracking, without = [], []
         for _ in range(repeats):
-            without.append(seconds(study, Recorder()))
+            without.append(seconds(study, MemoryTracker()))
             tracker = MlflowTracker(store, study.label, folder, name="benchmark", single=False)
             with_tracking.append(seconds(study, tracker))
         click.echo(f"{data}, {epochs} epochs, {len(study.specs)} runs, median of {repeats}:")

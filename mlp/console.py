@@ -1,4 +1,4 @@
-"""What a person reads while a command works and when it is done: the only place that prints."""
+"""The only place that prints: answers, and notes beside them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The errors that a user can cause, or the surroundings: each has its message and its exit code."""
+"""The errors that a user or the surroundings can cause, each with a message and an exit code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class UnreadableImage(DataError):
 
 
 class NoSuchStudy(MlpError, ValueError):
-    """There is no such study, or what is recorded of it cannot be read."""
+    """There is no such study, or its record cannot be read."""
 
 
 class NoSuchModel(MlpError, ValueError):
@@ -40,7 +40,7 @@ class StoreUnusable(MlpError):
 
 
 class ServerAway(MlpError):
-    """The tracking server did not answer for longer than was to be waited."""
+    """The tracking server did not answer in the time that was allowed."""
 
 
 class ClusterLost(MlpError):

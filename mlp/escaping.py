@@ -1,4 +1,4 @@
-"""Text made of names that strangers chose: what it has to become before it is shown somewhere.
+"""Texts made of names that strangers chose, as each place can show them safely.
 
 Names of classes, files, folders and arms can hold anything that a file system or a CSV file does.
 One function for each place: `line` and `lines` (a terminal, plain text, the name of a run),
@@ -52,7 +52,7 @@ def markdown(text: object) -> str:
 
 
 def html(value: object) -> object:
-    """What a template, which escapes `<` and `&` itself, is given to show; Markup as it is."""
+    """A value for a template, which escapes `<` and `&` itself; Markup as it is."""
     return value if hasattr(value, "__html__") else line(value)
 
 
@@ -108,7 +108,7 @@ def without_login(address: str) -> str:
 
 
 def brief(text: str) -> str:
-    """What somebody gave, in quotes, as a message repeats it: its beginning where it is long."""
+    """A text that somebody gave, as a message quotes it: its beginning where it is long."""
     return repr(text if len(text) <= 200 else f"{text[:200]}...")
 
 

@@ -113,7 +113,7 @@ def temporary_files() -> Iterator[None]:
     """
     place = Path(tempfile.gettempdir())
     remove_left(place, _FOLDERS)
-    former, variables = tempfile.tempdir, {name: os.environ.get(name) for name in _VARIABLES}
+    former, variables = tempfile.tempdir, {n: os.environ[n] for n in _VARIABLES if n in os.environ}
     with tempfile.TemporaryDirectory(
         prefix=temporary_prefix(_FOLDERS), dir=place, ignore_cleanup_errors=True
     ) as own:
@@ -123,8 +123,6 @@ def temporary_files() -> Iterator[None]:
             yield
         finally:
             tempfile.tempdir = former
-            for name, value in variables.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
+            for name in _VARIABLES:
+                del os.environ[name]
+            os.environ.update(variables)

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def named(reference: str) -> Any:
-    """What a text such as "mlp.learning.networks.mlp:MLP" says where it is, imported now."""
+    """Import what a text such as "mlp.learning.networks.mlp:MLP" names."""
     module, _, attribute = reference.partition(":")
     return getattr(import_module(module), attribute)
 
@@ -21,8 +21,8 @@ def named(reference: str) -> Any:
 class Table(Mapping[str, T], Generic[T]):
     """Things of one kind by name, in the order in which people should read them.
 
-    A row is the thing itself, or a text such as "mlp.learning.networks.mlp:MLP" which says where it
-    is: then it is imported when it is asked for, so that names can be listed without torch.
+    A row is the thing itself, or a text such as "mlp.learning.networks.mlp:MLP": then it is
+    imported when it is asked for, so that names can be listed without torch.
     """
 
     def __init__(self, kind: str, rows: Mapping[str, T | str]) -> None:

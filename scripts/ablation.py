@@ -10,7 +10,7 @@ from scripts.launch import STUDY, launch
 def ablation(*settings: Any) -> None:
     """Train a network with each regularizer, and without any, under the same seeds.
 
-    The other options make the base configuration, which the regularizers are added to.
+    The other options make the base configuration, to which the regularizers are added.
     """
     launch("regularization", *settings)
 

@@ -9,18 +9,19 @@ from scripts.command import command
 
 @command(AuditConfig)
 def audit(config: AuditConfig) -> None:
-    """Find copies within and across splits, contradictory classes and files that are not sound.
+    """Find copies within and across splits, contradictory classes and damaged files.
 
-    Nothing is changed. Exit code 0, or with --strict 3 when there is anything to report.
+    Nothing is changed. The exit code is 0, or 3 with --strict if there is anything to report.
     """
     from mlp.data.audit.findings import audit
     from mlp.data.dataset import reread, source
     from mlp.report import audit_page
-    from mlp.tracking.mlflow.recorded import record_report
+    from mlp.tracking.mlflow.environment import take_adopted_run
+    from mlp.tracking.mlflow.reports import record_report
     from mlp.tracking.mlflow.store import KIND, open_store
 
     found = reread(lambda: audit(source(config.data, config.layout, config.links)))
-    store = open_store(config.experiment_name)
+    store = open_store(config.experiment_name, adopted=take_adopted_run())
     with store.command_run(f"audit of {found.index.name}", {KIND: "audit"}) as run_id:
         description = audit_page.markdown(found)
         files = {

@@ -6,7 +6,6 @@ are checked.
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
@@ -20,11 +19,12 @@ import click
 from mlp import console
 from mlp.errors import MlpError, SettingsError
 from mlp.escaping import lines
+from mlp.failures import advice
 from mlp.interruption import Interrupted, interruptible
 from mlp.processes import temporary_files
 from mlp.settings.base import ConfigError, Settings, field_choices, field_help, field_text
+from mlp.tracking.mlflow.environment import prepare_environment
 
-_FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EDQUOT", "EROFS", "EACCES", "EIO")}
 # What pydantic reads as a boolean
 _TRUTH = {"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"}
 
@@ -112,6 +112,7 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="replace")
+            prepare_environment()
             settings: list[Settings] = []
             try:
                 with interruptible(), temporary_files(), _quiet_threads():
@@ -192,8 +193,7 @@ def _quiet_threads() -> Iterator[None]:
     former = threading.excepthook
 
     def hook(failure: threading.ExceptHookArgs) -> None:
-        error = failure.exc_value
-        if not (isinstance(error, OSError) and error.errno in _FULL):
+        if not advice(failure.exc_value):
             former(failure)
 
     threading.excepthook = hook

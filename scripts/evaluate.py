@@ -9,19 +9,20 @@ from scripts.command import command
 def evaluate(config: EvaluateConfig) -> None:
     """Measure a registered model on labelled images, with all scores and pictures, as a run.
 
-    Nothing is trained. Images that the model was trained on are counted, as they flatter it.
+    Nothing is trained. Images that the model was trained on are counted: they make scores too high.
     """
     from pathlib import Path
 
     from mlp.data.dataset import reread, source
     from mlp.serving import assessment
-    from mlp.serving.packaged import load_packaged
-    from mlp.tracking.mlflow.opening import check_runs_dir
+    from mlp.serving.loading import load_packaged
+    from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.shell import tensorboard
+    from mlp.tracking.mlflow.startup import check_runs_dir
     from mlp.tracking.mlflow.store import KIND, open_store
 
     check_runs_dir(config.runs_dir)
-    store = open_store(config.experiment_name)
+    store = open_store(config.experiment_name, adopted=take_adopted_run())
     model = load_packaged(store, config.model)
 
     def assessed() -> assessment.Assessment:

@@ -61,8 +61,10 @@ def launch(
     from mlp.report import report
     from mlp.study.plan import Study, plan
     from mlp.study.suite import find_suite
-    from mlp.tracking.mlflow.opening import open_to_record
+    from mlp.study.tracker import ended_if_cut_off
+    from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.shell import tensorboard
+    from mlp.tracking.mlflow.startup import open_to_record
     from mlp.tracking.mlflow.tracker import MlflowTracker
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
@@ -84,16 +86,17 @@ def launch(
     for note in notes:
         console.err(f"Note: {line(note)}")
     folder = Path(tracking.runs_dir)
-    store = store or open_to_record(tracking)
+    store = store or open_to_record(tracking, take_adopted_run())
     name = f"{suite.name} on {study.index.name}"
     tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
-    with tracker.ended_if_cut_off():
+    with ended_if_cut_off(tracker):
         if not single:
             tracker.describe(study.base, study.index)
         tracker.plan(study.plan(notes), study.split_table())
         with place.connect() as client:
             outcomes = run(study, tracker, study_config.arms_at_once, tracking.retrain, client)
-        made = report.publish(store, store.client.get_run(tracker.run_id), report_config)
+        studies = tracker.studies
+        made = report.publish(studies, studies.read(tracker.run_id), report_config)
         if not single:
             tracker.show(made.terminal, made.pictures)
         if single and outcomes[0].run_id != tracker.run_id:
@@ -103,6 +106,6 @@ def launch(
     console.out(store.how_to_open(store.page(tracker.run_id)))
     console.out("             with report.html and comparison.csv among its artifacts")
     console.out(f"TensorBoard: {tensorboard(folder)}")
-    console.out(f"Written:     {tracker.folder.resolve()}")
+    console.out(f"Written:     {(folder / study.label).resolve()}")
     if made.failure:
         raise click.ClickException(made.failure)

@@ -1,11 +1,11 @@
-"""Write MLproject from the commands: `python -m scripts.mlproject` after changing a setting.
+"""Write MLproject and docs/settings.md: `python -m scripts.mlproject` after changing a setting.
 
-Names, defaults and help texts come from `mlp.settings`; a test holds MLproject to
-what is made here.
+Names, defaults and help texts come from `mlp.settings`; tests hold both files to what is made here.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import textwrap
 from pathlib import Path
@@ -14,17 +14,7 @@ from mlp.settings.base import Settings, field_choices, field_help, field_text
 from mlp.settings.commands import ExecutorConfig, RecipeChoice, SearchConfig, SuiteChoice
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
-from scripts.ablation import ablation
-from scripts.audit import audit
 from scripts.command import SettingsCommand, is_positional
-from scripts.evaluate import evaluate
-from scripts.init import init
-from scripts.predict import predict
-from scripts.register import register
-from scripts.report import report
-from scripts.search import search
-from scripts.study import study
-from scripts.train import train
 
 _ROOT = Path(__file__).resolve().parents[1]
 # MLflow wants a project for each kind of environment
@@ -32,6 +22,23 @@ ENVIRONMENTS = {
     _ROOT / "MLproject": ["conda_env: conda.yaml"],
     _ROOT / "kubernetes" / "MLproject": ["docker_env:", "  image: mlp:0.1.0"],
 }
+SETTINGS_PAGE = _ROOT / "docs" / "settings.md"
+_NAMES = (
+    "train", "ablation", "init", "study", "search",
+    "report", "audit", "register", "predict", "evaluate",
+)  # fmt: skip
+COMMANDS: dict[str, SettingsCommand] = {
+    name: getattr(importlib.import_module(f"scripts.{name}"), name) for name in _NAMES
+}
+_PAGE = """# Settings
+
+Written by `python -m scripts.mlproject` from [mlp/settings](../mlp/settings).
+
+Every option can be given to a command (`python -m scripts.train --batch-size 64`) or to MLflow
+(`mlflow run . -P batch_size=64`). Options you give override a recipe and a suite. A switch is given
+alone (`--strict`), with `no` (`--no-strict`), or with a value (`--strict true`, `-P strict=true`).
+`mlflow run` has an option `--experiment-name` of its own.
+"""
 
 # `mlflow run` has an option of its own for it, and makes the run before the project starts
 _LEFT_OUT = {"experiment_name"}
@@ -48,49 +55,32 @@ def mlproject(*environment: str) -> str:
         "  main: &train",
         "    parameters: &training",
         *_parameters(RecipeChoice, RunConfig, TrackingConfig, ExecutorConfig),
-        *_command("scripts.train", train),
+        *_command("train"),
         "  train: *train",
         "  ablation:",
         "    parameters: &study",
         "      <<: *training",
         *_parameters(StudyConfig),
         *_parameters(ReportConfig),
-        *_command("scripts.ablation", ablation),
+        *_command("ablation"),
         "  init:",
         "    parameters: *study",
-        *_command("scripts.init", init),
+        *_command("init"),
         "  study:",
         "    parameters:",
         *_parameters(SuiteChoice),
         "      <<: *study",
-        *_command("scripts.study", study),
+        *_command("study"),
         "  search:",
         "    parameters:",
         *_parameters(SearchConfig),
         "      <<: *training",
         *_parameters(ReportConfig),
-        *_command("scripts.search", search),
-        "  report:",
-        "    parameters:",
-        *_parameters(*report.groups),
-        *_command("scripts.report", report),
-        "  audit:",
-        "    parameters:",
-        *_parameters(*audit.groups),
-        *_command("scripts.audit", audit),
-        "  register:",
-        "    parameters:",
-        *_parameters(*register.groups),
-        *_command("scripts.register", register),
-        "  predict:",
-        "    parameters:",
-        *_parameters(*predict.groups),
-        *_command("scripts.predict", predict),
-        "  evaluate:",
-        "    parameters:",
-        *_parameters(*evaluate.groups),
-        *_command("scripts.evaluate", evaluate),
+        *_command("search"),
     ]
+    for name in _NAMES[-5:]:
+        lines += [f"  {name}:", "    parameters:", *_parameters(*COMMANDS[name].groups)]
+        lines += _command(name)
     return "\n".join(lines) + "\n"
 
 
@@ -113,15 +103,56 @@ def _parameters(*groups: type[Settings]) -> list[str]:
     return lines
 
 
-def _command(module: str, command: SettingsCommand) -> list[str]:
+def _command(entry: str) -> list[str]:
+    command = COMMANDS[entry]
     fields = [(g, n) for g in command.groups for n in g.model_fields if n not in _LEFT_OUT]
     named = [name for group, name in fields if not is_positional(group, name)]
     options = " ".join(f"--{name.replace('_', '-')} {{{name}}}" for name in named)
     options += "".join(f" {{{name}}}" for group, name in fields if is_positional(group, name))
-    wrapped = textwrap.wrap(f"python -m {module} {options}", 94, break_on_hyphens=False)
+    wrapped = textwrap.wrap(f"python -m scripts.{entry} {options}", 94, break_on_hyphens=False)
     return ["    command: >-", *(f"      {line}" for line in wrapped)]
 
 
+def settings_page() -> str:
+    """The text of docs/settings.md: a table of options for each class of settings."""
+    owners = {
+        owner: [name for name in group.model_fields if name in owner.__annotations__]
+        for command in COMMANDS.values()
+        for group in command.groups
+        for owner in reversed(group.__mro__)
+        if issubclass(owner, Settings) and owner.__annotations__.keys() & owner.model_fields.keys()
+    }
+    lines = [_PAGE]
+    for owner, names in owners.items():
+        takers = [n for n, c in COMMANDS.items() if any(issubclass(g, owner) for g in c.groups)]
+        title = (owner.__doc__ or "").split(".")[0]
+        lines += [f"## {title}", "", f"Options of `{'`, `'.join(takers)}`.", ""]
+        lines += ["| option | values | default | meaning |", "| --- | --- | --- | --- |"]
+        for name in names:
+            option = name.upper() if is_positional(owner, name) else f"--{name.replace('_', '-')}"
+            field = owner.model_fields[name]
+            default = f"`{field_text(field.default)}`".replace("``", "")
+            lines.append(
+                f"| `{option}` | {_values(owner, name)} | {default} | {field_help(owner, name)} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _values(group: type[Settings], name: str) -> str:
+    """The values that a field accepts, in words."""
+    schema = group.model_json_schema()["properties"][name]
+    if "expected" in schema:
+        return str(schema["expected"])
+    if choices := field_choices(group, name):
+        return ", ".join(f"`{choice}`" for choice in choices)
+    kind = {"boolean": "`true`, `false`", "integer": "whole number", "number": "number"}
+    limits = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {schema[key]:,.10g}" for key, sign in limits.items() if key in schema]
+    return f"{kind.get(schema.get('type', ''), 'text')} {', '.join(bounds)}".strip()
+
+
 if __name__ == "__main__":
+    SETTINGS_PAGE.write_text(settings_page(), encoding="utf-8", newline="\n")
     for path, environment in ENVIRONMENTS.items():
         path.write_text(mlproject(*environment), encoding="utf-8", newline="\n")

@@ -10,15 +10,15 @@ from scripts.command import command
 
 @command(PredictConfig)
 def predict(config: PredictConfig) -> None:
-    """Say what a registered model sees in images, folders of images or patterns.
+    """Classify images, folders of images or patterns with a registered model.
 
-    Exit code 0 when all could be read, 3 when some could not: each of those says why.
+    The exit code is 0 if all images could be read, and 3 if some could not: each of those says why.
     """
     from pathlib import Path
 
     from mlp.data.sources.notes import Notes
     from mlp.serving import writing
-    from mlp.serving.packaged import load_packaged
+    from mlp.serving.loading import load_packaged
     from mlp.serving.prediction import explain, find_images, predict
     from mlp.tracking.mlflow.store import open_store
 

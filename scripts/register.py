@@ -11,20 +11,22 @@ def register(config: RegisterConfig, by: MetricConfig) -> None:
     """Make the best model of a study a version of a registered model, which can be served.
 
     The arm is chosen by its mean validation score over all seeds. The version becomes the
-    challenger, and the champion when it beats the present one on images that neither of them
-    trained on. The test split is read once, when all that is settled.
+    challenger. It becomes the champion if it beats the present one on images that neither of them
+    trained on. Then the test split is read, once.
     """
     from mlp.evidence.findings import weigh
     from mlp.serving import announcement, registry
     from mlp.serving.choice import choose
-    from mlp.tracking.mlflow.recorded import find_study, read_study
+    from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.store import KIND, open_store
+    from mlp.tracking.mlflow.studies import MlflowStudies
 
-    store = open_store(config.experiment_name)
+    store = open_store(config.experiment_name, adopted=take_adopted_run())
     if config.undo and config.name:
         console.out(registry.undo(store, registry.model_name(config.name, "")))
         return
-    study = read_study(store, find_study(store, config.study))
+    studies = MlflowStudies(store)
+    study = studies.read(studies.find(config.study))
     name = registry.model_name(config.name, study.data_name)
     if config.undo:
         console.out(registry.undo(store, name))

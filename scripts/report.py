@@ -12,40 +12,39 @@ from scripts.command import command
 def report(choice: ReportChoice, config: ReportConfig) -> None:
     """Write the report of a study again, from MLflow alone; or compare two studies.
 
-    Nothing is trained. The report becomes the description and the artifacts of the study's run, in
-    the place of the one that was there. A comparison becomes a run of its own.
+    Nothing is trained. The report replaces the description and the artifacts of the study's run
+    that were there. A comparison becomes a run of its own.
     """
     from mlp.report import report, summary
     from mlp.report import two_studies as between
     from mlp.report.wording import Wording
+    from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.pages import run_page
-    from mlp.tracking.mlflow.recorded import find_study, read_study, record_report
-    from mlp.tracking.mlflow.store import open_store
+    from mlp.tracking.mlflow.reports import record_report
+    from mlp.tracking.mlflow.store import KIND, open_store
+    from mlp.tracking.mlflow.studies import MlflowStudies
 
-    store = open_store(choice.experiment_name)
-    study = find_study(store, choice.study)
-    page = run_page(study.info.experiment_id, study.info.run_id)
+    store = open_store(choice.experiment_name, adopted=take_adopted_run())
+    studies = MlflowStudies(store)
+    study = studies.read(studies.find(choice.study))
+    page = run_page(study.experiment_id, study.run_id)
     made = None
     if not choice.compare:
-        made = report.publish(store, study, config)
+        made = report.publish(studies, study, config)
         console.out(made.terminal)
         if store.adopted_run is not None:
-            store.top_run(f"report on {study.info.run_name}", {"mlp.kind": "report"})
-            note = f"The report stands [here]({page})."
-            record_report(store, store.adopted_run, note, {})
+            run_id = store.top_run(f"report on {study.name}", {KIND: "report"})
+            record_report(store, run_id, f"The report stands [here]({page}).", {})
     else:
-        other = find_study(store, choice.compare)
-        both = read_study(store, study), read_study(store, other)
-        for failure in (one.failure for one in both if one.failure):
+        other = studies.read(studies.find(choice.compare))
+        for failure in (one.failure for one in (study, other) if one.failure):
             raise click.ClickException(failure)
-        result = between.between(*both, config.metric)
+        result = between.between(study, other, config.metric)
         say = Wording(config.lang, config.metric)
-        name = f"{study.info.run_name} and {other.info.run_name}"
-        run_id = store.top_run(name, {"mlp.kind": "comparison"})
         text = between.markdown(result, say, lambda s: run_page(s.experiment_id, s.run_id))
+        with store.command_run(f"{study.name} and {other.name}", {KIND: "comparison"}) as run_id:
+            record_report(store, run_id, text, {"comparison.md": text.encode()})
         page = store.page(run_id)
-        record_report(store, run_id, text, {"comparison.md": text.encode()})
-        store.client.set_terminated(run_id)
         console.out("\n".join(between.sentences(result, say)) + "\n")
         console.out(summary.columns(*between.table(result, say)))
     console.out(f"\n{store.how_to_open(page)}")

@@ -25,11 +25,11 @@ def search(
 ) -> None:
     """Search for settings by cross-validation, then compare the best under fresh seeds.
 
-    Each trial is scored by the mean over folds. The same command goes on where it was interrupted;
-    started in several processes at once, they share the search. The other options make the base
-    configuration that trials change. At the end the best configurations are trained again with
-    other seeds and folds, by the executor that was chosen: a study from which `register` can take
-    its model.
+    Each trial is scored by its mean over the folds. Repeat the command to go on after an
+    interruption; start it in several processes at once to share the search. The other options make
+    the base configuration, which trials change. At the end the best configurations are trained
+    again with other seeds and folds, as a study from which `register` can take its model. The
+    executor trains this study.
     """
     if config.list:
         from mlp.search.space import listing
@@ -40,7 +40,8 @@ def search(
     from mlp.report import search_page
     from mlp.search.space import find_space
     from mlp.search.trials import no_score, prepare
-    from mlp.tracking.mlflow.opening import open_to_record
+    from mlp.tracking.mlflow.environment import take_adopted_run
+    from mlp.tracking.mlflow.startup import open_to_record
     from mlp.workflows.search import recorded_search
 
     EXECUTORS[executor.executor](executor, base.threads).check()
@@ -50,7 +51,7 @@ def search(
     for note in remarks(sought.index, sought.base, config.folds):
         console.err(f"Note: {line(note)}")
     sought.check()
-    store = open_to_record(tracking)
+    store = open_to_record(tracking, take_adopted_run())
     found, run_id = recorded_search(sought, store, Path(tracking.runs_dir))
     console.out(f"\n{search_page.terminal(sought, found)}\n")
     console.out(store.how_to_open(store.page(run_id)))

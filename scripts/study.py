@@ -10,9 +10,10 @@ from scripts.launch import STUDY, launch
 
 @command(SuiteChoice, *STUDY)
 def study(choice: SuiteChoice, *settings: Any) -> None:
-    """Train every arm of a suite, one that comes with the project or your own in a YAML file.
+    """Train every arm of a suite: one that comes with the project, or your own in a YAML file.
 
-    The other options make the base configuration; they override the suite's own base settings.
+    The other options make the base configuration. Options you give override the suite's own base
+    settings.
     """
     if choice.list:
         from mlp.study.suite import listing

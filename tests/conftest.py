@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
 import mlflow
 import numpy as np
 import pytest
+import torch
 from mlflow import MlflowClient
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 CLASSES = ("blue", "green", "red")
 
@@ -27,6 +31,27 @@ def colored_image(label: int, rng: np.random.Generator, side: int = 20) -> np.nd
     pixels = rng.integers(0, 120, (side, side, 3))
     pixels[..., 2 - label] += 100
     return pixels.astype(np.uint8)
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run all tests in several processes; what is chosen of them, and the slow ones, in this one.
+
+    Slow tests measure time and processes, and each worker imports everything, which takes seconds.
+    """
+    whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    chosen = config.option.keyword or config.option.markexpr != "not slow"
+    return None if whole and not chosen else 0
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Give each worker its share of the cores: threads that wait for a core use up another.
+
+    Spare each collection of garbage the million objects that the imports have made.
+    """
+    workers = getattr(session.config, "workerinput", {"workercount": 1})["workercount"]
+    torch.set_num_threads(max(1, torch.get_num_threads() // workers))
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +72,8 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     work.mkdir()
     monkeypatch.chdir(work)
     mlflow.set_tracking_uri(f"sqlite:///{(work / 'mlflow.db').as_posix()}")
+    # MLflow remembers where the files of a run lie; copies of a project have runs of the same ids
+    _artifact_repos_cache.clear()
     yield
     mlflow.set_tracking_uri(None)
 
@@ -57,10 +84,27 @@ def fresh_database(_database: Path, tmp_path: Path) -> None:
     shutil.copy(_database, tmp_path / "work" / "mlflow.db")
 
 
+@contextmanager
+def project(root: Path, database: Path) -> Iterator[Path]:
+    """A working directory, with cache and tracking store, for what is trained once for many."""
+    work = root / "work"
+    work.mkdir()
+    shutil.copy(database, work / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(work)
+        patch.setenv("MLP_CACHE", str(root / "cache"))
+        mlflow.set_tracking_uri(f"sqlite:///{(work / 'mlflow.db').as_posix()}")
+        yield work
+    mlflow.set_tracking_uri(None)
+
+
 @pytest.fixture
 def image_tree(tmp_path: Path) -> Path:
+    return make_images(tmp_path / "colors")
+
+
+def make_images(root: Path) -> Path:
     """train/ with 12 and val/ with 6 PNG images in each of three classes, 20x20 RGB."""
-    root = tmp_path / "colors"
     rng = np.random.default_rng(0)
     for split, count in (("train", 12), ("val", 6)):
         for label, name in enumerate(CLASSES):

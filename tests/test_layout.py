@@ -13,10 +13,10 @@ import yaml
 ROOT = Path(__file__).parents[1]
 # A module imports only what stands before it here, or what shares its place
 ORDER = (
-    "mlp.errors", "mlp.imports", "mlp.tables", "mlp.escaping", "mlp.console", "mlp.interruption",
-    "mlp.processes", "mlp.seeds", "mlp.softmax",
+    "mlp.errors", "mlp.failures", "mlp.imports", "mlp.tables", "mlp.escaping", "mlp.console",
+    "mlp.interruption", "mlp.processes", "mlp.seeds", "mlp.softmax",
     "mlp.metrics", "mlp.settings", "mlp.data", "mlp.learning", "mlp.model", "mlp.study",
-    "mlp.evidence", "mlp.search", "mlp.tracking", "mlp.execution", "mlp.report", "mlp.serving",
+    "mlp.execution", "mlp.evidence", "mlp.search", "mlp.tracking", "mlp.report", "mlp.serving",
     "mlp.workflows", "scripts", "benchmarks", "tests",
 )  # fmt: skip
 MODULES = sorted(p for top in ("mlp", "scripts", "benchmarks") for p in (ROOT / top).rglob("*.py"))

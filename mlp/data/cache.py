@@ -1,4 +1,4 @@
-"""The folder in which what was read once is kept."""
+"""The folder that keeps what was read once, and files that are written in one step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import platformdirs
 from mlp.errors import DataError
 from mlp.processes import remove_left, temporary_prefix
 
-_UNFINISHED = ".writing-"  # how the names of files begin that are being written
+_UNFINISHED = ".writing-"  # begins the names of files that are being written
 
 
 def cache_place() -> Path:
@@ -25,10 +25,9 @@ def cache_place() -> Path:
 
 
 def cache_folder() -> Path:
-    """The folder of `cache_place`.
+    """The folder of `cache_place`, made if it does not exist. Raises DataError where it cannot be.
 
-    Made if it does not exist; what killed processes left half-written in it is removed. Raises
-    DataError where it cannot be made.
+    Files that killed processes left half-written in it are removed.
     """
     folder = cache_place()
     try:

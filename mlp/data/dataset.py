@@ -1,4 +1,4 @@
-"""The data as a training sees them: pixels, labels, and the purpose of each image."""
+"""The data as a training sees them: pixels, labels, and the images of each side of the split."""
 
 from __future__ import annotations
 
@@ -28,11 +28,17 @@ from mlp.errors import DataError, SettingsError
 from mlp.processes import free_memory
 from mlp.settings.source import SOURCES
 from mlp.settings.training import Resolved, RunConfig
-from mlp.tables import named
+from mlp.tables import Table, named
 
-# torchvision's ImageNet statistics, RGB in 0..1; gray takes their averages
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+# Of RGB in 0..1, by torchvision; gray takes the averages. None: of the training images
+_NORMALIZATIONS: Table[Normalization | None] = Table(
+    "normalization",
+    {
+        "dataset": None,
+        "imagenet": Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        "none": Normalization((0.0,) * 3, (1.0,) * 3),
+    },
+)
 _DEFAULT_SIDE = 64
 Made = TypeVar("Made")
 
@@ -70,22 +76,12 @@ class Dataset:
     def normalization(self, kind: str) -> Normalization:
         """Mean and standard deviation by channel: dataset (of the training images), imagenet, none.
 
-        A channel that never varies is divided by 1.
+        A channel that never varies is divided by 1. Raises SettingsError for another name.
         """
-        channels = self.shape[0]
-        if kind == "dataset":
-            return self._statistics
-        if kind == "imagenet" and channels == 3:
-            return Normalization(_IMAGENET_MEAN, _IMAGENET_STD)
-        if kind == "imagenet":
-            return Normalization(
-                (float(np.mean(_IMAGENET_MEAN)),), (float(np.mean(_IMAGENET_STD)),)
-            )
-        if kind == "none":
-            return Normalization((0.0,) * channels, (1.0,) * channels)
-        raise SettingsError(
-            f"there is no normalization {kind!r}; there are dataset, imagenet, none"
-        )
+        fixed = _NORMALIZATIONS[kind]
+        if fixed is None or self.shape[0] == 3:
+            return fixed or self._statistics
+        return Normalization((float(np.mean(fixed.mean)),), (float(np.mean(fixed.std)),))
 
     @cached_property
     def _statistics(self) -> Normalization:
@@ -120,7 +116,7 @@ def source(data: str, layout: Kind = "auto", links: Links = "follow") -> Index:
 
 
 def reread(make: Callable[[], Made]) -> Made:
-    """The result of `make`, made once more where a file changed before it was decoded."""
+    """Return what `make` makes, made once more where a file changed before it was decoded."""
     try:
         return make()
     except Changed:
@@ -155,7 +151,7 @@ def resolve(config: RunConfig, index: Index, here: bool = True) -> Resolved:
 
 
 def split_of(index: Index, config: RunConfig) -> Split:
-    """The images of an index that a configuration trains on, validates and tests with."""
+    """The images of an index with which a configuration trains, validates and tests."""
     whole = split(index, config.val_fraction, config.seed, config.fold)
     if not config.images_per_class:
         return whole

@@ -1,4 +1,4 @@
-"""How much an image looks like the training images, whatever the network says of it.
+"""The likeness of an image to the training images, whatever the network says of it.
 
 Each image becomes a short list of numbers: its pixels shrunk to 8x8, the range and spread of each
 channel, and how much detail it has at three scales. A Gaussian with a shrunk covariance (Ledoit
@@ -44,7 +44,7 @@ class Familiarity:
         return np.asarray(((away @ self.precision) * away).sum(axis=1))
 
     def unfamiliar(self, pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Whether each image is unlike the training images, (B,)."""
+        """Tell for each image whether it is unlike the training images, (B,)."""
         return np.asarray(self.distance(pixels) > self.threshold)
 
     def save(self, file: Path) -> None:

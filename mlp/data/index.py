@@ -39,7 +39,7 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a source was understood.
+    """A source as it was understood.
 
     `classes`: the folders of classes, relative to the source, with class and split ("" where there
     is none). `places`: each split, and the folder that holds its classes. `passed`: folders that
@@ -51,7 +51,7 @@ class Layout:
     passed: tuple[tuple[str, int], ...] = ()
 
     def told(self) -> list[str]:
-        """What was passed over, a line each."""
+        """A line for each folder that was passed over."""
         return [f"passed over: {part} ({count} images)" for part, count in self.passed]
 
 
@@ -127,10 +127,7 @@ def check(index: Index) -> None:
     """Raise DataError where no classifier could be trained on these images."""
     table, usable = index.table, index.usable
     refused = index.damaged
-    shown = refused.head(_SHOWN).itertuples()
-    listed = "".join(f"\n  {row.path}: {row.reason}" for row in shown)
-    if len(refused) > _SHOWN:
-        listed += f"\n  and {len(refused) - _SHOWN} more"
+    listed = said([f"{row.path}: {row.reason}" for row in refused.itertuples()], _SHOWN)
     listed += said(index.notes)
     if usable.empty:
         raise DataError(f"{index.name}: none of its {len(table)} images can be read{listed}")
@@ -142,9 +139,10 @@ def check(index: Index) -> None:
         )
     given = set(usable["split"])
     if len(index.classes) < 2:
+        passed = said(index.layout.told() if index.layout else [])
         raise DataError(
             f"{index.name}: all {len(usable)} images are of one class ({index.classes[0]!r}); "
-            f"a classifier needs a folder for each of at least two classes{_passed(index)}{listed}"
+            f"a classifier needs a folder for each of at least two classes{passed}{listed}"
         )
     training = set(usable.loc[usable["split"].isin(["train", ""]), "class"])
     if not training:
@@ -160,13 +158,11 @@ def check(index: Index) -> None:
             )
 
 
-def said(notes: Iterable[object]) -> str:
-    """Notes as further lines of an error."""
-    return "".join(f"\n  {note}" for note in notes)
-
-
-def _passed(index: Index) -> str:
-    return said(index.layout.told() if index.layout else [])
+def said(notes: Iterable[object], most: int | None = None) -> str:
+    """Notes as further lines of an error: the first ones, and how many more there are."""
+    lines = list(map(str, notes))
+    more = [f"and {len(lines) - most} more"] if most is not None and len(lines) > most else []
+    return "".join(f"\n  {line}" for line in lines[:most] + more)
 
 
 def _check_folders(index: Index) -> None:
@@ -182,9 +178,8 @@ def _check_folders(index: Index) -> None:
             f"{cls!r}{f' in {split}/' if split else ''}": files
             for (split, cls), files in sorted(gone.items())[:_SHOWN]
         }
-        listed = "".join(
-            f"\n  {name}: {len(files)} files, the first: {files[0]}"
-            for name, files in shown.items()
+        listed = said(
+            f"{n}: {len(files)} files, the first: {files[0]}" for n, files in shown.items()
         )
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         raise DataError(

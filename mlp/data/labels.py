@@ -20,7 +20,7 @@ def look_alikes(names: Iterable[str]) -> list[list[str]]:
 
 
 def likeness(name: str) -> str:
-    """What names that a person would take for one have in common."""
+    """The text that names have in common which a person would take for one."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     # Cf: characters without width
     return "".join(c for c in folded if not c.isspace() and unicodedata.category(c) != "Cf")

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pandas as pd
 
-from mlp.data.index import Index, Refusal, refuse
+from mlp.data.index import Index, Refusal, refuse, said
 from mlp.errors import DataError
 
 OnLeak = Literal["warn", "drop", "error"]
@@ -26,31 +26,22 @@ def find_leaks(index: Index) -> pd.DataFrame:
         originals = rows[rows["split"].isin(before)].drop_duplicates("sha256")
         of = originals.set_index("sha256")["path"]
         copies = rows[(rows["split"] == split) & rows["sha256"].isin(of.index)]
-        found.append(
-            pd.DataFrame(
-                {
-                    "path": copies["path"].to_numpy(),
-                    "split": split,
-                    "of": of.reindex(copies["sha256"]).to_numpy(),
-                }
-            )
-        )
+        found.append(copies.assign(of=copies["sha256"].map(of))[["path", "split", "of"]])
     return pd.concat(found, ignore_index=True)
 
 
 def settle_leaks(index: Index, on_leak: OnLeak) -> Index:
-    """Do with leaks what was asked for: nothing yet, leave the copies out, or raise DataError."""
+    """Treat leaks as `on_leak` says: do nothing yet, leave the copies out, or raise DataError."""
     if on_leak == "warn":
         return index
     leaks = find_leaks(index)
     if leaks.empty:
         return index
     if on_leak == "error":
-        shown = "".join(f"\n  {row.path} is {row.of}" for row in leaks.head(_SHOWN).itertuples())
-        more = f"\n  and {len(leaks) - _SHOWN} more" if len(leaks) > _SHOWN else ""
+        shown = said([f"{row.path} is {row.of}" for row in leaks.itertuples()], _SHOWN)
         raise DataError(
             f"{index.name}: {len(leaks)} validation or test images are copies of images that come "
-            f"before them, byte for byte:{shown}{more}\n"
+            f"before them, byte for byte:{shown}\n"
             "remove them, or use on_leak=drop to leave them out"
         )
     reasons = {row.path: f"a copy of {row.of}" for row in leaks.itertuples()}

@@ -1,4 +1,4 @@
-"""From uint8 pixels to what a network takes: one formula for training and serving."""
+"""The step from uint8 pixels to the input of a network: one for training and serving."""
 
 from __future__ import annotations
 

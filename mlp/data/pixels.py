@@ -25,9 +25,9 @@ from mlp.data.reading import Files
 from mlp.errors import DataError, UnreadableImage
 from mlp.processes import alone
 
-# Images decoded between two notes of what is done: what an interruption may cost
+# Images decoded between two notes: as many an interruption may cost
 _BLOCK = 1024
-# ... and fewer of large ones: a block is held in memory twice while it is written
+# Of large images fewer: a block is held in memory twice while it is written
 _BLOCK_BYTES = 64 * 2**20
 _HEADER = 128  # bytes: what NumPy's header of such a shape comes to
 
@@ -94,7 +94,7 @@ def _name(index: Index, size: int, gray: bool, depth: int) -> str:
 
 
 def room(name: str, images: int, size: int, gray: bool) -> str:
-    """What so many decoded images take, and what to do about it."""
+    """Say how much room so many decoded images take, and what to do about it."""
     taken = images * size**2 * (1 if gray else 3) / 2**30
     said = "" if gray else "; channels=gray takes a third"
     return (
@@ -124,7 +124,7 @@ class _Store:
         return buffer.getvalue()
 
     def noted(self) -> _Noted | None:
-        """What was noted of the images, when the pixels are there and as they were written."""
+        """The notes on the images, None unless the pixels are there as they were written."""
         try:
             read = _unsealed(self.file("json").read_text())
             noted = _Noted(dict(read["refused"]), [int(row) for row in read["single"]])
@@ -141,9 +141,9 @@ class _Store:
         return noted if _intact(self.file("npy"), blocks) == len(blocks) else None
 
     def resume(self) -> tuple[int, _Noted, list[Block]]:
-        """Of an interrupted decoding: images done, what was noted of them, the blocks written.
+        """The state of an interrupted decoding: images done, the notes on them, the blocks written.
 
-        The notes of anything else are taken away, so that what follows joins what is good.
+        Notes of anything else are taken away, so that the next block joins the good ones.
         """
         lines = []
         try:
@@ -167,7 +167,7 @@ def _sealed(noted: object) -> str:
 
 
 def _unsealed(text: str) -> Any:
-    """What was sealed. Raises ValueError, KeyError or TypeError where it is not as it was."""
+    """Undo `_sealed`. Raises ValueError, KeyError or TypeError where a text has changed."""
     sealed = json.loads(text)
     if zlib.crc32(json.dumps(sealed["noted"]).encode()) != sealed["crc"]:
         raise ValueError("damaged")
@@ -175,7 +175,7 @@ def _unsealed(text: str) -> Any:
 
 
 def _intact(file: Path, blocks: list[Block]) -> int:
-    """How many blocks of a file, one after the other behind the header, are as they were written.
+    """Count the first blocks of a file, behind its header, that are as they were written.
 
     Each is its length and CRC-32.
     """
@@ -197,7 +197,7 @@ def _intact(file: Path, blocks: list[Block]) -> int:
 
 
 def _decode_all(index: Index, store: _Store, depth: int) -> _Noted:
-    """Write the pixels of all images that can be decoded; what is noted of them.
+    """Write the pixels of all images that can be decoded, and return the notes on them.
 
     What is done is noted block by block in a file beside the unfinished one.
     """

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -41,8 +42,8 @@ MAX_BYTES = 256 * 2**20
 _STATE = ("size", "mtime_ns", "ctime_ns", "inode")
 _REMEMBERED = ("path", *_STATE, *COLUMNS[3:])
 _HASH = _REMEMBERED.index("sha256")
-# As coarse as a file system's clock may be: what was written so shortly before it was read may be
-# written once more without a trace
+# The coarsest clock of a file system: a file that was written so shortly before it was read may be
+# written again without a trace
 _TICK = 2_000_000_000  # nanoseconds
 _IN_DOUBT = -1
 # File systems that keep no time of their own, or only sometimes
@@ -97,7 +98,7 @@ def read_files(root: Path, files: Sequence[tuple[str, str, str]]) -> pd.DataFram
 
 
 def _memory(root: Path) -> Path:
-    """Where is kept what was read of the files under a folder."""
+    """The file in which is kept what was read of the files under a folder."""
     place = f"{DECODER_VERSION} {root}".encode("utf-8", "surrogateescape")
     return cache_folder() / f"index-{hashlib.sha256(place).hexdigest()[:32]}.parquet"
 
@@ -120,12 +121,8 @@ def _chunks(
             # Asking whether a file has changed takes less time than asking a thread to do it
             rows = [_unchanged(root, row, dated) for row in old]
             changed = [k for k, row in enumerate(rows) if row is None]
-            anew = pool.map(
-                _row,
-                [root] * len(changed),
-                [part[k] for k in changed],
-                [old[k] for k in changed],
-            )
+            read = partial(_row, root)
+            anew = pool.map(read, [part[k] for k in changed], [old[k] for k in changed])
             for k, row in zip(changed, anew, strict=True):
                 rows[k] = row
             bar.update(len(rows))
@@ -133,7 +130,7 @@ def _chunks(
 
 
 def _recall(memory: Path) -> pd.DataFrame:
-    """What was read before, or nothing where that was damaged."""
+    """The rows that were read before, none where their file was damaged."""
     empty = pd.DataFrame(columns=list(_REMEMBERED))
     if not memory.exists():
         return empty
@@ -147,7 +144,7 @@ def _recall(memory: Path) -> pd.DataFrame:
 
 
 def _remember(memory: Path, parts: list[pd.DataFrame], known: pd.DataFrame) -> None:
-    """Keep what was read, and what was known of files that were not reached."""
+    """Keep the rows that were read, and those known of files that were not reached."""
     read = pd.concat(parts, ignore_index=True)
     unreached = known[~known["path"].isin(read["path"])]
     every = pd.concat([unreached, read], ignore_index=True) if len(unreached) else read
@@ -160,13 +157,13 @@ def _remember(memory: Path, parts: list[pd.DataFrame], known: pd.DataFrame) -> N
 
 
 class _Dates:
-    """Which file systems note by themselves when a file was changed. Links lead to others."""
+    """Knows the file systems that note by themselves when a file was changed."""
 
     def __init__(self) -> None:
         self._found: dict[int, bool] = {}
 
     def kept(self, path: str, status: os.stat_result) -> bool:
-        """Whether the one of this file does."""
+        """Tell whether that of this file does: links lead to others."""
         if status.st_dev not in self._found:
             self._found[status.st_dev] = self._kept_at(Path(path).resolve())
         return self._found[status.st_dev]
@@ -184,13 +181,13 @@ class _Dates:
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:
-    """What of a file's status changes with its content: _STATE."""
+    """The parts of a file's status that change with its content: _STATE."""
     inode = status.st_ino & (2**63 - 1)
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
 
 
 def _unchanged(root: Path, known: Row | None, dates: _Dates) -> Row | None:
-    """What is remembered of a file, if it certainly has not changed."""
+    """The row that is remembered of a file, if it certainly has not changed."""
     if known is None:
         return None
     # A Path made for each image would take longer than the question
@@ -203,7 +200,7 @@ def _unchanged(root: Path, known: Row | None, dates: _Dates) -> Row | None:
 
 
 def _row(root: Path, path: str, known: Row | None) -> Row:
-    """One row with the columns _REMEMBERED; what is known of the same content holds on."""
+    """One row with the columns _REMEMBERED; one known of the same content stays valid."""
 
     begun = time.time_ns()
     try:

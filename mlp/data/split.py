@@ -1,4 +1,4 @@
-"""Which images train, which validate, and which are kept for the end."""
+"""The split: images that train, images that validate, and images that are kept for the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Split:
 
 
 def is_drawn(index: Index) -> bool:
-    """Whether validation images have to be drawn, because the source does not name any."""
+    """Tell whether validation images have to be drawn, because the source does not name any."""
     return "val" not in set(index.usable["split"])
 
 
@@ -39,30 +39,13 @@ def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> S
     rows = index.usable.reset_index(drop=True)
     given = rows["split"].to_numpy()
     test = np.flatnonzero(given == "test")
-    if fold != "none":
-        pool = rows[given != "test"]
-        validates = _deal(index.name, pool, seed, fold)
-        where = pool.index.to_numpy(np.int64)
-        return Split(where[~validates], where[validates], test)
-    if not is_drawn(index):
+    if fold == "none" and not is_drawn(index):
         return Split(np.flatnonzero(given == "train"), np.flatnonzero(given == "val"), test)
     pool = rows[given != "test"]
-    distinct = pool.drop_duplicates("sha256")
-    counts = distinct["class"].value_counts()
-    if counts.min() < 2:
-        raise DataError(
-            f"{index.name}: class {counts.idxmin()!r} has {counts.min()} distinct image; at least "
-            "2 are needed to draw validation images, or give a val/ folder"
-        )
-    drawn = _draw(index.name, distinct, val_fraction, seed)
-    validates = pool["sha256"].isin(drawn).to_numpy()
-    # Rounding may leave nothing of a small class when val_fraction is large
-    absent = sorted(set(pool["class"]) - set(pool.loc[~validates, "class"]))
-    if absent:
-        raise DataError(
-            f"{index.name}: val_fraction {val_fraction:g} leaves no training image of "
-            f"{', '.join(absent)}; choose a smaller one, or give a val/ folder"
-        )
+    if fold != "none":
+        validates = _deal(index.name, pool, seed, fold)
+    else:
+        validates = _draw(index.name, pool, val_fraction, seed)
     where = pool.index.to_numpy(np.int64)
     return Split(where[~validates], where[validates], test)
 
@@ -80,7 +63,7 @@ def thin(rows: NDArray[np.int64], index: Index, images: int, seed: int) -> NDArr
 
 
 def _deal(name: str, pool: pd.DataFrame, seed: int, fold: str) -> NDArray[np.bool_]:
-    """Which images of the pool are in a fold."""
+    """Tell for each image of the pool whether it is in a fold."""
     number, folds = map(int, fold.split("/"))
     counts = pool.drop_duplicates(["sha256", "class"])["class"].value_counts()
     if counts.min() < folds:
@@ -92,18 +75,30 @@ def _deal(name: str, pool: pd.DataFrame, seed: int, fold: str) -> NDArray[np.boo
     dealt = list(dealer.split(pool, pool["class"], pool["sha256"]))
     validates = np.zeros(len(pool), bool)
     validates[dealt[number - 1][1]] = True
-    absent = sorted(set(pool["class"]) - set(pool.loc[~validates, "class"]))
-    if absent:
-        raise DataError(
-            f"{name}: fold {fold} leaves no training image of {', '.join(absent)}: too many of "
-            "its images are copies of one another; use fewer folds"
-        )
+    _check_left(
+        f"{name}: fold {fold}", pool, validates,
+        ": too many of its images are copies of one another; use fewer folds",
+    )  # fmt: skip
     return validates
 
 
-def _draw(name: str, distinct: pd.DataFrame, val_fraction: float, seed: int) -> set[str]:
-    """The sha256 of the images drawn for validation."""
-    classes = distinct["class"].nunique()
+def _check_left(what: str, pool: pd.DataFrame, validates: NDArray[np.bool_], advice: str) -> None:
+    """Raise DataError where a class has no image left to train on."""
+    absent = sorted(set(pool["class"]) - set(pool.loc[~validates, "class"]))
+    if absent:
+        raise DataError(f"{what} leaves no training image of {', '.join(absent)}{advice}")
+
+
+def _draw(name: str, pool: pd.DataFrame, val_fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Tell for each image of the pool whether it is drawn for validation."""
+    distinct = pool.drop_duplicates("sha256")
+    counts = distinct["class"].value_counts()
+    if counts.min() < 2:
+        raise DataError(
+            f"{name}: class {counts.idxmin()!r} has {counts.min()} distinct image; at least "
+            "2 are needed to draw validation images, or give a val/ folder"
+        )
+    classes = len(counts)
     wanted = round(val_fraction * len(distinct))
     # scikit-learn needs room for every class on either side
     if not classes <= wanted <= len(distinct) - classes:
@@ -117,4 +112,10 @@ def _draw(name: str, distinct: pd.DataFrame, val_fraction: float, seed: int) -> 
         random_state=seeds.integer(seed, "split"),
         stratify=distinct["class"],
     )
-    return set(val["sha256"])
+    validates = np.asarray(pool["sha256"].isin(val["sha256"]), bool)
+    # Rounding may leave nothing of a small class when val_fraction is large
+    _check_left(
+        f"{name}: val_fraction {val_fraction:g}", pool, validates,
+        "; choose a smaller one, or give a val/ folder",
+    )  # fmt: skip
+    return validates

@@ -51,11 +51,7 @@ def apply_split(index: Index, file: str) -> Index:
     given["split"] = given["split"].map(split_named)
     given["class"] = given["class"].map(label)
     given["path"] = _own_paths(given["path"], index)
-    twice = given["path"].duplicated()
-    if twice.any():
-        line = twice.idxmax()
-        before = (given["path"] == given["path"][line]).idxmax()
-        raise named_twice(f"split file {file}", given, before, line)
+    _check_twice(f"split file {file}", given)
     given = given.set_index("path")
     missing = given.index.difference(index.table["path"])
     if len(missing):
@@ -66,15 +62,16 @@ def apply_split(index: Index, file: str) -> Index:
     rows = given.reindex(index.table["path"])
     named = rows["split"].notna().to_numpy()
     usable = (index.table["refusal"] == "").to_numpy()
-    for column in ("sha256", "class"):
-        own = index.table[column] if column == "sha256" else index.table[column].map(label)
-        other = named & (rows[column].to_numpy() != own.to_numpy())
-        other &= usable
+    classes = index.table["class"].map(label)
+    for column, own, word in (
+        ("sha256", index.table["sha256"], "content"), ("class", classes, "class"),
+    ):  # fmt: skip
+        other = named & usable & (rows[column].to_numpy() != own.to_numpy())
         if other.any():
             path = index.table.loc[other, "path"].iloc[0]
             raise DataError(
-                f"split file {file}: {int(other.sum())} images of {index.name} have another "
-                f"{'content' if column == 'sha256' else 'class'} than in the file, such as {path}"
+                f"split file {file}: {int(other.sum())} images of {index.name} have another {word} "
+                f"than in the file, such as {path}"
             )
     table = index.table.copy()
     table["split"] = rows["split"].fillna("").to_numpy()
@@ -93,7 +90,7 @@ def _own_paths(paths: pd.Series, index: Index) -> list[str]:
 
 
 def _spelling(path: str) -> str:
-    """What all ways to write a path have in common."""
+    """The one form of all ways to write a path."""
     return os.path.normpath(unicodedata.normalize("NFC", path).replace("\\", "/"))
 
 
@@ -140,12 +137,17 @@ def read_csv(file: str, what: str, columns: tuple[str, ...]) -> pd.DataFrame:
     if len(rows) == 1:
         raise DataError(f"{what} {file} has no rows")
     table = pd.DataFrame(rows[1:], columns=header, index=lines[1:], dtype=str)
+    _check_twice(f"{what} {file}", table)
+    return table
+
+
+def _check_twice(what: str, table: pd.DataFrame) -> None:
+    """Raise DataError where two lines have one path."""
     twice = table["path"].duplicated()
     if twice.any():
         line = twice.idxmax()
         before = (table["path"] == table["path"][line]).idxmax()
-        raise named_twice(f"{what} {file}", table, before, line)
-    return table
+        raise named_twice(what, table, before, line)
 
 
 def _numbered(text: TextIO) -> tuple[list[int], list[list[str]]]:

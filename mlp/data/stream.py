@@ -49,12 +49,7 @@ class Batches:
         self.images = len(rows)
         self.labels = labels
         self._pixels, self._rows, self._normalization = pixels, rows, normalization
-        starts = list(range(0, len(rows), batch_size))
-        # A last batch of a single image would have no variance for batch norm: it joins the one
-        # before, for every arm alike. (Batches that are all of one image stay so.)
-        if batch_size > 1 and len(starts) > 1 and len(rows) - starts[-1] == 1:
-            starts.pop()
-        self._bounds = list(zip(starts, [*starts[1:], len(rows)], strict=True))
+        self._bounds = _bounds(len(rows), batch_size)
         self._made: list[Batch] | None = None
         if len(rows) * math.prod(pixels.shape[1:]) * 4 <= _IN_MEMORY_BYTES:
             self._made = [self._batch(*bound) for bound in self._bounds]
@@ -72,6 +67,18 @@ class Batches:
     def _batch(self, start: int, end: int) -> Batch:
         images = normalize(self._pixels[self._rows[start:end]], self._normalization)
         return images, torch.tensor(self.labels[start:end], device=images.device)
+
+
+def _bounds(images: int, batch_size: int) -> list[tuple[int, int]]:
+    """Begin and end of each batch.
+
+    A last batch of a single image would have no variance for batch norm: it joins the one before,
+    for every arm alike. (Batches that are all of one image stay so.)
+    """
+    starts = list(range(0, images, batch_size))
+    if batch_size > 1 and len(starts) > 1 and images - starts[-1] == 1:
+        starts.pop()
+    return list(zip(starts, [*starts[1:], images], strict=True))
 
 
 class Stream:
@@ -93,14 +100,8 @@ class Stream:
         self._batch_size, self._seed = config.batch_size, config.seed
         self._policy = policy(config)
         self.validation = self._in_order(dataset.split.val)
-        self.steps_per_epoch = (
-            len(range(0, len(dataset.split.train), config.batch_size)) - self._joins_last()
-        )
+        self.steps_per_epoch = len(_bounds(len(dataset.split.train), config.batch_size))
         self._latest: tuple[int, Batches] | None = None
-
-    def _joins_last(self) -> bool:
-        images = len(self.dataset.split.train)
-        return images > self._batch_size and images % self._batch_size == 1
 
     def epoch(self, number: int) -> Batches:
         """The shuffled, augmented training batches of an epoch, counted from 0.
@@ -118,7 +119,7 @@ class Stream:
         return self._latest[1]
 
     def make_ahead(self) -> None:
-        """From now on make the next epoch while the latest one is trained on, in a thread.
+        """From now on make the next epoch in a thread, while the latest one is trained on.
 
         For training on a GPU, when the CPU has nothing else to do: on the CPU both would share its
         cores, and it takes longer (benchmarks/README.md).

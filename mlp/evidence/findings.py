@@ -14,6 +14,7 @@ from mlp.evidence.comparison import Comparison, compare, family
 from mlp.evidence.dynamics import TARGET_SHARE, Dynamics, dynamics, learned
 from mlp.evidence.resampling import draws
 from mlp.metrics import METRICS, Metric, require
+from mlp.study.arm import Arm
 from mlp.study.record import RecordedRun, RecordedStudy
 
 Floats = NDArray[np.float64]
@@ -129,7 +130,7 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
     scores, replicates = resample(study, measure, shared=overlap is None)
     images = [len(run.evaluation.labels) for run in study.runs if run.evaluation is not None]
     judge = Judge(measure, overlap, images[0] if images else 0, scores, replicates)
-    names = [str(arm["name"]) for arm in study.arms]
+    names = [arm.name for arm in study.arms]
     baseline = names[0]
     against = judge.family({name: {name: 1.0, baseline: -1.0} for name in names[1:]})
     compared = dict(zip(names[1:], against, strict=True))
@@ -141,13 +142,13 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
     moves = {name: _dynamics(study, name, targets) for name in names}
     arms = []
     for arm in study.arms:
-        name = str(arm["name"])
+        name = arm.name
         runs = tuple(study.of(name)[pair] for pair in study.pairs)
         arms.append(
             ArmEvidence(
                 name,
-                str(arm["about"]),
-                arm["changes"],
+                arm.about,
+                arm.changes,
                 runs,
                 scores[name],
                 moves[name],
@@ -174,15 +175,14 @@ def overlap_of(study: RecordedStudy) -> float | None:
     finished = [run for run in study.runs if run.evaluation is not None]
     if len({run.evaluation.ids.tobytes() for run in finished if run.evaluation}) <= 1:
         return None
-    sizes = [(int(r.params["val_images"]), int(r.params["train_images"])) for r in finished]
-    return float(np.mean([val / train for val, train in sizes]))
+    return float(np.mean([run.val_images / run.train_images for run in finished]))
 
 
 def resample(
     study: RecordedStudy, measure: Metric, shared: bool
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """By arm: the score of each pair (P,), and of its resampled images (P, R)."""
-    scores: dict[str, list[float]] = {str(arm["name"]): [] for arm in study.arms}
+    scores: dict[str, list[float]] = {arm.name: [] for arm in study.arms}
     replicates: dict[str, list[Floats]] = {name: [] for name in scores}
     bar = tqdm(total=len(study.runs), desc="comparing", disable=None, delay=1, leave=False)
     width = 0
@@ -250,7 +250,7 @@ def _dynamics(
 
 def _kept(run: RecordedRun) -> Mapping[str, Floats]:
     """The history up to the epoch whose weights were kept: what came after was thrown away."""
-    epochs = int(run.metrics.get("final/kept_epoch", 0)) or None
+    epochs = int(run.metrics.get("facts/kept_epoch", 0)) or None
     return {name: values[:epochs] for name, values in run.history.items()}
 
 
@@ -282,10 +282,10 @@ def _paired(
     }
 
 
-def _factorial(arms: Sequence[Mapping[str, object]], judge: Judge) -> list[Factorial]:
+def _factorial(arms: Sequence[Arm], judge: Judge) -> list[Factorial]:
     """Every pair of changes that the study has alone and together."""
-    base = str(arms[0]["name"])
-    changes = {str(arm["name"]): dict(arm["changes"]) for arm in arms[1:]}  # type: ignore[call-overload]
+    base = arms[0].name
+    changes = {arm.name: dict(arm.changes) for arm in arms[1:]}
     found = []
     for one, two in combinations(changes, 2):
         if not changes[one] or not changes[two] or changes[one].keys() & changes[two].keys():

@@ -24,8 +24,7 @@ from mlp.execution.worker import (
 )
 from mlp.study.plan import Study
 from mlp.study.progress import Received
-from mlp.study.tracker import Outcome, RunSpec
-from mlp.tracking.mlflow.tracker import MlflowTracker
+from mlp.study.tracker import Outcome, RunSpec, Tracker
 
 _PAUSE = 2.0  # seconds
 Piece = tuple[RunSpec, ...]
@@ -38,7 +37,7 @@ class Driver:
         self,
         client: Client,
         study: Study,
-        tracker: MlflowTracker,
+        tracker: Tracker,
         progress: Received,
         arms_at_once: int,
     ) -> None:
@@ -53,7 +52,7 @@ class Driver:
         self._avoided: set[str] = set()  # workers at which a piece has failed
 
     def train(self, pieces: Sequence[Piece]) -> Iterator[dict[str, Outcome]]:
-        """How the runs of each piece ended, by identity, as they end. Raises ClusterLost."""
+        """Yield the outcomes of each piece, by identity, as it ends. Raises ClusterLost."""
         self._client.subscribe_topic(self._name, lambda event: self._progress.message(event[1]))
         try:
             self._look_for_workers()
@@ -94,7 +93,7 @@ class Driver:
     def _tell(self, files: dict[str, bytes]) -> None:
         """Let every worker, also one that comes later, know the study."""
         index = without_files(self._study.source)
-        plugin = StudyPlugin(self._name, self._tracker.desk, index, version(), files)
+        plugin = StudyPlugin(self._name, self._tracker.remote(), index, version(), files)
         for last in (False, False, True):
             try:
                 self._client.register_plugin(plugin, name=self._name)
@@ -122,7 +121,7 @@ class Driver:
         self._tasks.add(future)
 
     def _answer(self, future: Future, piece: Piece) -> dict[str, Outcome] | None:
-        """How the runs of a piece ended, None where it is tried again."""
+        """The outcomes of a piece, None where it is tried again."""
         if future.status == "finished":
             answer: dict[str, Outcome] | Literal["images", "rest"] = future.result()
             if not isinstance(answer, str):

@@ -1,4 +1,4 @@
-"""The training of a study, here or with workers."""
+"""Training the seeds (and folds) of a study: here, or with the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from mlp.study.lockstep import train_piece, train_shared
 from mlp.study.plan import Study
 from mlp.study.progress import Progress, Received
 from mlp.study.tracker import Outcome, RunSpec, Tracker
-from mlp.tracking.mlflow.tracker import MlflowTracker
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -45,7 +44,6 @@ def run(
             tracker.deliver()
             return trained
     else:
-        assert isinstance(tracker, MlflowTracker), "workers record in MLflow"
         from mlp.execution.driver import Driver
 
         progress = received = Received(runs, reused, todo)

@@ -1,11 +1,11 @@
-"""What a worker of a Dask cluster does for a study: train one seed (and fold) after the other."""
+"""A worker of a Dask cluster, which trains one seed (and fold) of a study after the other."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import metadata
@@ -21,9 +21,7 @@ from mlp.data.index import Index
 from mlp.study.identity import source_digest
 from mlp.study.lockstep import train_piece
 from mlp.study.progress import Sent
-from mlp.study.tracker import Outcome, RunSpec
-from mlp.tracking.mlflow.branch import Branch
-from mlp.tracking.mlflow.tracker import Desk
+from mlp.study.tracker import Outcome, RunSpec, WorkerTracker
 
 TRIES = 3
 # A worker at which a piece has failed, of a full disk for one, would fail the next ones in no time
@@ -62,14 +60,14 @@ class Resting(Exception):
 
 @dataclass
 class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
-    """What every worker, also one that comes later, has to know of a study. Sent once to each.
+    """All that a worker, also one that comes later, has to know of a study. Sent once to each.
 
     `files`: the decoded images, by name in the cache folder; empty as long as no worker lacked
     them.
     """
 
     name: str
-    desk: Desk
+    open_tracker: Callable[[], WorkerTracker]
     index: Index = field(repr=False)
     version: str
     files: Mapping[str, bytes] = field(repr=False)
@@ -97,7 +95,7 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
             )
         try:
             self._unpack()
-            tracker = Branch(self.desk)
+            tracker = self.open_tracker()
             ended = tracker.reuse(specs)
             left = [spec for spec in specs if spec.identity not in ended]
             try:
@@ -129,7 +127,7 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
             raise self._failed(f": {type(error).__name__}: {error}") from None
 
     def _failed(self, reason: str) -> PieceFailed:
-        """What to raise; from now on this worker rests."""
+        """The error to raise; from now on this worker rests."""
         self.rest_until = time.monotonic() + _REST
         return PieceFailed(f"{self.place}{reason}", self.address)
 
@@ -147,7 +145,7 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
 
 @cache
 def version() -> str:
-    """What the numbers of a worker depend on besides what it is given."""
+    """Everything that the numbers of a worker depend on besides what it is given."""
     packages = [f"{name} {metadata.version(name)}" for name in ("albumentations", "numpy")]
     return ", ".join([source_digest(), DECODER_VERSION, *packages])
 

@@ -25,7 +25,7 @@ def _zero(bias: torch.Tensor, fan_in: int, generator: torch.Generator) -> None:
 
 @dataclass(frozen=True)
 class Initialization:
-    """How weights (out, in) are filled, and the mean and standard deviation that this promises."""
+    """A way to fill weights (out, in), and the mean and standard deviation that it promises."""
 
     mean: float
     std: Callable[[int, int], float]  # of fan_in, fan_out

@@ -45,7 +45,7 @@ class NonFiniteLoss(ArithmeticError):
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch gave. `epoch` counts from 1; `metrics` has the names that trackers use.
+    """The numbers of an epoch. `epoch` counts from 1; `metrics` has the names that trackers use.
 
     train/* are means over the images of the epoch as they were trained on: augmented, with
     dropout, and with weights that changed from batch to batch. train/loss is cross-entropy
@@ -94,7 +94,7 @@ class Learner:
 
     @property
     def finished(self) -> bool:
-        """Whether all epochs are done, or early stopping has lost its patience."""
+        """True when all epochs are done, or early stopping has lost its patience."""
         patience = self.config.early_stopping_patience
         waited = self.epochs_done - self.best_epoch
         return self.epochs_done >= self.config.epochs or 0 < patience <= waited
@@ -229,7 +229,7 @@ class Learner:
             self.network.load_state_dict(self._best_weights)
 
     def distinct_units(self) -> int:
-        """How many different units the first layer has: those with equal weights count once."""
+        """Count the different units of the first layer: those with equal weights count once."""
         first = next(p for p in self.network.parameters() if p.ndim > 1)
         return len({row.tobytes() for row in first.detach().cpu().numpy()})
 

@@ -63,11 +63,3 @@ def shortage(
         f"{config.image_size} take at least {needed / 2**30:.1f} GiB (weights, gradients, "
         f"optimizer, a batch), and {free / 2**30:.1f} GiB are there; make one of them smaller"
     )
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Tell whether an error says that no memory was left, here or on a GPU."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    told = ("t allocate memory", "not enough memory", "out of memory", "ALLOC_FAILED")
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in told)

@@ -55,7 +55,7 @@ def cross_entropy(
 
 
 def correct_answers(votes: torch.Tensor, mixed: Mixed) -> torch.Tensor:
-    """How many images are classified rightly, by all members together, a mixture by its shares."""
+    """Count the right answers of all members together; a mixture counts by its shares."""
     answers = votes.argmax(1).view(-1, len(mixed.labels))
     right = (answers == mixed.labels).sum()
     if mixed.share == 1.0:

@@ -74,7 +74,7 @@ class Checkpoint:
         )
 
     def features(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """What the last hidden layer makes of decoded images (N, H, W, C): (N, width)."""
+        """The last hidden layer (N, width) of decoded images (N, H, W, C)."""
         self.network.eval()
         with torch.inference_mode():
             made = self.network.features(normalize(pixels, self.normalization))

@@ -24,10 +24,8 @@ from mlp.report.page import render
 from mlp.report.wording import NONE, Wording
 from mlp.settings.study import ReportConfig
 from mlp.study.record import RecordedStudy
+from mlp.study.tracker import Studies
 from mlp.tracking.mlflow.pages import run_page, view_page
-from mlp.tracking.mlflow.recorded import StudyRun, read_study, record_report, share_view
-from mlp.tracking.mlflow.store import Store
-from mlp.tracking.tensorboard.initial_weights import read_weights
 
 _DESCRIPTION = 7800  # characters that MLflow shows of a description, with room for a first line
 
@@ -44,25 +42,20 @@ class Report:
     failure: str  # why there is nothing to report; empty where there is
 
 
-def publish(store: Store, parent: StudyRun, config: ReportConfig) -> Report:
-    """Read a study from MLflow, and make its report the description and artifacts of its run.
-
-    Raises NoSuchStudy when the run has no plan.
-    """
-    study = read_study(store, parent)
-    report = build(study, config, _initial_weights(store, study))
-    record_report(store, study.run_id, report.description, report.files, report.metrics)
-    share_view(store, study, config.metric)
+def publish(studies: Studies, study: RecordedStudy, config: ReportConfig) -> Report:
+    """Report on a study, and record that."""
+    report = build(study, config, _initial_weights(studies, study))
+    studies.report(study, config.metric, report.description, report.files, report.metrics)
     return report
 
 
-def _initial_weights(store: Store, study: RecordedStudy) -> figures.Weights:
+def _initial_weights(studies: Studies, study: RecordedStudy) -> figures.Weights:
     """Of one run of each arm that is about the initialization."""
     found = {}
     for arm in study.arms:
-        finished = [run for run in study.of(str(arm["name"])).values() if run.finished]
-        if "init" in arm["changes"] and finished:
-            found[str(arm["name"])] = read_weights(store, finished[0])
+        finished = [run for run in study.of(arm.name).values() if run.finished]
+        if "init" in arm.changes and finished:
+            found[arm.name] = studies.initial_weights(finished[0])
     return found
 
 
@@ -268,9 +261,8 @@ def comparison_csv(evidence: Evidence) -> str:
 
 def scores_csv(evidence: Evidence) -> str:
     """Every run with its final scores, empty where it has none."""
-    names = sorted(
-        {n for arm in evidence.arms for r in arm.finished for n in r.metrics if "final/" in n}
-    )
+    every = {name for arm in evidence.arms for run in arm.finished for name in run.metrics}
+    names = sorted(name for name in every if name.startswith(("final/", "facts/")))
     made: list[tuple[object, ...]] = [("arm", "seed", "fold", "status", "run_id", *names)]
     for arm in evidence.arms:
         for run in arm.runs:

@@ -227,7 +227,7 @@ def table(evidence: Evidence, say: Wording) -> tuple[list[str], list[list[str]]]
             row += [_p(c.p_holm), say(c.verdict)]
         elif len(evidence.arms) > 1:
             row += ["", "", "", say("baseline")]
-        row += [_mean(arm.per_run("final/epochs"), "{:.3g}")]
+        row += [_mean(arm.per_run("facts/epochs"), "{:.3g}")]
         row += [_mean(100 * arm.per_run("final/gap_accuracy"), "{:.1f}")]
         if leaked:
             row += [_mean(100 * arm.per_run("final/unseen_accuracy"), "{:.1f}%")]

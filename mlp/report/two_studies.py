@@ -15,6 +15,7 @@ from mlp.evidence.comparison import VERDICT_FROM, Comparison, family, unpaired
 from mlp.evidence.findings import Judge, overlap_of, require_defined, resample
 from mlp.metrics import METRICS
 from mlp.report.wording import NONE, Wording
+from mlp.study.arm import Arm
 from mlp.study.record import RecordedRun, RecordedStudy
 
 
@@ -42,8 +43,8 @@ def between(first: RecordedStudy, second: RecordedStudy, metric: str) -> Between
     """
     for study in (first, second):
         require_defined(study, metric)
-    names = [str(arm["name"]) for arm in first.arms]
-    theirs = {str(arm["name"]) for arm in second.arms}
+    names = [arm.name for arm in first.arms]
+    theirs = {arm.name for arm in second.arms}
     common = [name for name in names if name in theirs]
     if not common:
         raise NoSuchStudy(
@@ -103,7 +104,7 @@ def _side_by_side(
             return None
     if not any(run.finished for run in runs):
         return None
-    made = [{"name": f"{number} {arm}"} for number in (1, 2) for arm in arms]
+    made = [Arm(f"{number} {arm}", {}, "") for number in (1, 2) for arm in arms]
     return dataclasses.replace(first, arms=made, runs=runs)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,15 @@ from mlp.processes import is_gone, this_process
 from mlp.search.space import Space
 from mlp.settings.commands import SearchConfig
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.identity import label
 from mlp.study.lockstep import run_together
 from mlp.study.plan import Study, plan
 from mlp.study.progress import SearchProgress
-from mlp.study.suite import Arm, Suite
+from mlp.study.suite import Suite
 from mlp.study.tracker import Tracker
 from mlp.study.training_run import Stopped
+from mlp.tables import Table
 
 _QUESTION = "Of the best that a search found, which is best under fresh seeds and folds?"
 _OWNER = "process"  # the attribute of a trial that names the process which trains it
@@ -43,6 +46,14 @@ _NAMELESS_SECONDS = 60.0
 _STARTUP = 5  # trials that none is judged by before so many are done
 _JOURNAL = "search.journal"
 _REASON = "reason"  # that of one without a score
+_SAMPLERS: Table[Callable[..., BaseSampler]] = Table(
+    "sampler",
+    {
+        "tpe": partial(TPESampler, multivariate=True, constant_liar=True),
+        "random": RandomSampler,
+        "grid": RandomSampler,  # whatever a grid tries is waiting already
+    },
+)
 ENDED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -126,9 +137,7 @@ class Search:
     def sampler(self, number: int) -> BaseSampler:
         """The sampler that proposes a trial: a function of its number and of those before it."""
         seed = seeds.integer(self.base.seed, "search", number)
-        if self.config.sampler != "tpe":
-            return RandomSampler(seed)  # whatever a grid tries is waiting already
-        return TPESampler(multivariate=True, constant_liar=True, seed=seed)
+        return _SAMPLERS[self.config.sampler](seed=seed)
 
 
 def prepare(config: SearchConfig, space: Space, base: RunConfig, metric: str) -> Search:

@@ -12,12 +12,12 @@ from mlflow.entities import Metric
 from mlp.escaping import line, markdown
 from mlp.metrics import METRICS
 from mlp.report.wording import Wording
-from mlp.serving.duel import Duel, interval
-from mlp.serving.packaged import CHAMPION
+from mlp.serving.challenge import Challenge, interval
+from mlp.serving.loading import CHAMPION
 from mlp.serving.registry import CHALLENGER, Registration
 from mlp.tracking import results
 from mlp.tracking.mlflow.pages import run_page
-from mlp.tracking.mlflow.recorded import record_report
+from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 
 
@@ -100,8 +100,7 @@ def _what(made: Registration) -> list[str]:
         what = f"the run with the median score of {n} ({seeds})"
     spread = f" ± {say.score(arm.deviation)} (standard deviation over {n})" if n > 1 else ""
     lines = [
-        f"{arm.name} on {made.study.data_name} "
-        f"(digest {choice.runs[0].params['data_digest']}): {what}.",
+        f"{arm.name} on {made.study.data_name} (digest {choice.runs[0].data_digest}): {what}.",
         f"Validation {say.metric_name} of the arm: {say.score(arm.mean)}{spread}, the best mean of "
         f"{len(made.study.arms)} arm{'s' if len(made.study.arms) > 1 else ''}.",
     ]
@@ -118,7 +117,7 @@ def _what(made: Registration) -> list[str]:
             f"This model: {say.score(METRICS[made.metric].score(known))} on {len(known.ids)} "
             f"validation images (95% interval over images {say.score(low)} to {say.score(high)})."
         )
-    leaked = max(run.metrics.get("final/leaked_images", 0.0) for run in choice.runs)
+    leaked = max(run.metrics.get("facts/leaked_images", 0.0) for run in choice.runs)
     if leaked:
         unseen = [run.metrics.get("final/unseen_accuracy", np.nan) for run in choice.runs]
         lines.append(
@@ -131,8 +130,8 @@ def _what(made: Registration) -> list[str]:
 
 def _verdict(made: Registration) -> list[str]:
     before, say = made.champion_before, Wording("en", made.metric)
-    if made.duel is not None:
-        return [_fought(made.duel, before, say)]
+    if made.challenge is not None:
+        return [_compared(made.challenge, before, say)]
     if before == "":
         return ["Champion: it is the first."]
     if before == str(made.version.version):
@@ -140,18 +139,18 @@ def _verdict(made: Registration) -> list[str]:
     if made.is_champion:
         return [f"Champion by force, in the place of version {before}."]
     return [
-        f"Version {before} stays champion. They were not compared: {made.not_compared}. "
+        f"Version {before} stays champion. They were not found: {made.not_compared}. "
         "--force true makes this one champion all the same."
     ]
 
 
-def _fought(duel: Duel, before: str, say: Wording) -> str:
+def _compared(found: Challenge, before: str, say: Wording) -> str:
     result = (
-        f"{say.score(duel.challenger)} against {say.score(duel.champion)}, a difference of "
-        f"{say.difference(duel.difference)} (95% interval {say.number(duel.low)} to "
-        f"{say.number(duel.high)}) on {duel.images} validation images that neither trained on"
+        f"{say.score(found.challenger)} against {say.score(found.champion)}, a difference of "
+        f"{say.difference(found.difference)} (95% interval {say.number(found.low)} to "
+        f"{say.number(found.high)}) on {found.images} validation images that neither trained on"
     )
-    if duel.won:
+    if found.won:
         return f"Champion: it beats version {before} with {result}."
     return f"Version {before} stays champion: this one does not beat it with {result}."
 

@@ -18,12 +18,13 @@ from mlp.escaping import markdown as _escape
 from mlp.metrics import METRICS, classification_report, final_scores
 from mlp.report.summary import columns
 from mlp.report.wording import Wording
-from mlp.serving.duel import interval
+from mlp.serving.challenge import interval
 from mlp.serving.evaluation import Evaluated, evaluate
-from mlp.serving.packaged import Packaged
-from mlp.serving.registry import RUNS, trained_on
+from mlp.serving.loading import LoadedModel
+from mlp.serving.registry import RUNS
+from mlp.serving.study_images import trained_on
 from mlp.tracking import results
-from mlp.tracking.mlflow.recorded import record_report
+from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.tensorboard.writer import Events
 
@@ -42,7 +43,7 @@ class Assessment:
     the scores by which models are compared, at 95%, over the choice of images.
     """
 
-    model: Packaged
+    model: LoadedModel
     part: str
     evaluated: Evaluated
     scores: Mapping[str, float]
@@ -67,7 +68,7 @@ def part_of(index: Index, part: str) -> tuple[Index, str]:
     return replace(index, table=index.table[index.table["split"] == part]), part
 
 
-def assess(store: Store, model: Packaged, index: Index, part: str) -> Assessment:
+def assess(store: Store, model: LoadedModel, index: Index, part: str) -> Assessment:
     """Let a model answer all images of an index. Raises DataError."""
     evaluated = evaluate(model.ensemble, index)
     if evaluated is None:

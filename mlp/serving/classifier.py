@@ -12,8 +12,8 @@ from mlflow.exceptions import MlflowException
 from mlp.errors import TamperedModel
 from mlp.model.ensemble import Answer, Ensemble
 from mlp.model.seal import check_seal
-from mlp.serving.answers import table
 from mlp.serving.request import Question, Refused, question
+from mlp.serving.rows import table
 
 _AT_ONCE = 32  # images of which the pixels are held in memory
 

@@ -9,29 +9,26 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import mlflow
-import pandas as pd
 from mlflow.entities import Metric
 from mlflow.entities.model_registry import ModelVersion
 
-from mlp.data.dataset import index_of, load, reread
-from mlp.data.index import Index
 from mlp.errors import DataError, NoSuchModel, SettingsError, TamperedModel
 from mlp.escaping import line
 from mlp.metrics import Evaluation, final_scores, require
 from mlp.model.ensemble import Ensemble
+from mlp.serving.challenge import Challenge, compare
 from mlp.serving.choice import Choice
-from mlp.serving.duel import Duel, fight
 from mlp.serving.evaluation import Evaluated, evaluate
-from mlp.serving.packaged import CHAMPION, Packaged, load_packaged
+from mlp.serving.loading import CHAMPION, LoadedModel, load_packaged
+from mlp.serving.study_images import StudyImages, trained_on
 from mlp.study.record import RecordedStudy
 from mlp.tracking.mlflow.claims import alone
 from mlp.tracking.mlflow.packaging import SEALED_AS, Packager, model_files
-from mlp.tracking.mlflow.recorded import read_split
 from mlp.tracking.mlflow.store import Store
 
 CHALLENGER = "challenger"
@@ -53,7 +50,7 @@ class Registration:
     known: bool = False  # whether this model was registered before
     champion_before: str = ""
     is_champion: bool = False
-    duel: Duel | None = None
+    challenge: Challenge | None = None
     not_compared: str = ""
     test: Mapping[str, float] = field(default_factory=dict)
     not_tested: str = ""
@@ -82,15 +79,9 @@ def register(
     of several at once, one comes after the other.
     """
     with alone(store, "registering"):
-        params = choice.runs[0].params
-        store.log_dataset(
-            run_id,
-            study.data_name,
-            params["data_digest"],
-            params["data"],
-            int(params["class_count"]),
-            "test",
-        )
+        run = choice.runs[0]
+        digest, count = run.data_digest, len(study.classes)
+        store.log_dataset(run_id, study.data_name, digest, run.config.data, count, "test")
         members = [load_packaged(store, _model_of(store, r.run_id)) for r in choice.runs]
         version = _find(store, name, choice, members)
         known = version is not None
@@ -106,14 +97,14 @@ def register(
         client = store.client
         aliases = _aliases(store, name)
         _give(store, made.version, CHALLENGER, aliases)
-        source = _Source(choice)
+        source = StudyImages(choice)
         settled = False
         while not settled:
             made.champion_before = aliases.get(CHAMPION, "")
             first = made.champion_before in ("", str(version.version))
             if not force and not first:
-                made.duel, made.not_compared = _compare(store, source, made)
-            made.is_champion = force or first or (made.duel is not None and made.duel.won)
+                made.challenge, made.not_compared = _compare(store, source, made)
+            made.is_champion = force or first or (made.challenge is not None and made.challenge.won)
             aliases = _aliases(store, name)
             # Or another machine has chosen a champion meanwhile, which this one has to beat
             settled = aliases.get(CHAMPION, "") == made.champion_before
@@ -154,39 +145,6 @@ def undo(store: Store, name: str) -> str:
         return "\n".join(said)
 
 
-class _Source:
-    """The images of a study, read when they are first asked for."""
-
-    def __init__(self, choice: Choice) -> None:
-        self._choice = choice
-        self._index: Index | None = None
-
-    def index(self) -> Index:
-        """Raises DataError where they are not there, or no longer what they were."""
-        if self._index is None:
-            run = self._choice.runs[0]
-            then = run.params["data_digest"]
-            config = run.config
-            index, _ = reread(lambda: load(index_of(config), config))
-            if index.digest != then:
-                raise DataError(
-                    f"{config.data} has changed since the study: its digest was {then} and is "
-                    f"{index.digest}"
-                )
-            self._index = index
-        return self._index
-
-
-def trained_on(store: Store, run_ids: Sequence[str]) -> set[str] | None:
-    """SHA-256 of the images that some runs trained on, None where that is not recorded."""
-    tables = [read_split(store, run_id) for run_id in run_ids]
-    known = [table for table in tables if table is not None]
-    if len(known) < len(tables):
-        return None
-    every = pd.concat(known)
-    return set(every.loc[every["split"] == "train", "sha256"])
-
-
 def _model_of(store: Store, run_id: str) -> str:
     outputs = store.client.get_run(run_id).outputs
     if outputs is None or not outputs.model_outputs:
@@ -194,12 +152,14 @@ def _model_of(store: Store, run_id: str) -> str:
     return f"models:/{outputs.model_outputs[0].model_id}"
 
 
-def _identity(choice: Choice, members: list[Packaged]) -> str:
+def _identity(choice: Choice, members: list[LoadedModel]) -> str:
     digests = sorted(member.digest for member in members)
     return f"{choice.pick} {hashlib.sha256(' '.join(digests).encode()).hexdigest()}"
 
 
-def _find(store: Store, name: str, choice: Choice, members: list[Packaged]) -> ModelVersion | None:
+def _find(
+    store: Store, name: str, choice: Choice, members: list[LoadedModel]
+) -> ModelVersion | None:
     """The version that is this very model, if it is registered already."""
     wanted = _identity(choice, members)
     versions = store.client.search_model_versions(f"name = '{name}'")
@@ -212,7 +172,7 @@ def _create(
     run_id: str,
     study: RecordedStudy,
     choice: Choice,
-    members: list[Packaged],
+    members: list[LoadedModel],
     name: str,
 ) -> ModelVersion:
     only = members[0]
@@ -232,7 +192,7 @@ def _create(
         "mlp.arm": choice.arm.name,
         "mlp.pick": choice.pick,
         "mlp.data": study.data_name,
-        "mlp.data_digest": choice.runs[0].params["data_digest"],
+        "mlp.data_digest": choice.runs[0].data_digest,
     }
     return mlflow.register_model(uri, name, tags=tags)
 
@@ -266,14 +226,14 @@ def _give(store: Store, version: ModelVersion, alias: str, aliases: Mapping[str,
         store.client.set_registered_model_alias(version.name, alias, number)
 
 
-def _compare(store: Store, source: _Source, made: Registration) -> tuple[Duel | None, str]:
+def _compare(store: Store, source: StudyImages, made: Registration) -> tuple[Challenge | None, str]:
     """Challenger against champion on images that neither trained on, or why that cannot be."""
     held_out = made.choice.held_out
     if held_out is None:
         return None, "no image validated all of its runs: each drew its own"
     try:
         champion = load_packaged(store, f"models:/{made.version.name}@{CHAMPION}")
-        index = source.index()
+        index = source.index
     except (DataError, NoSuchModel, TamperedModel) as error:
         return None, str(error)
     if champion.ensemble.classes != held_out.classes:
@@ -293,17 +253,17 @@ def _compare(store: Store, source: _Source, made: Registration) -> tuple[Duel | 
         require(made.metric, challenger.present, " that neither of them trained on")
     except SettingsError as error:
         return None, str(error)
-    return fight(challenger, other, made.metric), ""
+    return compare(challenger, other, made.metric), ""
 
 
-def _test(store: Store, source: _Source, made: Registration) -> None:
+def _test(store: Store, source: StudyImages, made: Registration) -> None:
     """Read the test split, unless this version has read it."""
     done = {k: v for k, v in made.version.tags.items() if k.startswith(TEST)}
     if done:
         made.test = {name.removeprefix(TEST): float(value) for name, value in done.items()}
         return
     try:
-        index = source.index()
+        index = source.index
         paths = set(index.usable.loc[index.usable["split"] == "test", "path"])
         made.tested = evaluate(made.ensemble, index, paths)
     except DataError as error:

@@ -9,7 +9,7 @@ from typing import Literal
 from mlp.escaping import csv_text
 from mlp.model.ensemble import Answer
 from mlp.report.summary import columns
-from mlp.serving.answers import table
+from mlp.serving.rows import table
 
 
 def write(

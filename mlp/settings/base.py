@@ -132,7 +132,7 @@ def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
 
 
 def field_help(settings: type[Settings], name: str) -> str:
-    """The help of a field, with what may be given for it."""
+    """The description of a field, and the kinds of values that may be given for it."""
     field = settings.model_fields[name]
     kinds = [row.words for m in field.metadata if isinstance(m, Kinds) for row in m.table.values()]
     return f"{field.description}{': ' * bool(kinds)}{'; '.join(kinds)}"

@@ -28,51 +28,52 @@ EXECUTORS: Table[Callable[[ExecutorConfig, int], Executor]] = Table(
 
 
 class SuiteChoice(Settings):
-    """The suite that a study trains."""
+    """Suite that a study trains."""
 
     suite: Place = Field(
         "regularization",
         min_length=1,
-        description="name of a suite, or a YAML file with one of your own",
+        description="name of a suite, or a YAML file with a suite of your own",
     )
     list: bool = Field(False, description="print every suite with its arms, and train nothing")
 
 
 class RecipeChoice(Settings):
-    """The settings that a training begins with."""
+    """Settings that a training starts from."""
 
     recipe: Place = Field(
         "plain",
         min_length=1,
-        description="settings to begin with: plain, the defaults; strong, found for small sets of "
-        "colour images; or a YAML file of your own; options you give override the recipe",
+        description="settings to start from; plain: the defaults; strong: settings that a search "
+        "found for small sets of colour images; or a YAML file of your own; options you give "
+        "override the recipe",
     )
 
 
 class SearchConfig(Settings):
-    """Where a search looks, how, and for how long."""
+    """Space, trials and folds of a search, and the confirmation at its end."""
 
     space: Place = Field(
         "default",
         min_length=1,
-        description="name of a search space, or a YAML file with one of your own",
+        description="name of a search space, or a YAML file with a space of your own",
     )
     list: bool = Field(False, description="print every search space, and search nothing")
     trials: int = Field(
         50,
         ge=1,
         le=100_000,
-        description="configurations to score, all processes of the search together; pruned ones "
-        "count",
+        description="number of configurations to score, in all processes of the search together; "
+        "pruned ones count",
     )
     sampler: Literal["tpe", "random", "grid"] = Field(
         "tpe",
-        description="what proposes configurations: tpe, a model of what was good so far "
-        "(tree-structured Parzen estimators); random, chance; grid, every combination",
+        description="method that proposes configurations; tpe: from a model of the scores so far "
+        "(tree-structured Parzen estimators); random: at random; grid: every combination",
     )
     prune: bool = Field(
         True,
-        description="stop a trial at an epoch at which it is worse than the median of those before",
+        description="stop a trial at an epoch at which it is worse than the median of earlier ones",
     )
     folds: int = Field(
         3,
@@ -85,10 +86,10 @@ class SearchConfig(Settings):
         4,
         ge=0,
         le=100,
-        description="best configurations to be trained again under fresh seeds and folds, and "
-        "compared with the base as a study; 0: none",
+        description="number of best configurations that are trained again under fresh seeds and "
+        "folds, and compared with the base configuration as a study; 0: none",
     )
-    confirm_seeds: int = Field(3, ge=1, le=1000, description="fresh seeds of that study")
+    confirm_seeds: int = Field(3, ge=1, le=1000, description="number of fresh seeds of that study")
 
 
 _ADDRESS = re.compile(r"(?:(?:tcp|tls|wss?)://)?(?:\[[\w:.%]+\]|[\w.-]+):([0-9]{1,5})")
@@ -102,23 +103,23 @@ def _check_address(value: str) -> str:
 
 
 class ExecutorConfig(Settings):
-    """Where the seeds (and folds) of a study train."""
+    """Processes or machines that train the seeds (and folds) of a study."""
 
     executor: Annotated[str, Choice(EXECUTORS)] = Field(
         "serial",
-        description="where the seeds (and folds) train: one after the other in this process; in "
-        "processes of this machine; or with the workers of a Dask cluster",
+        description="where the seeds (and folds) train; serial: one after the other in this "
+        "process; processes: in processes of this machine; dask: on the workers of a Dask cluster",
     )
     workers: int = Field(
         0,
         ge=0,
         le=1024,
-        description="processes of the executor of that name; 0: as many as there are physical "
-        "cores for, by threads",
+        description="number of processes with executor processes; 0: as many as the physical cores "
+        "allow with the given threads",
     )
     address: Annotated[str, AfterValidator(_check_address)] = Field(
         "",
-        description="Dask scheduler of the executor dask, such as tcp://10.0.0.5:8786",
+        description="address of the Dask scheduler with executor dask, such as tcp://10.0.0.5:8786",
         json_schema_extra={
             "expected": "the address of a Dask scheduler, such as tcp://10.0.0.5:8786"
         },
@@ -139,61 +140,61 @@ class ExecutorConfig(Settings):
 
 
 class StudyChoice(ExperimentConfig):
-    """The choice of a recorded study."""
+    """Recorded study to read."""
 
     study: str = Field(
         "latest",
         min_length=1,
-        description="run id of a study or single training, or latest: the one begun last",
+        description="run id of a study or a single training; latest: the one that began last",
     )
 
 
 class ReportChoice(StudyChoice):
-    """The choice of the studies that a report is about."""
+    """Recorded studies to report on."""
 
     compare: str = Field(
         "",
-        description="run id of a second study, to be compared with the first arm by arm",
+        description="run id of a second study, which is compared with the first arm by arm",
     )
 
 
 class AuditConfig(ExperimentConfig, SourceConfig):
-    """The data that are looked at, and what their findings lead to."""
+    """Data to audit, and what findings lead to."""
 
-    strict: bool = Field(False, description="end with exit code 3 when there is anything to report")
+    strict: bool = Field(False, description="end with exit code 3 if there is anything to report")
 
 
 class RegisterConfig(StudyChoice):
-    """The model of a study that is registered, and its name."""
+    """Model of a study to register, and its name."""
 
-    name: str = Field("", description="name of the registered model; empty: that of the data")
+    name: str = Field("", description="name of the registered model; empty: the name of the data")
     pick: Literal["median", "ensemble"] = Field(
         "median",
-        description="of the arm with the best mean: the run with the median score, or all runs as "
-        "one model that gives the mean of their probabilities",
+        description="model of the arm with the best mean; median: the run with the median score; "
+        "ensemble: all runs as one, which answers with the mean of their probabilities",
     )
     force: bool = Field(
-        False, description="make it champion even where it does not beat the present one"
+        False, description="make it the champion, even if it does not beat the present one"
     )
     undo: bool = Field(
         False,
-        description="take the newest version of that name back, and give its aliases to whom they "
-        "belonged before",
+        description="take back the newest version of that name, and return its aliases to the "
+        "versions that had them before",
     )
 
 
 class ModelChoice(ExperimentConfig):
-    """The choice of a packaged model."""
+    """Packaged model to use."""
 
     model: str = Field(
         "",
         description="models:/NAME@champion, models:/NAME/VERSION or models:/m-ID; empty: the "
-        "champion, where only one model is registered",
+        "champion, if only one model is registered",
     )
 
 
 class PredictConfig(ModelChoice):
-    """The images to classify, and the form of the answers."""
+    """Images to classify, and the format of the answers."""
 
     images: tuple[Place, ...] = Field(
         (),
@@ -202,26 +203,26 @@ class PredictConfig(ModelChoice):
     )
     links: Literal["follow", "inside"] = Field(
         SourceConfig.model_fields["links"].default,
-        description="links in folders: follow all; inside: refuse those that lead out of the "
-        "folder, for files from strangers",
+        description="links in folders; follow: follow all; inside: refuse links that lead out of "
+        "the folder, for files from strangers",
     )
-    format: Literal["table", "csv", "json"] = Field("table", description="how answers are written")
-    top_k: int = Field(3, ge=1, description="how many of the most probable classes are named")
+    format: Literal["table", "csv", "json"] = Field("table", description="format of the answers")
+    top_k: int = Field(3, ge=1, description="number of the most probable classes to name")
     explain: Place = Field(
         "",
-        description="folder for a picture of each image with the pixels that spoke for and against "
-        "its class; empty: none",
+        description="folder for a picture of each image that shows which pixels spoke for and "
+        "against its class; empty: no pictures",
     )
 
 
 class EvaluateConfig(ModelChoice, SourceConfig):
-    """On which labelled images a model is evaluated."""
+    """Labelled images to evaluate a model on."""
 
     part: Literal["auto", "test", "val", "train", "all"] = Field(
-        "auto", description="which split of it; auto: test, else val, else all images"
+        "auto", description="split to evaluate on; auto: test, else val, else all images"
     )
     runs_dir: Place = Field(
         TrackingConfig.model_fields["runs_dir"].default,
         min_length=1,
-        description="folder of the TensorBoard events that are written",
+        description="folder for the TensorBoard events",
     )

@@ -1,4 +1,4 @@
-"""The images that are read: settings that training, audit and evaluation share."""
+"""The choice of images, and how they are read: for training, audit and evaluation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SOURCES: Table[Source] = Table(
     "source",
     {
         "folder": Source(
-            "a folder: train/ val/ [test/] with a folder a class in each, or just a folder a class",
+            "a folder: train/ val/ [test/] with a folder for each class, or just a folder for each",
             lambda data: True,
             "mlp.data.sources.folder:folder",
         ),
@@ -49,19 +49,19 @@ SOURCES: Table[Source] = Table(
 
 
 class SourceConfig(Settings):
-    """The images that are read, and how."""
+    """Images to read, and how folders and links are read."""
 
     data: Annotated[OfSource[Place], Kinds(SOURCES)] = Field(
         "digits", min_length=1, description="images with their classes"
     )
     layout: OfSource[Literal["auto", "flat", "splits"]] = Field(
         "auto",
-        description="how a folder of images is read: flat, each folder is a class, with all that "
-        "is below it; splits, folders whose names have train, val, test or their like as a word "
-        "are splits, with a folder a class; auto: whichever it must be, or an error",
+        description="how a folder of images is read; flat: each folder is a class, with everything "
+        "below it; splits: folders with train, val, test or the like as a word in their names are "
+        "splits, with a folder for each class; auto: the only layout that is possible, or an error",
     )
     links: OfSource[Literal["follow", "inside"]] = Field(
         "follow",
-        description="links to images and folders: follow all; inside: refuse those (and paths of a "
-        "CSV file) that lead out of the folder, for data from strangers",
+        description="links to images and folders; follow: follow all; inside: refuse links (and "
+        "paths of a CSV file) that lead out of the folder, for data from strangers",
     )

@@ -18,22 +18,23 @@ def _split_seeds(value: object) -> object:
 
 
 class StudyConfig(Settings):
-    """The settings that a study adds to its base configuration."""
+    """Seeds and folds of a study."""
 
     seeds: Annotated[
         Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
         BeforeValidator(_split_seeds),
     ] = Field(
         3,
-        description="how many seeds, counted up from seed; or a list of them: 0,1,2 (5, for one)",
+        description="number of seeds, counted up from seed; or a list of seeds such as 0,1,2 (a "
+        "list of one ends with a comma: 5,)",
         json_schema_extra={"expected": "a count from 1 to 1000, or a list of seeds such as 0,1,2"},
     )
     folds: int = Field(
         0,
         ge=0,
         le=MAX_FOLDS,
-        description="folds of cross-validation, drawn anew by each seed from training and "
-        "validation images together; 0: the split as given or drawn",
+        description="number of folds of a cross-validation; each seed draws them anew from "
+        "training and validation images together; 0: the split as given or drawn",
     )
     arms_at_once: int = Field(
         0,
@@ -77,31 +78,32 @@ class StudyConfig(Settings):
 
 
 class ExperimentConfig(Settings):
-    """Where in MLflow this project works."""
+    """Experiment in MLflow."""
 
     experiment_name: str = Field(
         "",
         description="MLflow experiment; empty: that of MLFLOW_EXPERIMENT_NAME or "
-        "MLFLOW_EXPERIMENT_ID, else mlp; under `mlflow run`, its --experiment-name decides",
+        "MLFLOW_EXPERIMENT_ID, else mlp; `mlflow run` has an --experiment-name of its own, which "
+        "decides there",
     )
 
 
 class TrackingConfig(ExperimentConfig):
-    """Where runs are recorded and whether recorded ones are used again."""
+    """Records of runs: where they go, and whether finished runs are used again."""
 
     runs_dir: Place = Field(
-        "runs", min_length=1, description="folder of the TensorBoard events written while training"
+        "runs",
+        min_length=1,
+        description="folder for the TensorBoard events that are written while training",
     )
-    retrain: bool = Field(
-        False, description="train again even what is already recorded as finished"
-    )
+    retrain: bool = Field(False, description="train again, even what is recorded as finished")
     patience: float = Field(
-        60.0, ge=0, description="minutes for which a tracking server that went away is waited for"
+        60.0, ge=0, description="minutes to wait for a tracking server that does not answer"
     )
 
 
 class MetricConfig(Settings):
-    """By what arms and models are compared."""
+    """Score by which arms and models are compared."""
 
     metric: Literal["accuracy", "macro_f1", "balanced_accuracy", "log_loss", "roc_auc"] = Field(
         "accuracy", description="validation score by which arms are compared"
@@ -109,6 +111,6 @@ class MetricConfig(Settings):
 
 
 class ReportConfig(MetricConfig):
-    """The subject of a report, and its language."""
+    """Score and language of a report."""
 
     lang: Literal["en", "es"] = Field("en", description="language of the report")

@@ -66,48 +66,51 @@ class RunConfig(SourceConfig):
 
     split: OfSource[Place] = Field(
         "",
-        description="CSV file of path, class, split (train, val, test) and sha256, such as the "
-        "split.csv that each study writes: use that split; empty: the split of the data",
+        description="CSV file of path, class, split (train, val, test) and sha256 whose split is "
+        "used, such as the split.csv that each study writes; empty: the split of the data",
     )
     on_leak: OfSource[Literal["warn", "drop", "error"]] = Field(
         "warn",
-        description="when validation or test images are copies of training images: say so, leave "
-        "the copies out, or end",
+        description="what to do if validation or test images are copies of training images; warn: "
+        "say so; drop: leave the copies out; error: end",
     )
     val_fraction: OfSplit[float] = Field(
         0.2,
         gt=0.0,
         lt=1.0,
-        description="share of the images of each class drawn by the seed for validation, "
-        "when the data has no validation split of its own",
+        description="share of the images of each class that the seed draws for validation, if the "
+        "data has no validation split of its own",
     )
     images_per_class: OfArmSplit[int] = Field(
         0,
         ge=0,
-        description="train on so many distinct images of each class, drawn by the seed; 0: all",
+        description="number of distinct images of each class to train on, drawn by the seed; 0: "
+        "all",
     )
     image_size: OfPixels[Literal["auto"] | ImageSide] = Field(
         "auto",
-        description="side in pixels to which images are resized (squeezed to a square); "
-        "auto: 64, or the longest side of all images when that is smaller",
+        description="side in pixels of the square to which images are resized, whatever their "
+        "proportions; auto: 64, or the longest side of all images if that is smaller",
         json_schema_extra={"expected": "auto, or a number of pixels from 1 to 1024"},
     )
     channels: OfPixels[Literal["auto", "rgb", "gray"]] = Field(
-        "auto", description="auto: gray when every image is grayscale, else rgb"
+        "auto",
+        description="channels of the images; auto: gray if every image is grayscale, else rgb",
     )
     normalization: OfStream[Literal["dataset", "imagenet", "none"]] = Field(
         "dataset",
-        description="subtract a mean and divide by a standard deviation per channel: those of the "
-        "training images, those of ImageNet, or none (pixels in 0..1)",
+        description="for each channel, subtract a mean and divide by a standard deviation; "
+        "dataset: those of the training images; imagenet: those of ImageNet; none: pixels stay in "
+        "0..1",
     )
     fold: OfSplit[Annotated[str, AfterValidator(_check_fold)]] = Field(
         "none",
-        description="k/K: train on all but the k-th of K folds of the training and validation "
-        "images, and validate on that one; none: the split as given or drawn",
+        description="k/K: validate on the k-th of K folds of the training and validation images, "
+        "and train on the others; none: the split as given or drawn",
         json_schema_extra={"expected": "none, or a fold such as 2/5: the second of five"},
     )
     epochs: OfTraining[int] = Field(20, ge=1, description="passes over the training images")
-    batch_size: OfStream[int] = Field(32, ge=1, description="images a training step")
+    batch_size: OfStream[int] = Field(32, ge=1, description="images in a training step")
     optimizer: OfTraining[Annotated[str, Choice(OPTIMIZERS)]] = Field(
         "adam", description="update rule"
     )
@@ -123,39 +126,39 @@ class RunConfig(SourceConfig):
         description="L2 penalty on all parameters (adam, sgd), or decoupled decay (adamw)",
     )
     schedule: OfTraining[Annotated[str, Choice(SCHEDULES)]] = Field(
-        "none", description="course of the learning rate over all steps"
+        "none", description="course of the learning rate over all steps; none: constant"
     )
     label_smoothing: OfTraining[Fraction] = Field(
-        0.0, description="share of the target spread evenly over all classes"
+        0.0, description="share of the target that is spread evenly over all classes"
     )
     class_weights: OfTraining[Literal["none", "balanced"]] = Field(
         "none",
-        description="how much a class counts in the loss: each image the same, or each class the "
-        "same, however few its images",
+        description="weights of the classes in the loss; none: each image counts the same; "
+        "balanced: each class counts the same, however few images it has",
     )
     mixup: OfTraining[Amount] = Field(
         0.0,
         le=100.0,
-        description="train on blends of two images and their labels, by a share drawn from "
-        "Beta(mixup, mixup): the higher, the more even; 0: none",
+        description="train on blends of two images and their labels, with a share drawn from "
+        "Beta(mixup, mixup): the higher, the more even; 0: no blends",
     )
     clip_norm: OfTraining[Amount] = Field(
         0.0,
         le=1e6,
-        description="scale gradients down to this L2 norm over all parameters where theirs is "
-        "larger; 0: never",
+        description="largest L2 norm of the gradient over all parameters: a larger gradient is "
+        "scaled down to it; 0: no limit",
     )
     network: OfNetwork[Annotated[str, Choice(NETWORKS)]] = Field(
         "mlp",
-        description="multilayer perceptron; mixer: one that sees an image as patches, and mixes "
-        "patches and what is in them in turn; cnn, as a reference for both: three convolutions, "
-        "for which hidden has no meaning",
+        description="mlp: a multilayer perceptron; mixer: an MLP that cuts an image into patches, "
+        "and mixes the patches and the numbers within each patch in turn; cnn: three convolutions, "
+        "as a reference for both (hidden has no effect on it)",
     )
     members: OfNetwork[int] = Field(
         1,
         ge=1,
         le=1000,
-        description="networks that are trained beside one another from different weights, and "
+        description="number of networks that are trained side by side from different weights, and "
         "answer with the mean of their probabilities",
     )
     patch: OfNetwork[Annotated[int, Field(ge=1, le=1024)]] = Field(
@@ -163,23 +166,23 @@ class RunConfig(SourceConfig):
     )
     hidden: OfNetwork[Widths] = Field(
         (512, 256),
-        description="widths of the hidden layers, separated by commas; of a mixer, the hidden "
-        "units of each block, and last the numbers that describe a patch",
+        description="widths of the hidden layers, separated by commas; for a mixer: the hidden "
+        "units of each block, and last how many numbers describe a patch",
         json_schema_extra={"expected": "one or more widths from 1 to 65536, such as 512,256"},
     )
     activation: OfNetwork[Annotated[str, Choice(ACTIVATIONS)]] = Field(
         "relu", description="nonlinearity after each hidden layer"
     )
     dropout: OfNetwork[Fraction] = Field(
-        0.0, description="probability of zeroing a hidden activation while training"
+        0.0, description="probability of setting a hidden activation to zero while training"
     )
     batch_norm: OfNetwork[bool] = Field(
         False,
-        description="batch normalization between each hidden layer and its activation; of a "
-        "mixer, in place of layer normalization",
+        description="batch normalization between each hidden layer and its activation; for a "
+        "mixer: in place of layer normalization",
     )
     init: OfNetwork[Annotated[str, Choice(INITIALIZATIONS)]] = Field(
-        "he", description="initialization of the weights; default: what torch.nn.Linear does"
+        "he", description="initialization of the weights; default: that of torch.nn.Linear"
     )
     hflip: OfStream[Probability] = Field(0.0, description="probability of flipping left to right")
     vflip: OfStream[Probability] = Field(0.0, description="probability of flipping top to bottom")
@@ -188,30 +191,30 @@ class RunConfig(SourceConfig):
     )
     shift_scale_rotate: OfStream[Probability] = Field(
         0.0,
-        description="probability of an affine change: shift up to 6.25%, scale up to 10%, "
-        "turn up to 45 degrees",
+        description="probability of an affine change: a shift of up to 6.25%, a scale of up to "
+        "10%, a turn of up to 45 degrees",
     )
     transpose: OfStream[Probability] = Field(
         0.0,
-        description="probability of exchanging rows and columns; with both flips at 0.5 as well, "
-        "all eight ways to lay down a square are as probable",
+        description="probability of exchanging rows and columns; at 0.5, with both flips at 0.5, "
+        "all eight orientations of a square are equally likely",
     )
     tta: OfNetwork[Annotated[str, Choice(VIEWS)]] = Field(
         "none",
         description="test-time augmentation: the final scores and the packaged model take the mean "
-        "over an image and its mirror image, all its flips, or these and their transposes "
-        "(dihedral); scores at each epoch are of the image alone",
+        "over an image and its mirror image (hflip), all its flips (flips), or these and their "
+        "transposes (dihedral); scores at each epoch are of the image alone",
     )
     early_stopping_patience: OfTraining[int] = Field(
         0,
         ge=0,
-        description="stop after this many epochs without a better monitored metric and keep the "
+        description="stop after this many epochs without a better monitored metric, and keep the "
         "best weights; 0: train all epochs and keep the last weights",
     )
     evaluation_mode: OfTraining[bool] = Field(
         True,
-        description="validate with all units and batch norm's running statistics; false: as if "
-        "model.eval() had been forgotten, to see what that does",
+        description="validate with all units and the running statistics of batch norm; false: as "
+        "if model.eval() had been forgotten, to see the effect",
     )
     monitor: OfTraining[Monitor] = Field(
         "val/loss", description="metric that early stopping watches"
@@ -223,14 +226,14 @@ class RunConfig(SourceConfig):
         description="origin of all randomness: split, order, augmentation, initialization, dropout",
     )
     device: OfMachine[Literal["auto", "cpu", "cuda"]] = Field(
-        "auto", description="where to train; auto: cuda when there is one"
+        "auto", description="device to train on; auto: cuda if there is one, else cpu"
     )
     threads: OfMachine[int] = Field(
         0,
         ge=0,
         le=1024,
-        description="CPU threads of a training step; 0: one a physical core, divided among the "
-        "workers of executor processes; 1 of executor dask",
+        description="CPU threads of a training step; 0: one for each physical core; the workers of "
+        "executor processes share these; with executor dask, one",
     )
 
     def key(self, *stages: Stage) -> tuple[object, ...]:

@@ -52,7 +52,7 @@ def find_file(kind: str, name: str, folder: Path, content: str = "") -> Path:
             raise SettingsError(f"{kind} {name!r}: {error}") from None
     raise SettingsError(
         f"{kind} {brief(name)}: there is none of this name; {did_you_mean(name, known)}"
-        f"it should be one of {', '.join(known)}, or a YAML file{content} (README.md shows one)"
+        f"it should be one of {', '.join(known)}, or a YAML file{content} (see docs/studies.md)"
     )
 
 

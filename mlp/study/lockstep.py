@@ -13,7 +13,7 @@ from mlp.data.stream import Stream, stream_key
 from mlp.learning.learner import EpochRecord
 from mlp.learning.memory import keep_freed_memory, memory_bytes
 from mlp.processes import free_memory
-from mlp.study.tracker import Outcome, RunSpec, Tracker
+from mlp.study.tracker import Outcome, PieceTracker, RunSpec, Tracker
 from mlp.study.training_run import RunProgress, TrainingRun
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def lockstep(lanes: Collection[Lane]) -> Iterator[int]:
 def train_side_by_side(
     specs: Sequence[RunSpec],
     datasets: Datasets,
-    tracker: Tracker,
+    tracker: PieceTracker,
     progress: RunProgress,
     watch: Watch = lambda _: None,
 ) -> dict[str, Outcome]:
@@ -90,7 +90,7 @@ def train_side_by_side(
 def train_piece(
     specs: Sequence[RunSpec],
     datasets: Datasets,
-    tracker: Tracker,
+    tracker: PieceTracker,
     progress: RunProgress,
     arms_at_once: int = 0,
     memory: int = 0,

@@ -1,4 +1,4 @@
-"""What a person sees while a study trains."""
+"""The progress of a study, as a person sees it while it trains."""
 
 from __future__ import annotations
 
@@ -15,24 +15,21 @@ from mlp.learning.learner import EpochRecord
 from mlp.study.tracker import Outcome, RunSpec
 
 
-class Progress:
-    """A bar for the study and one for the runs in training; without a terminal, a line a run."""
+class _Bars:
+    """A bar for a whole and one for the runs in training; nothing is drawn without a terminal."""
 
-    _taken = 0
-
-    def __init__(self, runs: int, reused: int) -> None:
-        if reused:
-            console.out(f"{reused} of {runs} runs are recorded already: not trained again")
+    def __init__(self, total: int, done: int, name: str, unit: str) -> None:
         self._terminal = sys.stderr.isatty()
-        self._study = _bar(runs, reused, "study", "run")
+        self._whole = tqdm(
+            total=total, initial=done, desc=name, unit=unit, disable=None, position=0
+        )
         self._epochs: tqdm[Any] | None = None
 
     def group(self, specs: Sequence[RunSpec]) -> None:
         first = specs[0].config
         fold = "" if first.fold == "none" else f", fold {first.fold}"
         label = f"seed {first.seed}{fold}, {len(specs)} arms"
-        label = specs[0].name if len(specs) == 1 else label
-        self._epochs = _epoch_bar(specs, label)
+        self._epochs = _epoch_bar(specs, specs[0].name if len(specs) == 1 else label)
 
     def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
         assert self._epochs is not None
@@ -42,25 +39,44 @@ class Progress:
     def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
         assert self._epochs is not None
         self._epochs.update(spec.config.epochs - epochs)
-        self._study.update()
-        if outcome.status == "FAILED" or not self._terminal:
-            console.out(_after_run(spec, outcome))
 
     def group_ended(self) -> None:
         if self._epochs is not None:
             self._epochs.close()
 
-    def taken(self, count: int) -> None:
-        """So many runs were trained by another command meanwhile."""
-        self._study.update(count)
-        self._taken += count
-
     def close(self) -> None:
         """Leave the terminal in order."""
         self.group_ended()
-        self._study.close()
+        self._whole.close()
+
+
+class Progress(_Bars):
+    """A bar for the study and one for the runs in training; without a terminal, a line a run."""
+
+    def __init__(self, runs: int, reused: int) -> None:
+        if reused:
+            console.out(f"{reused} of {runs} runs are recorded already: not trained again")
+        super().__init__(runs, reused, "study", "run")
+        self._taken = 0
+
+    def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
+        super().ended(spec, outcome, epochs)
+        self._ended(outcome.status, _after_run(spec, outcome))
+
+    def taken(self, count: int) -> None:
+        """So many runs were trained by another command meanwhile."""
+        self._whole.update(count)
+        self._taken += count
+
+    def close(self) -> None:
+        super().close()
         if self._taken:
             console.out(f"{self._taken} runs were trained by another command: taken from there")
+
+    def _ended(self, status: str, said: str) -> None:
+        self._whole.update()
+        if status == "FAILED" or not self._terminal:
+            console.out(said)
 
 
 Message = dict[str, Any]
@@ -107,7 +123,7 @@ class Received(Progress):
         self._alone = threading.Lock()  # messages come in a thread of their own
 
     def message(self, message: Message) -> None:
-        """What a process told."""
+        """Hear what a process told."""
         assert self._epochs is not None
         self._epochs.update(message["epochs"])
         if "ended" in message:
@@ -131,39 +147,26 @@ class Received(Progress):
             if identity in self._known:
                 return
             self._known.add(identity)
-        self._study.update()
-        if status == "FAILED" or not self._terminal:
-            console.out(said)
+        self._ended(status, said)
 
 
-class SearchProgress(Progress):
+class SearchProgress(_Bars):
     """A bar for the trials of a search and one for the folds in training; else a line a trial."""
 
     def __init__(self, trials: int, ended: int) -> None:
         if ended:
             console.out(f"{ended} trials are scored already")
-        self._terminal = sys.stderr.isatty()
-        self._study = _bar(max(trials, ended), ended, "search", "trial")
-        self._epochs = None
+        super().__init__(max(trials, ended), ended, "search", "trial")
 
     def so_far(self, ended: int, best: str) -> None:
         """So many trials are scored, by all processes together; `best` says what is best."""
-        self._study.n = ended
-        self._study.set_postfix_str(best)
+        self._whole.n = ended
+        self._whole.set_postfix_str(best)
 
     def scored(self, trial: str) -> None:
         """A trial has ended: what became of it."""
         if not self._terminal:
             console.out(trial)
-
-    def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
-        """A fold has ended, after this many epochs."""
-        assert self._epochs is not None
-        self._epochs.update(spec.config.epochs - epochs)
-
-
-def _bar(total: int, initial: int, name: str, unit: str) -> tqdm[Any]:
-    return tqdm(total=total, initial=initial, desc=name, unit=unit, disable=None, position=0)
 
 
 def _epoch_bar(specs: Sequence[RunSpec], label: str) -> tqdm[Any]:
@@ -178,6 +181,5 @@ def _after_epoch(spec: RunSpec, record: EpochRecord) -> str:
 def _after_run(spec: RunSpec, outcome: Outcome) -> str:
     if outcome.status == "FAILED":
         return f"{spec.name} failed: {outcome.reason}"
-    scores = outcome.scores
-    accuracy, epochs = scores["final/accuracy"], int(scores["final/epochs"])
-    return f"{spec.name}: val accuracy {accuracy:.4f}, {epochs} epochs"
+    accuracy, epochs = outcome.scores["final/accuracy"], outcome.facts["facts/epochs"]
+    return f"{spec.name}: val accuracy {accuracy:.4f}, {epochs:.0f} epochs"

@@ -13,16 +13,21 @@ from numpy.typing import NDArray
 from mlp.data.audit.remarks import Remark
 from mlp.metrics import Evaluation
 from mlp.settings.training import Resolved
+from mlp.study.arm import Arm
 
 Floats = NDArray[np.float64]
+Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
+# The metrics of which a record has the values of all epochs
+HISTORIES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "time/epoch_seconds")
 
 
 @dataclass(frozen=True)
 class RecordedRun:
     """One planned run and what became of it.
 
-    `status` is MLflow's, or MISSING where no run is recorded. `history`: a metric's values by
-    epoch. `evaluation` is there for FINISHED runs, with images sorted by id.
+    `status` is MLflow's, or MISSING where no run is recorded. `metrics`: `final/...` are scores,
+    `facts/...` are none. `history`: the values of HISTORIES by epoch. `evaluation` is there for
+    FINISHED runs, with images sorted by id.
     """
 
     arm: str
@@ -32,11 +37,13 @@ class RecordedRun:
     status: str = "MISSING"
     reason: str = "not recorded, or deleted"
     metrics: Mapping[str, float] = field(default_factory=dict)
-    params: Mapping[str, str] = field(default_factory=dict)
     history: Mapping[str, Floats] = field(default_factory=dict)
     evaluation: Evaluation | None = None
     diverged: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
+    data_digest: str = ""
+    train_images: int = 0
+    val_images: int = 0
 
     @property
     def config(self) -> Resolved:
@@ -45,12 +52,12 @@ class RecordedRun:
 
     @property
     def finished(self) -> bool:
-        """Whether it has a score to compare."""
+        """True where it has a score to compare."""
         return self.evaluation is not None
 
     @property
     def pair(self) -> tuple[int, str]:
-        """What it shares with the runs it is compared with."""
+        """The seed and the fold, which it shares with the runs it is compared with."""
         return self.seed, self.fold
 
 
@@ -65,10 +72,31 @@ class RecordedStudy:
     label: str
     suite: str
     question: str
-    arms: Sequence[Mapping[str, Any]]  # name, changes, about; the first one is the baseline
+    arms: Sequence[Arm]  # the first one is the baseline
     base: Mapping[str, str]
     remarks: Sequence[Remark]
     runs: Sequence[RecordedRun]
+    classes: Sequence[str] = ()
+
+    @classmethod
+    def planned(
+        cls, contents: Mapping[str, Any], run_id: str, experiment_id: str, name: str, label: str
+    ) -> RecordedStudy:
+        """A study of which only the plan is known. Raises KeyError, TypeError if it is none."""
+        return cls(
+            run_id=run_id,
+            experiment_id=experiment_id,
+            name=name,
+            data_name=contents["data_name"],
+            label=label,
+            suite=contents["suite"],
+            question=contents["question"],
+            arms=[Arm(**arm) for arm in contents["arms"]],
+            base=contents["base"],
+            remarks=[Remark(r["kind"], r["values"]) for r in contents["remarks"]],
+            runs=(),
+            classes=contents["classes"],
+        )
 
     @property
     def pairs(self) -> list[tuple[int, str]]:
@@ -77,12 +105,12 @@ class RecordedStudy:
 
     @property
     def has_view(self) -> bool:
-        """Whether there are runs for the MLflow UI to show together."""
+        """True where there are runs for the MLflow UI to show together."""
         return len(self.runs) > 1
 
     @property
     def failure(self) -> str:
-        """Why there is nothing to report; empty where a run has finished."""
+        """The reason why there is nothing to report; empty where a run has finished."""
         if any(run.finished for run in self.runs):
             return ""
         ended = Counter(run.status for run in self.runs)

@@ -1,23 +1,26 @@
-"""What whoever drives trainings may ask of a tracker.
+"""Everything that is asked of a tracker, by whatever trains, reports or drives.
 
-`MlflowTracker` records for people, `Recorder` for tests; both follow these protocols.
+`MlflowTracker` records for people, `MemoryTracker` for tests. One suite of tests holds for both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from mlp.data.dataset import Dataset
+from mlp.data.index import Index
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.metrics import Evaluation
 from mlp.model.ensemble import Ensemble
-from mlp.settings.training import Resolved
+from mlp.settings.training import Resolved, RunConfig
+from mlp.study.record import Histogram, RecordedRun, RecordedStudy
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
@@ -45,9 +48,10 @@ class RunSpec:
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a finished training leaves behind. `scores` are named `final/...`."""
+    """Everything that a finished training leaves behind."""
 
-    scores: Mapping[str, float]
+    scores: Mapping[str, float]  # of the network that is kept, named `final/...`
+    facts: Mapping[str, float]  # numbers that are neither good nor bad, named `facts/...`
     records: Sequence[EpochRecord]
     evaluation: Evaluation
     images: NDArray[np.uint8]  # the validation images as decoded (N, H, W, C)
@@ -58,16 +62,21 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. `scores` are empty unless it is FINISHED; `reason` is set when FAILED."""
+    """The end of a run: with scores and facts when FINISHED, with a reason when FAILED."""
 
     arm: str
     seed: int
     identity: str
     status: Status
     run_id: str
-    scores: Mapping[str, float]
+    scores: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
-    reused: bool = False
+
+    @classmethod
+    def of(cls, spec: RunSpec, status: Status, run_id: str, **said: Any) -> Outcome:
+        """The end of a run; `said`: its scores and facts, or the reason."""
+        return cls(spec.arm, spec.config.seed, spec.identity, status, run_id, **said)
 
 
 class RunLog(Protocol):
@@ -90,8 +99,8 @@ class TakenOver(Exception):
     """Another process has ended a run that this one trains, to train it itself or not at all."""
 
 
-class Tracker(Protocol):
-    """Where the runs of one study are recorded."""
+class PieceTracker(Protocol):
+    """The record of the runs of one seed (and fold) of a study."""
 
     def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
         """Make runs that are recorded already part of this study; their outcomes by identity.
@@ -106,11 +115,122 @@ class Tracker(Protocol):
     def release(self) -> None:
         """Leave to others what was claimed and has not started."""
 
+    def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> RunLog:
+        """Open the record of a run that is about to train on a data set. Raises TakenOver."""
+
+    def deliver(self) -> None:
+        """Wait until all that was recorded is where it can be read. Raises TakenOver."""
+
+
+class WorkerTracker(PieceTracker, Protocol):
+    """The tracker of a study that another process has begun, and will end.
+
+    It reuses what earlier tries of the same piece have ended.
+    """
+
+    def count_try(self, specs: Sequence[RunSpec]) -> int:
+        """Count how often in a row these runs of one seed (and fold) were begun and none ended."""
+
+    def forget_tries(self, spec: RunSpec) -> None:
+        """The last one did it: nobody needs their count."""
+
+    def close(self) -> None:
+        """Tidy up; the study goes on."""
+
+
+class Studies(Protocol):
+    """Recorded studies, and the reports on them."""
+
+    def find(self, which: str) -> str:
+        """The id of a study's run: the one given, or of the study begun last, which is `latest`.
+
+        Raises NoSuchStudy.
+        """
+
+    def read(self, run_id: str) -> RecordedStudy:
+        """Everything that is recorded of a study. Raises NoSuchStudy when its plan is not."""
+
+    def initial_weights(self, run: RecordedRun) -> Mapping[str, Histogram]:
+        """The distribution of each layer's weights before training; empty where it is gone."""
+
+    def report(
+        self,
+        study: RecordedStudy,
+        metric: str,
+        description: str,
+        files: Mapping[str, bytes],
+        numbers: Mapping[str, float],
+    ) -> None:
+        """Record a report on a study by a metric, in the place of an earlier one."""
+
+
+class Tracker(PieceTracker, Protocol):
+    """The record of one study by a command: its runs, and a run of the command itself."""
+
+    @property
+    def run_id(self) -> str:
+        """The run of the command."""
+
+    @property
+    def studies(self) -> Studies:
+        """The recorded studies, with this one."""
+
     def wait(self, specs: Sequence[RunSpec]) -> None:
         """Return when another command no longer trains one of these runs, if it does."""
 
-    def deliver(self) -> None:
-        """Wait until all that was recorded is where it can be read."""
+    def remote(self) -> Callable[[], WorkerTracker]:
+        """A function that another process can be sent, to open a tracker of this study there."""
 
-    def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> RunLog:
-        """Open the record of a run that is about to train on a data set."""
+    def ended_already(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
+        """Of some runs of this study, how those ended that did for good; by identity.
+
+        Whoever left the others in training is told to stop: they are ended as KILLED.
+        """
+
+    def give_up(self, spec: RunSpec, reason: str) -> Outcome:
+        """Record that a run could not be trained, and why."""
+
+    def bring_events(self, spec: RunSpec, outcome: Outcome) -> None:
+        """Have the learning curves of a run here that was trained on another machine."""
+
+    def take_over_all(self) -> None:
+        """Make the runs of earlier attempts at this study that died part of this one."""
+
+    def describe(self, base: RunConfig, index: Index) -> None:
+        """Say in the run of the command what its runs have in common."""
+
+    def plan(self, contents: Mapping[str, Any], split: pd.DataFrame | None) -> None:
+        """Record what the study is made of (`Study.plan`), before any of it is trained.
+
+        `split`: the sides of its images, where all its runs share them.
+        """
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Record numbers of the command itself."""
+
+    def show(self, text: str, shown: Mapping[str, bytes]) -> None:
+        """Put a report on the study, and its pictures (PNG by name), beside the curves."""
+
+    def refer_to(self, outcome: Outcome) -> None:
+        """Say in the run of a single training that another run has these numbers already."""
+
+    def end(self, status: Status) -> None:
+        """End the run of the command, and as KILLED whatever of it still runs anywhere.
+
+        Raises ServerAway, or what was wrong with a record.
+        """
+
+
+def status_after(error: BaseException) -> Literal["FAILED", "KILLED"]:
+    """The end of a run that was not finished: KILLED where a person, or the system, wanted so."""
+    return "FAILED" if isinstance(error, Exception) else "KILLED"
+
+
+@contextmanager
+def ended_if_cut_off(tracker: Tracker) -> Iterator[None]:
+    """End the run of a command where what it does fails or is interrupted."""
+    try:
+        yield
+    except BaseException as error:
+        tracker.end(status_after(error))
+        raise

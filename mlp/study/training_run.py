@@ -12,15 +12,16 @@ from mlp.data.images.encoding import png
 from mlp.data.index import Index
 from mlp.data.split_file import split_table
 from mlp.data.stream import Batches, Stream
+from mlp.failures import is_out_of_memory
 from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
-from mlp.learning.memory import is_out_of_memory, most_memory, shortage
+from mlp.learning.memory import most_memory, shortage
 from mlp.learning.networks.building import build_network, parameter_count
 from mlp.metrics import Evaluation, final_scores
 from mlp.model.checkpoint import Checkpoint
 from mlp.model.ensemble import Ensemble
 from mlp.settings.base import field_text
 from mlp.softmax import probabilities
-from mlp.study.tracker import Outcome, RunLog, RunResult, RunSpec, TakenOver, Tracker
+from mlp.study.tracker import Outcome, PieceTracker, RunLog, RunResult, RunSpec, TakenOver
 
 
 class Stopped(Exception):
@@ -47,7 +48,12 @@ class TrainingRun:
     """A run on a stream. `records` has its epochs; `outcome` is there once it has ended."""
 
     def __init__(
-        self, spec: RunSpec, stream: Stream, index: Index, tracker: Tracker, progress: RunProgress
+        self,
+        spec: RunSpec,
+        stream: Stream,
+        index: Index,
+        tracker: PieceTracker,
+        progress: RunProgress,
     ) -> None:
         """Hold no memory yet: the network is made when the run first trains."""
         self.spec, self.records = spec, list[EpochRecord]()
@@ -133,15 +139,17 @@ class TrainingRun:
         scores = final_scores(evaluation)
         scores["train_accuracy"] = float((trained == training.labels).mean())
         scores["gap_accuracy"] = scores["train_accuracy"] - scores["accuracy"]
+        facts = {
+            "epochs": learner.epochs_done,
+            "distinct_units": learner.distinct_units(),
+            "kept_epoch": learner.best_epoch,
+        }
         if len(data.leaked):
             unseen = ~np.isin(data.split.val, data.leaked)
-            scores["leaked_images"] = float(len(data.leaked))
+            facts["leaked_images"] = len(data.leaked)
             if unseen.any():
                 right = evaluation.predicted == evaluation.labels
                 scores["unseen_accuracy"] = float(right[unseen].mean())
-        scores["epochs"] = float(learner.epochs_done)
-        scores["distinct_units"] = float(learner.distinct_units())
-        scores["kept_epoch"] = float(learner.best_epoch)
         images = data.pixels[data.split.val]
         network = build_network(config, data.shape, len(data.classes))
         network.load_state_dict(learner.network.state_dict())
@@ -149,6 +157,7 @@ class TrainingRun:
         checkpoint = Checkpoint(network, data.classes, size, gray, stream.normalization, data.depth)
         return RunResult(
             scores={f"final/{name}": value for name, value in scores.items()},
+            facts={f"facts/{name}": float(value) for name, value in facts.items()},
             records=self.records,
             evaluation=evaluation,
             images=images,

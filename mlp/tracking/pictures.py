@@ -235,7 +235,7 @@ def _pictures(
 
 
 def _captions(result: Evaluation, chosen: NDArray[np.intp]) -> list[Caption]:
-    """What each image is, and what was said of it: green when that is right."""
+    """The class of each image, and the one that was said: green when that is right."""
     captions = []
     for which in chosen:
         true, predicted = result.labels[which], result.predicted[which]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -51,3 +51,15 @@ def files(
         "scores.json": json.dumps(dict(scores), indent=1).encode(),
         "predictions.parquet": answers.to_parquet(index=False),
     }
+
+
+def read_predictions(file: str, classes: Sequence[str]) -> Evaluation:
+    """The predictions that a run left as a file, sorted by id. Raises ValueError, KeyError."""
+    table = pd.read_parquet(file).sort_values("id", kind="stable")
+    number = {name: label for label, name in enumerate(classes)}
+    return Evaluation(
+        table["id"].to_numpy(dtype=np.str_),
+        table["label"].map(number).to_numpy(np.int64),
+        np.stack(list(table["probabilities"])).astype(np.float64),
+        tuple(classes),
+    )

@@ -9,7 +9,8 @@ from optuna.trial import FrozenTrial
 
 from mlp.report import search_page
 from mlp.search.trials import Search, no_score, run_search
-from mlp.tracking.mlflow.recorded import record_report
+from mlp.study.tracker import ended_if_cut_off
+from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 
@@ -26,10 +27,10 @@ def recorded_search(search: Search, store: Store, folder: Path) -> tuple[optuna.
         value = trial.value or 0.0
         tracker.log({f"search/{search.metric}": value, "search/best": best}, trial.number)
 
-    with tracker.ended_if_cut_off():
+    with ended_if_cut_off(tracker):
         tracker.take_over_all()
         tracker.describe(search.base, search.index)
-        found = run_search(search, tracker, tracker.folder, scored)
+        found = run_search(search, tracker, folder / search.label, scored)
         pages = search_page.files(search, found)
         record_report(store, tracker.run_id, search_page.markdown(search, found), pages)
         tracker.end("FAILED" if no_score(found) else "FINISHED")

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
@@ -41,7 +42,7 @@ from scripts.report import report
 from scripts.search import search
 from scripts.study import study
 from scripts.train import train
-from tests.conftest import write_image
+from tests.conftest import make_images, project, write_image
 from tests.scripts.processes import runs
 
 ROOT = Path(__file__).parents[2]
@@ -57,6 +58,32 @@ OTHERS = {"report": [ReportChoice, ReportConfig], "audit": [AuditConfig],
 
 def call(command: SettingsCommand, *arguments: str) -> Result:
     return CliRunner().invoke(command, list(arguments))
+
+
+@dataclass(frozen=True)
+class Initialized:
+    """A study of initializations that was trained once: its options, and what it printed."""
+
+    arguments: list[str]
+    folder: Path
+    output: str
+
+
+@pytest.fixture(scope="module")
+def _initialized(tmp_path_factory: pytest.TempPathFactory, _database: Path) -> Initialized:
+    root = tmp_path_factory.mktemp("initialized")
+    arguments = ["--data", str(make_images(root / "colors")), *QUICK]
+    with project(root, _database) as work:
+        made = call(init, *arguments, "--seeds", "2,5")
+    assert made.exit_code == 0, made.output
+    return Initialized(arguments, work, made.output)
+
+
+@pytest.fixture
+def initialized(_initialized: Initialized, tmp_path: Path) -> Initialized:
+    """The study in the working directory of the test."""
+    shutil.copytree(_initialized.folder, tmp_path / "work", dirs_exist_ok=True)
+    return _initialized
 
 
 @pytest.mark.parametrize(
@@ -330,7 +357,7 @@ def test_what_is_given_names_the_experiment_then_the_environment(
         name("", "skin", "0")
 
 
-def _table(result: Result) -> list[str]:
+def _table(result: Result | Initialized) -> list[str]:
     lines = result.output.splitlines()
     start = next(k for k, line in enumerate(lines) if line.startswith("---"))
     return lines[start : lines.index("", start)]
@@ -351,15 +378,12 @@ def test_a_recipe_is_what_a_training_begins_with(image_tree: Path, fresh_databas
 
 
 def test_a_study_shows_its_table_and_a_training_that_was_part_of_it_is_known(
-    image_tree: Path, fresh_database: None
+    initialized: Initialized,
 ) -> None:
-    arguments = ["--data", str(image_tree), *QUICK]
-    study = call(init, *arguments, "--seeds", "2,5")
-    assert study.exit_code == 0, study.output
-    assert [line.split()[:2] for line in _table(study)[1:]] == [
+    assert [line.split()[:2] for line in _table(initialized)[1:]] == [
         [name, "2"] for name in ("he", "xavier", "default", "normal", "uniform", "constant")
     ]
-    alone = call(train, *arguments, "--seed", "5", "--init", "xavier")
+    alone = call(train, *initialized.arguments, "--seed", "5", "--init", "xavier")
     assert "1 of 1 runs are recorded already" in alone.output
     client = MlflowClient()
     experiment = client.get_experiment_by_name("mlp").experiment_id
@@ -450,16 +474,11 @@ def test_help_shows_every_setting_and_imports_nothing_slow(command: str) -> None
             assert shown in done.stdout
 
 
-def test_a_report_is_written_again_and_two_studies_compared(
-    image_tree: Path, fresh_database: None
-) -> None:
-    arguments = ["--data", str(image_tree), *QUICK, "--seeds", "1"]
-    study = call(init, *arguments)
-    assert study.exit_code == 0, study.output
+def test_a_report_is_written_again_and_two_studies_compared(initialized: Initialized) -> None:
     client = MlflowClient()
     experiment = client.get_experiment_by_name("mlp").experiment_id
     (first,) = client.search_runs([experiment], "tags.`mlp.kind` = 'study'")
-    shown = study.output.split("\n\n")[1]
+    shown = initialized.output.split("\n\n")[1]
 
     again = call(report, "--experiment-name", "mlp")
     assert again.exit_code == 0, again.output
@@ -469,7 +488,7 @@ def test_a_report_is_written_again_and_two_studies_compared(
     note = client.get_run(first.info.run_id).data.tags["mlflow.note.content"]
     assert note.startswith("## ¿Cuánto importa la inicialización")
 
-    other = call(init, *arguments, "--lr", "0.01", "--folds", "2")
+    other = call(init, *initialized.arguments, "--seeds", "1", "--lr", "0.01", "--folds", "2")
     assert other.exit_code == 0 and "2 folds" in other.output
     compared = call(report, "--compare", first.info.run_id)
     assert compared.exit_code == 0, compared.output
@@ -512,7 +531,11 @@ def test_a_metric_that_the_split_does_not_define_is_refused_before_and_after_tra
     refused = call(init, *arguments, "--metric", "roc_auc")
     assert refused.exit_code == 2 and told in refused.output.splitlines()[-1]
     assert not mlflow.search_runs(search_all_experiments=True).size
-    assert call(init, *arguments, "--metric", "macro_f1").exit_code == 0
+    Path("two.yaml").write_text(
+        "question: Which?\narms: [{name: he}, {name: xavier, changes: {init: xavier}}]"
+    )
+    trained = call(study, *arguments, "--suite", "two.yaml", "--metric", "macro_f1")
+    assert trained.exit_code == 0, trained.output
     for again in (report, register):
         result = call(again, "--metric", "roc_auc")
         assert result.exit_code == 2 and told in result.output.splitlines()[-1]

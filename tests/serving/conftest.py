@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import mlflow
 import numpy as np
 import pytest
 
 from mlp.data.dataset import index_of
 from mlp.execution.executor import run
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import plan
-from mlp.study.suite import Arm, Suite
+from mlp.study.suite import Suite
 from mlp.tracking.mlflow.store import Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
-from tests.conftest import CLASSES, colored_image, write_image
+from tests.conftest import CLASSES, colored_image, project, write_image
 from tests.study.conftest import MakeRecorded
 
 ARMS = (Arm("baseline", {}, ""), Arm("batch-norm", {"batch_norm": True}, ""))
@@ -51,7 +51,7 @@ def train(
 @pytest.fixture(scope="session")
 def _trained(tmp_path_factory: pytest.TempPathFactory, _database: Path) -> Trained:
     root = tmp_path_factory.mktemp("serving")
-    images, work = root / "colors", root / "work"
+    images = root / "colors"
     rng = np.random.default_rng(0)
     for split, count in (("train", 12), ("val", 20), ("test", 5)):
         for label, name in enumerate(CLASSES):
@@ -60,17 +60,11 @@ def _trained(tmp_path_factory: pytest.TempPathFactory, _database: Path) -> Train
     # one copy of a training image in each of the others
     for split in ("val", "test"):
         shutil.copy(images / "train" / "red" / "0.png", images / split / "red" / "copy.png")
-    work.mkdir()
-    shutil.copy(_database, work / "mlflow.db")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(work)
-        patch.setenv("MLP_CACHE", str(root / "cache"))
-        mlflow.set_tracking_uri(f"sqlite:///{(work / 'mlflow.db').as_posix()}")
+    with project(root, _database) as work:
         store = open_store("mlp")
         one = Suite("one", "Which?", ARMS[:1])
         weak = train(store, one, images, (0, 1, 2), epochs=1, lr=1e-6)
         strong = train(store, Suite("both", "Which?", ARMS), images, (0, 1, 2), epochs=8, lr=0.01)
-        mlflow.set_tracking_uri(None)
     return Trained(images, weak, strong, work / "mlflow.db")
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlp.serving.packaged import load_packaged
+from mlp.serving.loading import load_packaged
 from mlp.tracking.mlflow.store import Store
 from scripts.command import SettingsCommand
 from scripts.evaluate import evaluate

@@ -17,9 +17,9 @@ from mlp.data.images.decoding import NOT_AN_IMAGE
 from mlp.data.sources.notes import Notes
 from mlp.errors import DataError
 from mlp.model.ensemble import Answer, Ensemble
-from mlp.serving.answers import table
-from mlp.serving.packaged import load_packaged
+from mlp.serving.loading import load_packaged
 from mlp.serving.prediction import Found, explain, find_images, predict
+from mlp.serving.rows import table
 from mlp.serving.writing import write
 from mlp.tracking.mlflow.store import Store
 from tests.serving.conftest import Trained

@@ -18,7 +18,7 @@ import pytest
 
 from benchmarks.serving import served
 from mlp.data.sources.notes import Notes
-from mlp.serving.packaged import load_packaged
+from mlp.serving.loading import load_packaged
 from mlp.serving.prediction import find_images, predict
 from mlp.tracking.mlflow.store import open_store
 from tests.serving.conftest import Trained

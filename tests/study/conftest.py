@@ -14,9 +14,10 @@ from mlp.data.audit.remarks import Remark
 from mlp.data.dataset import open_index
 from mlp.metrics import Evaluation, final_scores
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import Study, plan
 from mlp.study.record import RecordedRun, RecordedStudy
-from mlp.study.suite import Arm, Suite, find_suite
+from mlp.study.suite import Suite, find_suite
 
 MakeStudy = Callable[..., Study]
 
@@ -80,14 +81,14 @@ class MakeRecorded:
             "time/epoch_seconds": np.full(10, 0.5),
         }
         metrics = {f"final/{name}": value for name, value in final_scores(final).items()} | {
-            "final/epochs": 10.0,
+            "facts/epochs": 10.0,
             "final/gap_accuracy": 0.2,
             "final/train_accuracy": 0.9,
         }
-        params = {"val_images": str(self.images), "train_images": str(4 * self.images)}
         return RecordedRun(
-            arm, seed, fold, f"id-{arm}-{seed}", "FINISHED", "", metrics, params, history, final
-        )
+            arm, seed, fold, f"id-{arm}-{seed}", "FINISHED", "", metrics, history, final,
+            train_images=4 * self.images, val_images=self.images,
+        )  # fmt: skip
 
     def __call__(
         self,
@@ -104,10 +105,7 @@ class MakeRecorded:
             for seed, value in enumerate(values)
             for fold in folds
         ]
-        arms = [
-            {"name": arm, "changes": dict((changes or {}).get(arm, {})), "about": f"{arm} <b>|"}
-            for arm in accuracies
-        ]
+        arms = [Arm(arm, dict((changes or {}).get(arm, {})), f"{arm} <b>|") for arm in accuracies]
         return RecordedStudy(
             "parent", "7", "a study", "colors", "label", suite, "Which?", arms, {"lr": "0.001"},
             [Remark("absent", {"name": "colors", "classes": "take <care>"})], runs,

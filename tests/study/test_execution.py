@@ -21,8 +21,8 @@ from mlp.execution.clusters import Dask, Processes, Serial
 from mlp.execution.executor import run
 from mlp.settings.base import ConfigError
 from mlp.settings.commands import EXECUTORS, ExecutorConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import Study
-from mlp.study.suite import Arm
 from mlp.tracking.mlflow.store import Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 from scripts.train import train as train_command
@@ -64,7 +64,7 @@ def train(store: Store, study: Study, config: ExecutorConfig) -> dict[str, objec
     assert [o.status for o in outcomes] == ["FINISHED", "FINISHED", "FAILED"] * len(study.seeds)
     assert [(o.arm, o.seed) for o in outcomes] == [(s.arm, s.config.seed) for s in study.specs]
     for spec in study.specs:
-        assert list((tracker.folder / spec.name).glob("events.*"))
+        assert list((tracker.place.folder / spec.name).glob("events.*"))
     return recorded(store, tracker)
 
 
@@ -99,7 +99,7 @@ def test_what_is_recorded_needs_no_worker(store: Store, make_study: MakeStudy) -
         again = run(study, tracker, client=client)
         only_its_own_command_can_use(client)
     tracker.end("FINISHED")
-    assert [o.scores for o in again] == [o.scores for o in first] and again[0].reused
+    assert [(o.run_id, o.scores) for o in again] == [(o.run_id, o.scores) for o in first]
 
 
 def test_cores_are_divided() -> None:

@@ -19,6 +19,7 @@ from mlp.report import answers as answers_module
 from mlp.report.phrases import LANGUAGES, PHRASES
 from mlp.report.report import Report, build
 from mlp.settings.study import ReportConfig
+from mlp.study.arm import Arm
 from mlp.study.record import RecordedRun, RecordedStudy
 from mlp.study.suite import find_suite, suite_names
 from mlp.tracking.mlflow.pages import run_page
@@ -73,8 +74,8 @@ def page(made: Report) -> str:
     return Page(made.files["report.html"].decode()).text
 
 
-@pytest.fixture
-def clear(make_recorded: MakeRecorded) -> RecordedStudy:
+@pytest.fixture(scope="module")
+def clear() -> RecordedStudy:
     """One arm helps, one hurts, one is the same, all beyond doubt."""
     values = {
         "baseline": [0.60, 0.61, 0.60, 0.59, 0.60],
@@ -82,11 +83,20 @@ def clear(make_recorded: MakeRecorded) -> RecordedStudy:
         "dropout": [0.40, 0.41, 0.40, 0.39, 0.40],
         "batch-norm-dropout": [0.60, 0.61, 0.60, 0.59, 0.60],
     }
-    return make_recorded(values, REGULARIZATION, "regularization")
+    return MakeRecorded()(values, REGULARIZATION, "regularization")
 
 
-def test_the_verdict_comes_first_and_says_how_sure_it_is(clear: RecordedStudy) -> None:
-    made = make(clear)
+@pytest.fixture(scope="module")
+def made(clear: RecordedStudy) -> Report:
+    return make(clear)
+
+
+@pytest.fixture(scope="module")
+def spanish(clear: RecordedStudy) -> Report:
+    return make(clear, lang="es")
+
+
+def test_the_verdict_comes_first_and_says_how_sure_it_is(made: Report) -> None:
     for text in (made.description, page(made)):
         helps, hurts = text.index("batch-norm helps: +20.0 points"), text.index("dropout hurts:")
         assert helps < hurts < text.index("legend" if "legend" in text else "gap (train")
@@ -106,8 +116,9 @@ def test_classes_of_any_name_are_drawn() -> None:
     assert "new\nline" not in text and "\u202e" not in text
 
 
-def test_every_run_is_linked_and_everything_foreign_is_escaped(clear: RecordedStudy) -> None:
-    made = make(clear)
+def test_every_run_is_linked_and_everything_foreign_is_escaped(
+    clear: RecordedStudy, made: Report
+) -> None:
     for run in clear.runs:
         assert f"({run_page(clear.experiment_id, run.run_id)})" in made.description
         assert run.run_id in page(made)
@@ -118,24 +129,24 @@ def test_every_run_is_linked_and_everything_foreign_is_escaped(clear: RecordedSt
     assert len({line.replace("\\|", "").count("|") for line in rows}) == 1
 
 
-def test_the_page_is_one_file(clear: RecordedStudy) -> None:
-    made = Page(make(clear).files["report.html"].decode())
-    assert all(source.startswith(("#", "data:")) for source in made.sources)
-    assert "<script" not in make(clear).files["report.html"].decode()
+def test_the_page_is_one_file(made: Report) -> None:
+    text = made.files["report.html"].decode()
+    assert all(source.startswith(("#", "data:")) for source in Page(text).sources)
+    assert "<script" not in text
 
 
-def test_figures_are_files_as_well_and_the_same_every_time(clear: RecordedStudy) -> None:
-    one, again = make(clear), make(clear)
-    assert one.files == again.files
-    figures = {name for name in one.files if name.startswith("figures/")}
+def test_figures_are_files_as_well_and_the_same_every_time(
+    clear: RecordedStudy, made: Report
+) -> None:
+    assert made.files == make(clear).files
+    figures = {name for name in made.files if name.startswith("figures/")}
     names = ("differences", "curves", "gap", "confusion", "interaction_0")
     assert figures == {f"figures/{name}.png" for name in names}
     for name in figures:
-        assert one.files[name].startswith(b"\x89PNG")
+        assert made.files[name].startswith(b"\x89PNG")
 
 
-def test_the_csv_holds_every_number(clear: RecordedStudy) -> None:
-    made = make(clear)
+def test_the_csv_holds_every_number(clear: RecordedStudy, made: Report) -> None:
     evidence = weigh(clear, "accuracy")
     rows = list(csv.DictReader(io.StringIO(made.files["comparison.csv"].decode())))
     assert [row["kind"] for row in rows] == ["arm"] * 3 + ["main effect"] * 2 + ["interaction"]
@@ -148,9 +159,12 @@ def test_the_csv_holds_every_number(clear: RecordedStudy) -> None:
     assert float(scores[0]["final/accuracy"]) == pytest.approx(0.6)
 
 
-def test_the_exercises_questions_on_regularizers_are_answered(clear: RecordedStudy) -> None:
-    for lang, part in (("en", "together 60.0%, alone"), ("es", "juntos 60.0%, solos")):
-        text = page(make(clear, lang=lang))
+def test_the_exercises_questions_on_regularizers_are_answered(
+    made: Report, spanish: Report
+) -> None:
+    told = (("en", made, "together 60.0%, alone"), ("es", spanish, "juntos 60.0%, solos"))
+    for lang, report, part in told:
+        text = page(report)
         for key in ("stability", "combined", "best", "loss"):
             assert answers_module.QUESTIONS[key][LANGUAGES.index(lang)] in text
         assert part in text
@@ -207,7 +221,7 @@ def test_one_arm_has_nothing_to_be_compared_with(make_recorded: MakeRecorded) ->
 def test_ties_are_no_difference(make_recorded: MakeRecorded) -> None:
     study = make_recorded({"baseline": [0.5, 0.6, 0.7]})
     twins = [dataclasses.replace(run, arm="twin") for run in study.runs]
-    arms = [*study.arms, {"name": "twin", "changes": {}, "about": ""}]
+    arms = [*study.arms, Arm("twin", {}, "")]
     made = make(dataclasses.replace(study, arms=arms, runs=[*study.runs, *twins]))
     assert "No difference shown: twin." in made.description
     assert "0.0 to 0.0" in made.description
@@ -291,7 +305,7 @@ def test_early_stopping_is_not_blamed_for_epochs_it_threw_away(
     curve = np.array([1.0, 0.8, 0.7, 0.9, 1.0, 1.1, 1.2, 1.2, 1.3, 1.3])
 
     def changed(run: RecordedRun, kept: float) -> RecordedRun:
-        metrics = dict(run.metrics) | {"final/kept_epoch": kept}
+        metrics = dict(run.metrics) | {"facts/kept_epoch": kept}
         return dataclasses.replace(
             run, history=dict(run.history) | {"val/loss": curve}, metrics=metrics
         )
@@ -325,10 +339,9 @@ def test_folds_are_called_by_their_name(make_recorded: MakeRecorded) -> None:
     assert "[1:2](#/experiments/" in made.description
 
 
-def test_the_report_is_spanish_when_asked(clear: RecordedStudy) -> None:
-    made = make(clear, lang="es")
-    text = page(made)
-    assert 'lang="es"' in made.files["report.html"].decode()
+def test_the_report_is_spanish_when_asked(spanish: Report) -> None:
+    text = page(spanish)
+    assert 'lang="es"' in spanish.files["report.html"].decode()
     assert "batch-norm ayuda: +20.0 puntos de exactitud" in text
     assert "¿Qué regularizadores ayudan?" in text
     assert "capas ocultas normalizadas por batch" in text

@@ -18,21 +18,24 @@ from mlp.data.dataset import Dataset, Datasets, open_index
 from mlp.data.stream import Batches, Stream
 from mlp.errors import SettingsError
 from mlp.execution.executor import run
+from mlp.failures import is_out_of_memory
 from mlp.learning.learner import EpochRecord, Learner
-from mlp.learning.memory import is_out_of_memory, memory_bytes
+from mlp.learning.memory import memory_bytes
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.lockstep import train_piece
 from mlp.study.plan import Study, plan
 from mlp.study.progress import Sent
-from mlp.study.suite import Arm, Suite, find_suite
+from mlp.study.suite import Suite, find_suite
 from mlp.study.tracker import RunSpec
-from mlp.tracking.memory import RecordedRun, Recorder
+from mlp.tracking.memory import MemoryTracker
+from mlp.tracking.memory_run import MemoryRun
 from tests.study.conftest import MakeStudy
 
 Numbers = tuple[bytes, list[dict[str, float]], dict[str, float]]
 
 
-def numbers(recorded: RecordedRun) -> Numbers:
+def numbers(recorded: MemoryRun) -> Numbers:
     """Everything a run computed, except how long it took."""
     assert recorded.result is not None
     records = [
@@ -43,7 +46,7 @@ def numbers(recorded: RecordedRun) -> Numbers:
 
 
 def train(study: Study, **options: int) -> dict[str, Numbers]:
-    recorder = Recorder()
+    recorder = MemoryTracker()
     outcomes = run(study, recorder, **options)
     assert {outcome.status for outcome in outcomes} == {"FINISHED"}
     return {recorded.spec.name: numbers(recorded) for recorded in recorder.runs}
@@ -83,7 +86,7 @@ def test_arms_train_side_by_side_as_far_as_they_fit_in_memory(make_study: MakeSt
 
     def sizes(memory: int) -> list[int]:
         groups = Groups()
-        train_piece(study.specs, datasets, Recorder(), groups, memory=memory)
+        train_piece(study.specs, datasets, MemoryTracker(), groups, memory=memory)
         return groups.sizes
 
     assert sizes(1) == [1] * len(needed)
@@ -98,13 +101,15 @@ from mlp.settings.training import RunConfig
 from mlp.data.dataset import open_index
 from mlp.study.plan import plan
 from mlp.execution.executor import run
-from mlp.tracking.memory import Recorder
+from mlp.study.arm import Arm
+from mlp.study.suite import Suite
+from mlp.tracking.memory import MemoryTracker
 import hashlib
 base = RunConfig.parse(dict(data={str(image_tree)!r}, image_size=8, hidden=(16, 8), epochs=3,
                             batch_size=8, threads=1))
 arms = (Arm("other", {{"dropout": 0.5}}, ""),
         Arm("both", {{"dropout": 0.3, "hflip": 0.5, "batch_norm": True}}, ""))
-recorder = Recorder()
+recorder = MemoryTracker()
 run(plan(Suite("s", "", arms), base, (0,), open_index(base.data)), recorder)
 result = next(r.result for r in recorder.runs if r.spec.arm == "both")
 print("digest", hashlib.sha256(result.evaluation.probabilities.tobytes()).hexdigest())
@@ -127,13 +132,13 @@ def test_each_epoch_is_made_once_for_all_arms_that_share_it(
         return make(self, number)
 
     monkeypatch.setattr(Stream, "_make", counting)
-    run(make_study(), Recorder())
+    run(make_study(), MemoryTracker())
     # eight arms, but two policies: with and without augmentation
     assert sorted(made) == [0, 0, 1, 1, 2, 2]
 
 
 def test_what_is_recorded_is_not_trained_again(make_study: MakeStudy) -> None:
-    recorder = Recorder()
+    recorder = MemoryTracker()
     first = run(make_study(seeds=(0, 1)), recorder)
     started = len(recorder.runs)
     again = run(make_study(seeds=(0, 1)), recorder)
@@ -146,7 +151,7 @@ def test_what_is_recorded_is_not_trained_again(make_study: MakeStudy) -> None:
 
 
 def test_arms_with_one_configuration_are_trained_once(make_study: MakeStudy) -> None:
-    recorder = Recorder()
+    recorder = MemoryTracker()
     study = make_study(Arm("a", {}, ""), Arm("b", {"dropout": 0.0}, ""))
     outcomes = run(study, recorder)
     assert [o.arm for o in outcomes] == ["a", "b"]
@@ -156,7 +161,7 @@ def test_arms_with_one_configuration_are_trained_once(make_study: MakeStudy) -> 
 
 def test_a_run_that_diverges_fails_alone_and_is_not_repeated(make_study: MakeStudy) -> None:
     wild = Arm("wild", {"optimizer": "sgd", "lr": 1000.0, "weight_decay": 1000.0}, "")
-    recorder = Recorder()
+    recorder = MemoryTracker()
     study = make_study(Arm("tame", {}, ""), wild, epochs=20)
     outcomes = run(study, recorder)
     assert [o.status for o in outcomes] == ["FINISHED", "FAILED"]
@@ -165,14 +170,14 @@ def test_a_run_that_diverges_fails_alone_and_is_not_repeated(make_study: MakeStu
     assert len(recorder.runs) == 2
 
 
-class Interrupting(Recorder):
+class Interrupting(MemoryTracker):
     """Raises after some epochs, as a signal would."""
 
     def __init__(self, error: BaseException, after: int) -> None:
         super().__init__()
         self.error, self.left = error, after
 
-    def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> RecordedRun:
+    def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MemoryRun:
         recorded = super().start(spec, parameter_count, dataset)
         record = recorded.epoch
 
@@ -192,7 +197,7 @@ class Interrupting(Recorder):
 def test_an_interruption_ends_open_runs_and_a_repetition_finishes(
     make_study: MakeStudy, error: BaseException, status: str
 ) -> None:
-    whole = Recorder()
+    whole = MemoryTracker()
     expected = run(make_study(seeds=(0, 1)), whole)
     recorder = Interrupting(error, after=40)  # in the second seed
     with pytest.raises(type(error)):
@@ -205,22 +210,23 @@ def test_an_interruption_ends_open_runs_and_a_repetition_finishes(
 
 
 def test_the_kept_epoch_is_the_best_one_under_early_stopping(make_study: MakeStudy) -> None:
-    recorder = Recorder()
+    recorder = MemoryTracker()
     arm = Arm("stop", {"early_stopping_patience": 2, "monitor": "val/loss", "lr": 0.03}, "")
     run(make_study(arm, epochs=30), recorder)
     recorded = recorder.runs[0]
     assert recorded.result is not None
     losses = [record.metrics["val/loss"] for record in recorded.epochs if record.epoch]
     scores = recorded.result.scores
-    assert scores["final/epochs"] == len(losses) < 30
-    assert scores["final/kept_epoch"] == np.argmin(losses) + 1 == len(losses) - 2
+    facts = recorded.result.facts
+    assert facts["facts/epochs"] == len(losses) < 30
+    assert facts["facts/kept_epoch"] == np.argmin(losses) + 1 == len(losses) - 2
     assert scores["final/log_loss"] == pytest.approx(min(losses), rel=1e-6)
 
 
 def test_final_scores_are_those_of_the_last_epoch_without_early_stopping(
     make_study: MakeStudy,
 ) -> None:
-    recorder = Recorder()
+    recorder = MemoryTracker()
     run(make_study(Arm("plain", {}, "")), recorder)
     recorded = recorder.runs[0]
     assert recorded.result is not None
@@ -242,7 +248,7 @@ def test_a_fold_alone_is_bitwise_the_one_of_the_study(make_study: MakeStudy) -> 
 
 
 def test_the_folds_of_a_seed_validate_every_image_once(make_study: MakeStudy) -> None:
-    recorder = Recorder()
+    recorder = MemoryTracker()
     study = make_study(Arm("plain", {}, ""), folds=("1/3", "2/3", "3/3"))
     run(study, recorder)
     ids = [r.result.evaluation.ids for r in recorder.runs if r.result is not None]
@@ -255,7 +261,7 @@ def test_the_folds_of_a_seed_validate_every_image_once(make_study: MakeStudy) ->
 def test_signals_are_recorded_before_the_first_step_and_change_nothing(
     make_study: MakeStudy,
 ) -> None:
-    recorder = Recorder()
+    recorder = MemoryTracker()
     run(make_study(Arm("norm", {"batch_norm": True, "dropout": 0.5}, "")), recorder)
     first, *others = recorder.runs[0].epochs
     assert first.epoch == 0 and [r.epoch for r in others] == [1, 2, 3]
@@ -272,7 +278,7 @@ def test_a_split_given_back_as_a_file_gives_the_same_bits(tmp_path: Path) -> Non
     quick = {"hidden": (8,), "epochs": 2, "threads": 1, "hflip": 0.5}
     base = RunConfig.parse(quick)
     suite = Suite("test", "", (Arm("plain", {}, ""),))
-    drawn = Recorder()
+    drawn = MemoryTracker()
     study = plan(suite, base, (3,), open_index("digits"))
     run(study, drawn)
     assert drawn.runs[0].result is not None and study.split_table() is None
@@ -280,7 +286,7 @@ def test_a_split_given_back_as_a_file_gives_the_same_bits(tmp_path: Path) -> Non
     assert table is not None
     file = tmp_path / "split.csv"
     table.to_csv(file, index=False)
-    given = Recorder()
+    given = MemoryTracker()
     again = plan(suite, base.changed({"split": str(file)}), (3,), open_index("digits", str(file)))
     run(again, given)
     assert numbers(given.runs[0]) == numbers(drawn.runs[0])
@@ -293,10 +299,10 @@ def test_accuracy_on_images_never_seen_is_told_apart(image_tree: Path) -> None:
         copy = image_tree / "val" / "red" / f"copy{number}.png"
         copy.write_bytes((image_tree / "train" / "red" / f"{number}.png").read_bytes())
     base = RunConfig.parse({"data": str(image_tree), "hidden": (8,), "epochs": 2, "threads": 1})
-    recorder = Recorder()
+    recorder = MemoryTracker()
     run(plan(Suite("s", "", (Arm("a", {}, ""),)), base, (0,), open_index(base.data)), recorder)
     result = recorder.runs[0].result
-    assert result is not None and result.scores["final/leaked_images"] == 3
+    assert result is not None and result.facts["facts/leaked_images"] == 3
     right = result.evaluation.predicted == result.evaluation.labels
     unseen = np.array(["copy" not in name for name in result.evaluation.ids])
     assert result.scores["final/unseen_accuracy"] == right[unseen].mean()
@@ -312,7 +318,7 @@ def test_a_cnn_is_bitwise_the_same_alone_and_beside_others(make_study: MakeStudy
 
 def test_arms_with_fewer_training_images_say_which(make_study: MakeStudy) -> None:
     arms = Arm("all", {}, ""), Arm("five", {"images_per_class": 5}, "")
-    study, recorder = make_study(*arms), Recorder()
+    study, recorder = make_study(*arms), MemoryTracker()
     run(study, recorder)
     whole, few = (recorded.result for recorded in recorder.runs)
     assert whole is not None and few is not None and whole.split is None and few.split is not None
@@ -345,7 +351,7 @@ def test_a_run_that_is_short_of_memory_fails_alone_with_its_settings(
 
     monkeypatch.setattr(Learner, where, short)
     arms = Arm("plain", {}, ""), Arm("large", {"hidden": (9,)}, ""), Arm("last", {"lr": 0.1}, "")
-    recorder = Recorder()
+    recorder = MemoryTracker()
     outcomes = run(make_study(*arms), recorder)
     assert [o.status for o in outcomes] == ["FINISHED", "FAILED", "FINISHED"]
     assert outcomes[1].reason.startswith("not enough memory for hidden 9, batch_size 8 and")
@@ -363,7 +369,7 @@ def test_a_run_that_cannot_fit_is_not_begun(
     study = make_study(Arm("plain", {}, ""), Arm("large", {"hidden": (4000,)}, ""))
     needed = memory_bytes(study.specs[0].config, (3, 8, 8), 3)
     monkeypatch.setattr("mlp.study.training_run.most_memory", lambda device: needed + 2**16)
-    outcomes = run(study, Recorder())
+    outcomes = run(study, MemoryTracker())
     assert [o.status for o in outcomes] == ["FINISHED", "FAILED"]
     assert "GiB are there" in outcomes[1].reason
     monkeypatch.setattr("mlp.study.plan.most_memory", lambda device: needed + 2**16)

@@ -14,7 +14,7 @@ from mlp.search.space import read_space
 from mlp.search.trials import Search, arm_of, run_search, top
 from mlp.settings.commands import SearchConfig
 from mlp.settings.training import RunConfig
-from mlp.tracking.memory import Recorder
+from mlp.tracking.memory import MemoryTracker
 
 SPACE = """
 base: {optimizer: adamw}
@@ -47,7 +47,7 @@ def told(study: optuna.Study) -> list[tuple[object, ...]]:
 
 
 def test_a_trial_has_the_mean_over_its_folds(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    recorder = Recorder()
+    recorder = MemoryTracker()
     study = run_search(make(prune="false"), recorder, tmp_path / "s")
     assert [t.state for t in study.get_trials()] == [TrialState.COMPLETE] * 5
     for trial in study.get_trials():
@@ -65,8 +65,8 @@ def test_a_trial_has_the_mean_over_its_folds(make, tmp_path: Path) -> None:  # t
 
 
 def test_a_search_that_goes_on_proposes_what_it_would_have(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    whole = run_search(make(trials=8), Recorder(), tmp_path / "whole")
-    recorder = Recorder()
+    whole = run_search(make(trials=8), MemoryTracker(), tmp_path / "whole")
+    recorder = MemoryTracker()
     run_search(make(trials=3), recorder, tmp_path / "parts")
     rest = run_search(make(trials=8), recorder, tmp_path / "parts")
     assert told(rest) == told(whole)
@@ -81,13 +81,13 @@ def test_the_trial_of_a_process_that_died_is_tried_again(make, tmp_path: Path) -
     import socket
 
     dead.set_user_attr("process", f"{socket.gethostname()} {2**22 + 1} 1700000000")
-    found = run_search(search, Recorder(), tmp_path / "s").get_trials()
+    found = run_search(search, MemoryTracker(), tmp_path / "s").get_trials()
     assert [t.state for t in found] == [TrialState.FAIL, TrialState.COMPLETE, TrialState.COMPLETE]
     assert found[1].params == found[0].params
 
 
 def test_what_is_hopeless_is_stopped_and_its_runs_ended(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    recorder = Recorder()
+    recorder = MemoryTracker()
     study = run_search(make(trials=14, sampler="random"), recorder, tmp_path / "s")
     pruned = study.get_trials(states=(TrialState.PRUNED,))
     assert pruned and not [t for t in pruned if t.number < 5]
@@ -108,7 +108,7 @@ def test_what_is_hopeless_is_stopped_and_its_runs_ended(make, tmp_path: Path) ->
 def test_a_grid_is_searched_once_and_no_more(make, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     text = "space:\n  hidden: [[8], [16]]\n  batch_norm: [false, true]\n"
     search = make(text, trials=50, sampler="grid", prune="false")
-    study = run_search(search, Recorder(), tmp_path / "s")
+    study = run_search(search, MemoryTracker(), tmp_path / "s")
     tried = {tuple(sorted(t.params.items())) for t in study.get_trials()}
     assert len(study.get_trials()) == len(tried) == 4
 
@@ -119,7 +119,7 @@ def test_values_that_diverge_end_no_search(make, tmp_path: Path) -> None:  # typ
     wild = search.base.changed({"optimizer": "sgd", "weight_decay": 1000.0})
     study = run_search(
         Search(search.config, search.space, wild, search.index, "accuracy"),
-        Recorder(),
+        MemoryTracker(),
         tmp_path / "s",
     )
     states = {t.params["lr"]: t.state for t in study.get_trials()}

@@ -8,7 +8,7 @@ import os
 import pickletools
 import shutil
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -20,30 +20,19 @@ from mlflow.entities import Run
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-from mlp.data.audit.remarks import Remark
 from mlp.data.dataset import open_index
 from mlp.data.normalization import normalize
-from mlp.execution.executor import run
 from mlp.report import report
 from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
-from mlp.study.suite import Arm, Suite
-from mlp.study.tracker import Outcome, RunSpec
-from mlp.tracking.memory import Recorder
-from mlp.tracking.mlflow.store import PROCESS, REPORT, Store, open_store
+from mlp.study.suite import Suite
+from mlp.tracking.memory import MemoryRun
+from mlp.tracking.mlflow.environment import take_adopted_run
+from mlp.tracking.mlflow.store import COPIED, NOTE, PROCESS, REPORT, Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
+from tests.tracking.conftest import QUICK, SUITE, Trained, train
 
-REMARK = Remark("drawn", {"name": "colors", "share": 0.2})
-SUITE = Suite(
-    "test",
-    "Which?",
-    (
-        Arm("baseline", {}, "plain"),
-        Arm("drop=0.3", {"dropout": 0.3, "early_stopping_patience": 1}, "with dropout"),
-        Arm("wild", {"optimizer": "sgd", "lr": 1000.0, "weight_decay": 1000.0}, "diverges"),
-    ),
-)
 EPOCH_METRICS = {
     "train/loss",
     "train/accuracy",
@@ -69,12 +58,9 @@ FINAL_METRICS = {
         "log_loss",
         "calibration_error",
         "train_accuracy",
-        "distinct_units",
         "gap_accuracy",
-        "epochs",
-        "kept_epoch",
     )
-}
+} | {"facts/distinct_units", "facts/epochs", "facts/kept_epoch"}
 ARTIFACTS = {
     "confusion_matrix.png",
     "explanations.png",
@@ -92,8 +78,7 @@ ARTIFACTS = {
 
 @pytest.fixture
 def study(image_tree: Path) -> Study:
-    quick = {"image_size": 8, "hidden": (16, 8), "epochs": 4, "batch_size": 8, "threads": 1}
-    base = RunConfig.parse({"data": str(image_tree), **quick})
+    base = RunConfig.parse({"data": str(image_tree), **QUICK})
     return plan(SUITE, base, (0, 1), open_index(base.data))
 
 
@@ -102,63 +87,65 @@ def store(fresh_database: None) -> Iterator[Store]:
     yield open_store("tests")
 
 
-def train(study: Study, store: Store) -> tuple[MlflowTracker, list[Outcome]]:
-    tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
-    tracker.plan(study.plan([REMARK]), study.split_table())
-    outcomes = run(study, tracker)
-    published = report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())
-    tracker.show(published.terminal, published.pictures)
-    tracker.end("FINISHED")
-    return tracker, outcomes
-
-
 def children(client: MlflowClient, parent: str, experiment_id: str) -> dict[str, Run]:
     found = client.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{parent}'")
     return {run.info.run_name: run for run in found}
 
 
-def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -> None:
-    tracker, outcomes = train(study, store)
-    memory = Recorder()
-    run(study, memory)
-    in_memory = {recorded.spec.name: recorded for recorded in memory.runs}
-    client = store.client
-    runs = children(client, tracker.run_id, store.experiment_id)
+def finished(trained: Trained) -> Iterator[tuple[Run, MemoryRun]]:
+    """Each run that ended well, as MLflow has it and as it was in memory."""
+    runs = children(trained.store.client, trained.run_id, trained.store.experiment_id)
+    for name, recorded in trained.in_memory.items():
+        if recorded.spec.arm != "wild":
+            yield runs[name], recorded
+
+
+def events_of(trained: Trained, run: Run) -> EventAccumulator:
+    return _events(Path("runs") / trained.study.label / run.info.run_name)
+
+
+def test_a_study_records_each_run_and_how_it_ended(trained: Trained) -> None:
+    runs = children(trained.store.client, trained.run_id, trained.store.experiment_id)
     assert (
         set(runs)
-        == set(in_memory)
+        == set(trained.in_memory)
         == {f"{arm}-seed{seed}" for arm in ("baseline", "drop=0.3", "wild") for seed in (0, 1)}
     )
-    for name, recorded in in_memory.items():
-        run_ = runs[name]
-        if recorded.spec.arm == "wild":
-            assert run_.info.status == "FAILED"
-            assert (
-                "finite" in run_.data.tags["mlp.diverged"]
-                or "loss" in run_.data.tags["mlp.diverged"]
-            )
-            continue
-        assert run_.info.status == "FINISHED"
-        params = run_.data.params
+    for made in runs.values():
+        if made.info.run_name.startswith("wild"):
+            assert made.info.status == "FAILED"
+            told = made.data.tags["mlp.diverged"]
+            assert "finite" in told or "loss" in told
+        else:
+            assert made.info.status == "FINISHED"
+
+
+def test_a_run_records_its_settings_and_data(trained: Trained) -> None:
+    for made, recorded in finished(trained):
+        params = made.data.params
         assert {k: params[k] for k in RunConfig.model_fields} == recorded.spec.config.as_text()
         assert params["class_count"] == "3" and params["data_name"] == "colors"
         weights = (192 + 1) * 16 + (16 + 1) * 8 + (8 + 1) * 3
         assert params["parameter_count"] == str(weights)
-        assert run_.inputs.dataset_inputs[0].dataset.digest == params["data_digest"]
+        assert made.inputs.dataset_inputs[0].dataset.digest == params["data_digest"]
+
+
+def test_a_run_records_what_there_was_before_training(trained: Trained) -> None:
+    for made, recorded in finished(trained):
         (initial,) = (r.metrics for r in recorded.epochs if r.epoch == 0)
         assert len(initial) == 14 and all(name.startswith("init/") for name in initial)
-        assert set(run_.data.metrics) == EPOCH_METRICS | FINAL_METRICS | set(initial)
+        assert set(made.data.metrics) == EPOCH_METRICS | FINAL_METRICS | set(initial)
         for metric, value in initial.items():
-            (logged,) = client.get_metric_history(run_.info.run_id, metric)
+            (logged,) = trained.store.client.get_metric_history(made.info.run_id, metric)
             assert (logged.step, logged.value) == (0, value)
 
-        events = _events(Path("runs") / study.label / name)
-        archived = client.download_artifacts(run_.info.run_id, "tensorboard")
-        assert sorted(p.name for p in Path(archived).iterdir()) == sorted(
-            p.name for p in (Path("runs") / study.label / name).iterdir()
-        )
+
+def test_mlflow_and_tensorboard_have_the_same_numbers_of_each_epoch(trained: Trained) -> None:
+    client = trained.store.client
+    for made, recorded in finished(trained):
+        events = events_of(trained, made)
         for metric in EPOCH_METRICS:
-            history = client.get_metric_history(run_.info.run_id, metric)
+            history = client.get_metric_history(made.info.run_id, metric)
             values = {m.step: m.value for m in history}
             expected = {r.epoch: r.metrics[metric] for r in recorded.epochs if r.epoch}
             if not metric.startswith("time/"):
@@ -167,15 +154,21 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
             assert shown == pytest.approx(values, rel=1e-6)
         for metric in FINAL_METRICS:
             (event,) = events.Scalars(metric)
-            (logged,) = client.get_metric_history(run_.info.run_id, metric)
+            (logged,) = client.get_metric_history(made.info.run_id, metric)
             assert (event.step, event.value) == (logged.step, pytest.approx(logged.value))
+
+
+def test_tensorboard_has_pictures_histograms_and_texts(trained: Trained) -> None:
+    for made, recorded in finished(trained):
+        events = events_of(trained, made)
         tags = events.Tags()
         assert {"weights/1.weight", "gradients/1.weight"} <= set(tags["histograms"])
         assert [e.step for e in events.Histograms("weights/1.weight")][:2] == [0, 1]
         frames = [e.step for e in events.Images("validation/predictions")]
         last = recorded.epochs[-1].epoch
         assert frames == [epoch for epoch in (0, 1, 3) if epoch < last] + [last]
-        slides = " ".join(f.path for f in client.list_artifacts(run_.info.run_id, "images"))
+        listed = trained.store.client.list_artifacts(made.info.run_id, "images")
+        slides = " ".join(f.path for f in listed)
         assert all(f"predictions+step+{epoch}+" in slides for epoch in frames)
         assert set(tags["images"]) == {
             "model/first_layer",
@@ -188,8 +181,29 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
         assert "custom_scalars__config__" in tags["tensors"]
         assert "classification_report/text_summary" in tags["tensors"]
 
-        files = {f.path for f in client.list_artifacts(run_.info.run_id)}
+
+def test_a_run_has_its_files_scores_and_predictions(trained: Trained) -> None:
+    client = trained.store.client
+    for made, recorded in finished(trained):
+        files = {f.path for f in client.list_artifacts(made.info.run_id)}
         assert files == ARTIFACTS
+        assert recorded.result is not None
+        scores = json.loads(mlflow.artifacts.load_text(made.info.artifact_uri + "/scores.json"))
+        assert scores == {**recorded.result.scores, **recorded.result.facts}
+        table = pd.read_parquet(client.download_artifacts(made.info.run_id, "predictions.parquet"))
+        assert list(table["id"]) == list(recorded.result.evaluation.ids)
+        assert (
+            table["probabilities"].map(list).tolist()
+            == recorded.result.evaluation.probabilities.tolist()
+        )
+
+
+def test_the_archived_events_hold_what_the_last_hidden_layer_says(trained: Trained) -> None:
+    for made, recorded in finished(trained):
+        archived = trained.store.client.download_artifacts(made.info.run_id, "tensorboard")
+        assert sorted(p.name for p in Path(archived).iterdir()) == sorted(
+            p.name for p in (Path("runs") / trained.study.label / made.info.run_name).iterdir()
+        )
         assert recorded.result is not None
         (points,) = Path(archived).rglob("tensors.tsv")
         network = recorded.result.ensemble.members[0].network.double()
@@ -205,35 +219,28 @@ def test_a_study_records_all_that_the_design_lists(study: Study, store: Store) -
             names[recorded.result.evaluation.labels]
         )
         assert next(Path(archived).rglob("projector_config.pbtxt")).is_file()
-        scores = json.loads(mlflow.artifacts.load_text(run_.info.artifact_uri + "/scores.json"))
-        assert scores == recorded.result.scores
-        table = pd.read_parquet(client.download_artifacts(run_.info.run_id, "predictions.parquet"))
-        assert list(table["id"]) == list(recorded.result.evaluation.ids)
-        assert (
-            table["probabilities"].map(list).tolist()
-            == recorded.result.evaluation.probabilities.tolist()
-        )
-    parent = client.get_run(tracker.run_id)
+
+
+def test_the_run_of_a_study_has_its_plan_and_its_report(trained: Trained) -> None:
+    client = trained.store.client
+    parent = client.get_run(trained.run_id)
     assert parent.info.status == "FINISHED"
     note = parent.data.tags["mlflow.note.content"]
-    for outcome in outcomes:
-        assert store.page(outcome.run_id) in note
+    for outcome in trained.outcomes:
+        assert trained.store.page(outcome.run_id) in note
     contents = json.loads(mlflow.artifacts.load_text(parent.info.artifact_uri + "/study.json"))
-    assert [r["identity"] for r in contents["runs"]] == [o.identity for o in outcomes]
-    files = {f.path for f in client.list_artifacts(tracker.run_id)}
+    assert [r["identity"] for r in contents["runs"]] == [o.identity for o in trained.outcomes]
+    files = {f.path for f in client.list_artifacts(trained.run_id)}
     assert files == {"study.json", "split.csv", *REPORT}
-    shown = pd.read_csv(client.download_artifacts(tracker.run_id, "scores.csv"))
-    accuracies = [o.scores["final/accuracy"] for o in outcomes if o.arm == "drop=0.3"]
+    shown = pd.read_csv(client.download_artifacts(trained.run_id, "scores.csv"))
+    accuracies = [o.scores["final/accuracy"] for o in trained.outcomes if o.arm == "drop=0.3"]
     assert list(shown.set_index("arm").loc["drop=0.3", "final/accuracy"]) == accuracies
 
 
-def test_a_study_has_the_scores_of_its_arms_and_the_load_of_the_machine(
-    study: Study, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
-    tracker, outcomes = train(study, store)
-    parent = store.client.get_run(tracker.run_id)
-    runs = children(store.client, tracker.run_id, store.experiment_id)
+def test_a_study_has_the_scores_of_its_arms_and_the_load_of_the_machine(trained: Trained) -> None:
+    client, outcomes = trained.store.client, trained.outcomes
+    parent = client.get_run(trained.run_id)
+    runs = children(client, trained.run_id, trained.store.experiment_id)
     numbers = parent.data.metrics
     by_arm = {
         arm: np.mean([o.scores["final/accuracy"] for o in outcomes if o.arm == arm])
@@ -249,11 +256,8 @@ def test_a_study_has_the_scores_of_its_arms_and_the_load_of_the_machine(
     assert not [name for run in runs.values() for name in run.data.metrics if "system/" in name]
 
 
-def test_tensorboard_has_a_row_of_settings_for_each_run_and_the_report(
-    study: Study, store: Store
-) -> None:
-    train(study, store)
-    folder = Path("runs") / study.label
+def test_tensorboard_has_a_row_of_settings_for_each_run_and_the_report(trained: Trained) -> None:
+    folder = Path("runs") / trained.study.label
     row = _events(folder / "drop=0.3-seed1").summary_metadata["_hparams_/session_start_info"]
     content = HParamsPluginData.FromString(row.plugin_data.content).session_start_info.hparams
     shown = {name: getattr(value, value.WhichOneof("kind")) for name, value in content.items()}
@@ -281,16 +285,16 @@ def _events(folder: Path) -> EventAccumulator:
 
 
 def test_a_recorded_model_answers_as_the_run_did_and_holds_no_pickle(
-    study: Study, store: Store, image_tree: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, outcomes = train(study, store)
+    store, outcomes, images = trained.store, trained.outcomes, Path(trained.study.base.data)
     run_id = outcomes[0].run_id
     logged = store.client.get_run(run_id).outputs.model_outputs
     assert len(logged) == 1
     info = store.client.get_logged_model(logged[0].model_id)
     assert str(info.status) == "READY"
     shown = {metric.key: metric.value for metric in info.metrics}
-    assert shown == dict(outcomes[0].scores)
+    assert shown == {**outcomes[0].scores, **outcomes[0].facts}
 
     folder = Path(mlflow.artifacts.download_artifacts(f"models:/{info.model_id}"))
     names = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
@@ -304,7 +308,7 @@ def test_a_recorded_model_answers_as_the_run_did_and_holds_no_pickle(
     model = mlflow.pyfunc.load_model(f"models:/{info.model_id}")
     assert model.metadata.signature.inputs.input_names() == ["image"]
     table = pd.read_parquet(store.client.download_artifacts(run_id, "predictions.parquet"))
-    encoded = [base64.b64encode((image_tree / p).read_bytes()).decode() for p in table["id"]]
+    encoded = [base64.b64encode((images / p).read_bytes()).decode() for p in table["id"]]
     answers = model.predict(pd.DataFrame({"image": encoded}))
     for answer, recorded in zip(answers["probabilities"], table["probabilities"], strict=True):
         assert answer == pytest.approx(list(recorded), abs=1e-6)
@@ -321,33 +325,33 @@ def _is_pickle(data: bytes) -> bool:
         return False
 
 
-def test_recorded_runs_come_back_with_the_same_bits(study: Study, store: Store) -> None:
-    _, outcomes = train(study, store)
-    tracker, again = train(study, store)
-    assert all(outcome.reused for outcome in again)
+def test_recorded_runs_come_back_with_the_same_bits(copied: Trained) -> None:
+    store, outcomes = copied.store, copied.outcomes
+    tracker, again = train(copied.study, store)
     for old, new in zip(outcomes, again, strict=True):
         assert (old.status, old.run_id, old.reason) == (new.status, new.run_id, new.reason)
-        assert dict(old.scores) == dict(new.scores)
+        assert (dict(old.scores), dict(old.facts)) == (dict(new.scores), dict(new.facts))
     assert not children(store.client, tracker.run_id, store.experiment_id)
 
 
-def test_a_repetition_takes_over_the_runs_of_a_study_that_died(study: Study, store: Store) -> None:
-    tracker, _ = train(study, store)
-    store.client.set_terminated(tracker.run_id, "KILLED")
-    successor, _ = train(study, store)
+def test_a_repetition_takes_over_the_runs_of_a_study_that_died(copied: Trained) -> None:
+    store = copied.store
+    store.client.set_terminated(copied.run_id, "KILLED")
+    successor, _ = train(copied.study, store)
     assert len(children(store.client, successor.run_id, store.experiment_id)) == 6
 
 
-def test_a_study_that_shares_runs_with_another_gets_copies(study: Study, store: Store) -> None:
-    tracker, outcomes = train(study, store)
+def test_a_study_that_shares_runs_with_another_gets_copies(copied: Trained) -> None:
+    study, store, outcomes = copied.study, copied.store, copied.outcomes
     smaller = Suite("smaller", "Which?", (SUITE.arms[1], SUITE.arms[2]))
     other = plan(smaller, study.base, (1, 2), study.source)
     successor, mixed = train(other, store)
-    of_first = children(store.client, tracker.run_id, store.experiment_id)
+    of_first = children(store.client, copied.run_id, store.experiment_id)
     of_second = children(store.client, successor.run_id, store.experiment_id)
     assert len(of_first) == 6
     assert set(of_second) == {"drop=0.3-seed1", "drop=0.3-seed2", "wild-seed1", "wild-seed2"}
-    assert [o.reused for o in mixed] == [True, True, False, False]
+    copied = [COPIED in of_second[s.name].data.tags[NOTE] for s in other.specs]
+    assert copied == [True, True, False, False]
     assert [o.run_id for o in mixed] == [of_second[s.name].info.run_id for s in other.specs]
     for name in ("drop=0.3-seed1", "wild-seed1"):
         copy, source = of_second[name], of_first[name]
@@ -408,32 +412,18 @@ def test_runs_of_which_files_are_gone_are_trained_again(
     said = capsys.readouterr().out
     assert "6 recorded runs are not used again" in said
     assert "(the first: baseline-seed0: predictions.parquet is not there)" in said
-    assert not [outcome for outcome in again if outcome.reused]
     for old, new in zip(outcomes, again, strict=True):
         assert (old.scores, old.run_id != new.run_id) == (new.scores, True)
     # The newer ones are what is used from now on, also in the report of the first command
     _, third = train(two, store)
     assert [o.run_id for o in third] == [o.run_id for o in again]
-    first = report.publish(store, store.client.get_run(tracker.run_id), ReportConfig())
+    read = tracker.studies.read(tracker.run_id)
+    first = report.publish(tracker.studies, read, ReportConfig())
     assert not first.failure and "missing" not in first.terminal
 
 
 def _tracker(study: Study, store: Store, single: bool = False) -> MlflowTracker:
     return MlflowTracker(store, study.label, Path("runs"), name="a study", single=single)
-
-
-def test_what_another_command_trains_is_left_to_it(study: Study, store: Store) -> None:
-    first, second = _tracker(study, store), _tracker(study, store)
-    specs = study.specs[:3]
-    assert first.claim(specs[:2]) == list(specs[:2])
-    assert second.claim(specs) == [specs[2]]
-    # What was claimed and not begun is free again
-    first.release()
-    assert second.claim(specs[:1]) == [specs[0]]
-    second.end("KILLED")
-    assert first.claim(specs) == list(specs)
-    first.end("KILLED")
-    assert not store.search("attributes.status = 'RUNNING'")
 
 
 def test_a_claim_of_a_command_that_is_gone_holds_nobody_up(
@@ -456,33 +446,10 @@ def test_a_claim_of_a_command_that_is_gone_holds_nobody_up(
         tracker.end("KILLED")
 
 
-def test_a_command_that_comes_second_takes_what_the_first_trains(
-    study: Study, store: Store, capsys: pytest.CaptureFixture[str]
-) -> None:
-    study = plan(SUITE, study.base, (0,), study.source)
-    first, second = _tracker(study, store), _tracker(study, store)
-    ended: list[Outcome] = []
-    claim = second.claim
-
-    def claim_late(specs: Sequence[RunSpec]) -> list[RunSpec]:
-        if not ended:
-            ended.extend(run(study, first))
-        return claim(specs)
-
-    second.claim = claim_late  # type: ignore[method-assign]
-    taken = run(study, second)
-    assert [o.run_id for o in taken] == [o.run_id for o in ended]
-    assert all(outcome.reused for outcome in taken)
-    assert "3 runs were trained by another command" in capsys.readouterr().out
-    for tracker in (first, second):
-        tracker.end("FINISHED")
-
-
-def test_runs_of_a_study_that_a_person_deleted_are_not_reused(study: Study, store: Store) -> None:
-    tracker, _ = train(study, store)
-    store.client.delete_run(tracker.run_id)
-    _, outcomes = train(study, store)
-    assert not any(outcome.reused for outcome in outcomes)
+def test_runs_of_a_study_that_a_person_deleted_are_not_reused(copied: Trained) -> None:
+    copied.store.client.delete_run(copied.run_id)
+    _, again = train(copied.study, copied.store)
+    assert not {o.run_id for o in copied.outcomes} & {o.run_id for o in again}
 
 
 def test_runs_of_dead_processes_are_ended_and_those_of_living_ones_are_not(store: Store) -> None:
@@ -506,7 +473,7 @@ def test_the_run_that_mlflow_made_is_adopted_and_its_parameters_kept(
     client.log_param(run_id, "data", "'my photos'")
     monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
-    store = open_store("ignored")
+    store = open_store("ignored", adopted=take_adopted_run())
     assert "MLFLOW_RUN_ID" not in os.environ
     assert (store.experiment_id, store.adopted_run) == (experiment, run_id)
     assert store.top_run("name", {"a": "b"}) == run_id

@@ -14,14 +14,14 @@ from mlflow.entities import Metric
 
 from mlp.errors import ServerAway
 from mlp.tracking.mlflow.outbox import Outbox, send_left
-from mlp.tracking.mlflow.patience import Patience, patient
 from mlp.tracking.mlflow.store import Store
+from mlp.tracking.mlflow.waiting import WaitLimit, waiting_client
 
 
 def store_at(uri: str) -> Store:
     """A store on a server that is not waited for."""
-    patience = Patience(0)
-    return Store(patient(MlflowClient(uri), uri, patience), "1", uri, None, patience)
+    limit = WaitLimit(0)
+    return Store(waiting_client(MlflowClient(uri), uri, limit), "1", uri, None, limit)
 
 
 @pytest.fixture

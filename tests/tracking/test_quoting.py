@@ -11,9 +11,9 @@ from mlflow import MlflowClient
 from mlflow.utils.string_utils import mslex_quote
 
 from mlp.settings.training import RunConfig
-from mlp.study.record import RecordedRun
 from mlp.tracking.mlflow.quoting import unquoted
 from mlp.tracking.mlflow.store import open_store
+from mlp.tracking.mlflow.studies import recorded_settings
 
 _TEXTS = st.text(st.sampled_from("ab é'\"\\^%!&~$*"), max_size=8)
 
@@ -43,12 +43,11 @@ def test_quotes_in_names_of_folders_are_recorded_as_they_are(
     run_id = store.new_run("run", {})
     if adopted:  # what mlflow run does
         MlflowClient(store.uri).log_param(run_id, "data", shlex.quote(name))
-        monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
         monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", store.experiment_id)
-        store = open_store("mlp")
+        store = open_store("mlp", adopted=run_id)
     config = RunConfig(data=name)
     store.log_params(run_id, config.as_text())
     params = store.client.get_run(run_id).data.params
-    assert RecordedRun("arm", 0, "none", params=params).config == config
+    assert RunConfig.parse(recorded_settings(params)) == config
     # Where nothing is lost by it, a parameter is there once
     assert ("resolved/data" in params) == (not adopted and name in ("'x y'", '"x y"'))

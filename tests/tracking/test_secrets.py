@@ -11,11 +11,11 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from mlp.errors import NoSuchModel, NoSuchStudy, ServerAway
-from mlp.serving.packaged import load_packaged
+from mlp.serving.loading import load_packaged
 from mlp.tracking.mlflow.outbox import Outbox, send_left
-from mlp.tracking.mlflow.patience import Patience, patient
-from mlp.tracking.mlflow.recorded import find_study
 from mlp.tracking.mlflow.store import Store, open_store
+from mlp.tracking.mlflow.studies import MlflowStudies
+from mlp.tracking.mlflow.waiting import WaitLimit, waiting_client
 from scripts.train import train
 
 SECRET = "s3cret"
@@ -24,8 +24,8 @@ ADDRESS = f"http://ana:{SECRET}@127.0.0.1:9"
 
 def store_at(uri: str) -> Store:
     """A store on a server that nobody runs, and that is not waited for."""
-    patience = Patience(0)
-    return Store(patient(MlflowClient(uri), uri, patience), "1", uri, None, patience)
+    limit = WaitLimit(0)
+    return Store(waiting_client(MlflowClient(uri), uri, limit), "1", uri, None, limit)
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +58,7 @@ def test_what_waits_for_a_server_does_not_name_its_password(tmp_path: Path) -> N
     "uri", [ADDRESS, f"postgresql+psycopg2://ana:{SECRET}@db/mlflow", f"https://{SECRET}@host"]
 )
 def test_where_to_look_is_said_without_the_password(uri: str) -> None:
-    store = Store(MlflowClient("sqlite://"), "1", uri, None, Patience(0))
+    store = Store(MlflowClient("sqlite://"), "1", uri, None, WaitLimit(0))
     said = store.how_to_open(store.page("a-run"))
     assert SECRET not in said and "***@" in said and "a-run" in said
 
@@ -67,9 +67,9 @@ def test_what_is_not_there_is_said_without_the_password(
     fresh_database: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = open_store("mlp")
-    shown = Store(store.client, store.experiment_id, ADDRESS, None, store.patience)
+    shown = Store(store.client, store.experiment_id, ADDRESS, None, store.limit)
     with pytest.raises(NoSuchStudy, match=r"http://\*\*\*@127"):
-        find_study(shown, "latest")
+        MlflowStudies(shown).find("latest")
     monkeypatch.setattr("mlflow.artifacts.download_artifacts", _refuse)
     with pytest.raises(NoSuchModel, match=r"http://\*\*\*@127") as error:
         load_packaged(shown, "models:/none/1")
@@ -99,9 +99,8 @@ def test_a_token_that_mlflow_run_noted_is_masked(
         "mlflow.user": "ana",
     }
     run_id = client.create_run(experiment, tags=tags).info.run_id
-    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
-    store = open_store("mlp")
+    store = open_store("mlp", adopted=run_id)
     assert store.top_run("a run", {}) == run_id
     found = client.get_run(run_id).data.tags
     assert found["mlflow.source.git.repoURL"] == "https://***@github.com/ana/mlp"

@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 from benchmarks.parts import ROOT, SmallDisk, wait_until
 from mlp.errors import StoreUnusable
 from mlp.processes import remove_left, temporary_files, temporary_prefix
-from mlp.tracking.mlflow import database, patience
+from mlp.tracking.mlflow import database, waiting
 from mlp.tracking.mlflow.database import database_file, make_database, problem
 from mlp.tracking.mlflow.store import open_store
 
@@ -152,7 +152,7 @@ def test_a_locked_database_is_waited_for(
 def test_a_call_that_found_the_database_locked_is_repeated_and_makes_one_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(patience, "_PAUSES", (0.0, 0.0))
+    monkeypatch.setattr(waiting, "_PAUSES", (0.0, 0.0))
     store = open_store("mlp")
     create, failures = MlflowClient.create_run, [1, 1]
 
@@ -166,7 +166,7 @@ def test_a_call_that_found_the_database_locked_is_repeated_and_makes_one_run(
     store.new_run("a run", {})
     assert len(store.search("")) == 1
     failures.append(1)
-    store.patience.minutes = -1
+    store.limit.minutes = -1
     with pytest.raises(StoreUnusable, match="has been locked"):
         store.new_run("another", {})
 

@@ -1,1 +1,1 @@
-"""What a person should know of a data set before believing numbers made from it."""
+"""Facts of a data set that a person should know before believing numbers made from it."""

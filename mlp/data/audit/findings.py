@@ -1,4 +1,4 @@
-"""What a person should know of a data set before believing a number made from it."""
+"""The audit: findings in a data set that flatter or spoil the numbers made from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mlp.data.labels import look_alikes
 from mlp.data.normalization import channel_statistics
 from mlp.data.pixels import load_pixels
 
-# Guesses, all: what most people would want to see
+# All of these are guesses at what most people would want to see
 TINY = 16  # pixels, of the shorter side, where most images are larger
 # Measured on shrunken pictures of skin: from 16 pixels on, only pictures of the same skin pass for
 # the same picture; at 8, other ones do (and 67 pairs of the handwritten digits)
@@ -78,21 +78,19 @@ def audit(index: Index) -> Audit:
     """Look at every image of a source, usable or not. Nothing is changed or left out."""
     index, pixels = load_pixels(index, SIDE, False)
     rows = index.usable.reset_index(drop=True)
-    findings = [
-        Finding("unreadable", (row.path,), row.reason) for row in index.damaged.itertuples()
-    ]
-    findings += _copies(rows)
-    findings += _near_copies(rows, pixels)
-    findings += _of_each_image(rows, pixels)
-    findings += _extensions(index, rows)
-    findings += _classes(rows)
-    findings += [
-        Finding("look_alikes", (), " and ".join(repr(name) for name in group))
-        for group in look_alikes(index.classes)
-    ]
     passed = index.layout.passed if index.layout else ()
-    findings += [Finding("passed_over", (), f"{part}: {n} images") for part, n in passed if n]
-    findings += [Finding("passed_over", (), str(note)) for note in index.notes]
+    similar = [" and ".join(map(repr, group)) for group in look_alikes(index.classes)]
+    findings = [
+        *(Finding("unreadable", (row.path,), row.reason) for row in index.damaged.itertuples()),
+        *_copies(rows),
+        *_near_copies(rows, pixels),
+        *_of_each_image(rows, pixels),
+        *_extensions(index, rows),
+        *_classes(rows),
+        *(Finding("look_alikes", (), names) for names in similar),
+        *(Finding("passed_over", (), f"{part}: {n} images") for part, n in passed if n),
+        *(Finding("passed_over", (), str(note)) for note in index.notes),
+    ]
     order = list(KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), finding.paths))
     counts = pd.crosstab(rows["class"], rows["split"].replace("", "all"))
@@ -112,7 +110,7 @@ def _copies(rows: pd.DataFrame) -> Iterable[Finding]:
 def _group(
     group: pd.DataFrame, across: str, conflict: str, within: str, what: str
 ) -> Iterable[Finding]:
-    """What a group of images that show the same means: several things, perhaps."""
+    """The findings, perhaps several, in a group of images that show the same."""
     paths = tuple(group["path"])
     classes, splits = sorted(set(group["class"])), sorted(set(group["split"]))
     if len(classes) > 1:
@@ -142,7 +140,7 @@ def _near_copies(rows: pd.DataFrame, pixels: NDArray[np.uint8]) -> Iterable[Find
 
 
 def _small(rows: pd.DataFrame) -> NDArray[np.bool_]:
-    """Which images are too small to be told from others like them."""
+    """Tell for each image whether it is too small to be told from others like it."""
     return np.asarray(rows[["width", "height"]].min(axis=1) < COMPARED, bool)
 
 

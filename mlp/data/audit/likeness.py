@@ -39,13 +39,9 @@ def alike(pixels: NDArray[np.uint8]) -> list[tuple[int, int, float]]:
     Agreement is the correlation of details, 1 for equal images. Time grows with the square of N
     (450 million pairs took 10 seconds on two busy cores), memory does not.
     """
-    hashes = _hashes(pixels)
-    found = []
-    for i, j in _candidates(hashes):
-        agreement = _agreement(pixels[i], pixels[j])
-        if agreement >= LEAST_AGREEMENT:
-            found.append((i, j, agreement))
-    return sorted(found)
+    pairs = _candidates(_hashes(pixels))
+    compared = ((i, j, _agreement(pixels[i], pixels[j])) for i, j in pairs)
+    return sorted(pair for pair in compared if pair[2] >= LEAST_AGREEMENT)
 
 
 def _oriented(image: NDArray[Pixel]) -> Iterator[NDArray[Pixel]]:
@@ -98,7 +94,7 @@ def _agreement(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
 
 
 def _details(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What is left of an image without its slow shades (32, 32), of length 1 (or 0).
+    """The details of an image, without its slow shades (32, 32), of length 1 (or 0).
 
     Details are divided by how strong those around them are: else a few bright spots would decide.
     """

@@ -1,4 +1,4 @@
-"""Encoded images without what has nothing to do with their pixels: texts, profiles, previews.
+"""Encoded images without the parts that do not touch their pixels: texts, profiles, previews.
 
 A library that stumbles over those, or has a limit for them, takes a sound picture for a damaged
 one.
@@ -21,7 +21,7 @@ _SEGMENTS = ((b"Exif\x00\x00", 14), (b"JFIF\x00", 14), (b"Adobe", 12))
 
 
 def without_ancillary(data: bytes, kind: Format) -> bytes | None:
-    """The image with its pixels, what they mean, and which way is up; None where that is all."""
+    """The image with its pixels, their meaning and its orientation; None where that is all."""
     strip = {PNG: _png, JPEG: _jpeg, TIFF: tiff.of_pixels}.get(kind)
     made = strip(data) if strip else None
     return None if made == data else made
@@ -42,7 +42,7 @@ def chunks(data: bytes) -> list[tuple[bytes, int, int]]:
 
 
 def sound(chunk: bytes) -> bool:
-    """Whether a chunk of a PNG has the checksum of its content."""
+    """Tell whether a chunk of a PNG has the checksum of its content."""
     return zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:])
 
 
@@ -54,7 +54,7 @@ def _png(data: bytes) -> bytes:
         if kind in _CHUNKS and (kind not in _OPTIONAL or sound(data[start:end]))
     ]
     rest = data[whole[-1][2] if whole else _SIGNATURE :]
-    # Of the pixels, what is cut off is left to the decoder, which says so
+    # Pixels that are cut off are left to the decoder, which says so
     ended = {b"IDAT", b"IEND"} & {kind for kind, _, _ in whole} and rest[4:8] != b"IDAT"
     return data[:_SIGNATURE] + b"".join(kept) + (b"" if ended else rest)
 

@@ -1,4 +1,4 @@
-"""One encoded image: what its header says, and its pixels at a given size.
+"""One encoded image: its header, and its pixels at a given size.
 
 Formats (`mlp.data.images.formats`) are recognised by content, never by file name. EXIF rotation
 is applied, palettes and CMYK become RGB, transparent pixels show white, values of more than 8 bits
@@ -87,29 +87,28 @@ class Header:
 
 @contextmanager
 def quiet_decoder() -> Iterator[None]:
-    """Silence Pillow's remarks on odd but readable files. Enter it outside of any thread pool."""
+    """Silence Pillow's warnings of odd but readable files. Enter it outside of any thread pool."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="PIL")
         yield
 
 
 def read_header(data: bytes) -> Header:
-    """What the first bytes of an image say. Raises UnreadableImage."""
+    """The header of an image, without decoding it. Raises UnreadableImage."""
 
     def header(image: _Opened) -> Header:
-        width, height = image.source.size
         source = image.source
         if isinstance(source, Portable):
-            return Header(width, height, source.gray, source.white > 255)
-        return Header(width, height, source.mode in _GRAY_MODES or is_la(source), is_wide(source))
+            return Header(*source.size, source.gray, source.white > 255)
+        return Header(*source.size, source.mode in _GRAY_MODES or is_la(source), is_wide(source))
 
     return _whatever_else_is_in_it(data, header)
 
 
 def significant_bits(data: bytes) -> int:
-    """How many bits the values of an image take, 8 to 16, where its format does not say it; else 0.
+    """The bits that the values of an image take, 8 to 16, where its format does not say it; else 0.
 
-    Decodes it, where it has more than 8. Raises UnreadableImage.
+    An image of more than 8 is decoded for this. Raises UnreadableImage.
     """
 
     def bits(image: _Opened) -> int:
@@ -146,14 +145,14 @@ class _Opened:
     white_is_zero: bool = False
 
     def alone_if_large(self) -> AbstractContextManager[object]:
-        """What to hold while it is decoded."""
+        """The lock to hold while it is decoded."""
         width, height = self.source.size
         return _one_large if width * height > _LARGE_PIXELS else nullcontext()
 
     def load(self, size: int | None) -> Wide | Image.Image:
         """Its values: as they are where they have more than 8 bits, else as Pillow has them.
 
-        `size`: what they will be shrunk to.
+        `size`: the side that they will be shrunk to.
         """
         source = self.source
         if isinstance(source, Portable):
@@ -173,7 +172,7 @@ class _Opened:
 
 
 def _whatever_else_is_in_it(data: bytes, use: Callable[[_Opened], Made]) -> Made:
-    """What `use` makes of an image, tried again without its texts, profiles and metadata.
+    """Return what `use` makes of an image, tried again without its texts, profiles and metadata.
 
     Raises UnreadableImage.
     """
@@ -236,10 +235,10 @@ def _check_size(width: int, height: int) -> None:
 
 
 def drafted(width: int, height: int, size: int) -> int:
-    """The part of its size, 1/2, 1/4, 1/8 or 1, at which a JPEG is decoded for `size`: 2, 4, 8, 1.
+    """The divisor, 8, 4, 2 or 1, of the size at which a JPEG is decoded for `size`.
 
-    One that is large enough and divides it. If it did not, the last row and column would stand for
-    fewer pixels than the others, and the picture be stretched by that.
+    The decoded image is large enough, and the divisor divides both sides. If it did not, the last
+    row and column would stand for fewer pixels than the others, and stretch the picture.
     """
     for part in (8, 4, 2):
         if min(width, height) >= part * _MARGIN * size and width % part == height % part == 0:
@@ -270,7 +269,7 @@ def _pixels(opened: _Opened, size: int, gray: bool, depth: int) -> NDArray[np.ui
 
 
 def _upright(image: Image.Image, source: Image.Image | Portable) -> Image.Image:
-    """The picture as the metadata of the loaded file turn it; as it is where those are broken.
+    """The picture, turned as the metadata of the loaded file say; as it is where they are broken.
 
     Pillow turns TIFF files itself.
     """

@@ -1,4 +1,4 @@
-"""Images with values of more than 8 bits: what is white in them, and what 8 bits are left of each.
+"""Images with values of more than 8 bits: their white, and the 8 bits that are kept of each value.
 
 A format that says how many bits count is believed: PGM's largest value, TIFF's BitsPerSample and
 its (S)MaxSampleValue where that is 2^n - 1 (others are statistics of one image), PNG's sBIT. The
@@ -34,9 +34,6 @@ _PLANES, _MAX_VALUES = 284, (281, 341)  # tags of TIFF
 _IN_PLANES = 2
 
 
-Opener = Callable[[], Image.Image]
-
-
 @dataclass(frozen=True)
 class Wide:
     """Values (H, W), (H, W, 3) or (H, W, 4) as stored: of gray, RGB or CMYK; and alpha (H, W).
@@ -51,7 +48,7 @@ class Wide:
     premultiplied: bool = False
 
     def bits(self) -> int:
-        """How many bits the values take, 8 to 16; 0 where the format declares it."""
+        """The bits that the values take, 8 to 16; 0 where the format declares them."""
         if self.white:
             return 0
         largest = int(self.values.max())
@@ -103,12 +100,12 @@ class Wide:
 
 
 def is_wide(image: Image.Image) -> bool:
-    """Whether an image that Pillow has opened, and not loaded, has more than 8 bits a value."""
+    """Tell whether an image that Pillow has opened, not loaded, has more than 8 bits a value."""
     return image.mode.startswith("I") or bool(_WIDE.match(_rawmode(image))) or is_la(image)
 
 
 def misread(image: Image.Image, data: bytes, kind: Format) -> str:
-    """What is read of an image with more than 8 bits a value, and is not its pixels; else ""."""
+    """The reason why the values that Pillow reads of an image are not its pixels; else ""."""
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(tiff.BITS)
     if tags.get(_PLANES) == _IN_PLANES and isinstance(bits, tuple) and max(bits) > 8:
@@ -120,7 +117,9 @@ def misread(image: Image.Image, data: bytes, kind: Format) -> str:
     return ""
 
 
-def load_wide(image: Image.Image, data: bytes, kind: Format, again: Opener) -> Wide:
+def load_wide(
+    image: Image.Image, data: bytes, kind: Format, again: Callable[[], Image.Image]
+) -> Wide:
     """The values of such an image. `again` opens it once more.
 
     Raises UnreadableImage, and as Pillow does.
@@ -160,7 +159,7 @@ def load_wide(image: Image.Image, data: bytes, kind: Format, again: Opener) -> W
 
 
 def _rawmode(image: Image.Image) -> str:
-    """How the values lie in the file, by Pillow's name for that."""
+    """Pillow's name for the way in which the values lie in the file."""
     tiles = getattr(image, "tile", [])
     args = tiles[0].args if tiles else ""
     first = args[0] if isinstance(args, tuple) and args else args
@@ -173,13 +172,12 @@ def _clear(values: NDArray[np.uint16], image: Image.Image) -> NDArray[np.uint16]
     if not isinstance(clear, int | tuple):
         return None
     same = values == np.asarray(clear)
-    return np.where(same.all(axis=2) if values.ndim == 3 else same, 0, _FULL_WHITE).astype(
-        np.uint16
-    )
+    same = same.all(axis=2) if values.ndim == 3 else same
+    return np.where(same, 0, _FULL_WHITE).astype(np.uint16)
 
 
 def is_la(image: Image.Image) -> bool:
-    """Whether it is 16-bit gray with alpha, for which Pillow has no mode of its own."""
+    """Tell whether it is 16-bit gray with alpha, for which Pillow has no mode of its own."""
     return _rawmode(image) == _LA
 
 

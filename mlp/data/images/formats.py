@@ -1,4 +1,4 @@
-"""Kinds of files that hold images: which are read, how each is recognised, what to do with others.
+"""Kinds of files that hold images: those that are read, their marks, and advice on the others.
 
 The one table from which messages, endings and the audit's comparison of both come.
 """
@@ -22,7 +22,7 @@ class Format:
 
     @property
     def refusal(self) -> str:
-        """Why an image of this format cannot be used."""
+        """The reason why an image of this format cannot be used."""
         return f"{self.name}, which is not read: {self.advice}"
 
 
@@ -105,54 +105,41 @@ FORMATS = (
 _NAMES = [kind.name for kind in FORMATS if kind.reader]
 READABLE = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
 
-_STARTS = (
-    (b"\xff\xd8\xff", JPEG),
-    (b"\x89PNG\r\n\x1a\n", PNG),
-    (b"GIF87a", GIF),
-    (b"GIF89a", GIF),
-    (b"II*\x00\x10\x00\x00\x00CR", RAW),
-    (b"IIU\x00", RAW),
-    (b"IIRO", RAW),
-    (b"IIRS", RAW),
-    (b"II\x1a\x00\x00\x00HEAP", RAW),
-    (b"FUJIFILMCCD-RAW", RAW),
-    (b"FOVb", RAW),
-    (b"II*\x00", TIFF),
-    (b"MM\x00*", TIFF),
-    (b"II+\x00", TIFF),
-    (b"MM\x00+", TIFF),
-    (b"II\x00*", TIFF),
-    (b"MM*\x00", TIFF),
-    (b"\x00\x00\x00\x0cjP  \r\n\x87\n", JPEG2000),
-    (b"\xff\x4f\xff\x51", JPEG2000),
-    (b"\xff\x0a", JXL),
-    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", JXL),
-    (b"8BPS", PSD),
-    (b"gimp xcf", XCF),
-    (b"%!PS", EPS),
-    (b"\xc5\xd0\xd3\xc6", EPS),
-    (b"\xd7\xcd\xc6\x9a", METAFILE),
-    (b"icns", ICON),
-    (b"DDS ", DDS),
-    (b"qoif", QOI),
-    (b"\x59\xa6\x6a\x95", SUN),
-    (b"/* XPM */", X11),
-    (b"v/1\x01", EXR),
-    (b"#?RADIANCE", HDR),
-    (b"#?RGBE", HDR),
-    (b"SIMPLE  =", FITS),
-    (b"II\xbc", JXR),
-    (b"AT&TFORM", DJVU),
-    (b"BPG\xfb", BPG),
-    (b"FLIF", FLIF),
-    (b"\x93NUMPY", NUMPY),
-    (b"NRRD00", VOLUME),
-    (b"\x1aE\xdf\xa3", VIDEO),
-    (b"FLV\x01", VIDEO),
-    (b"\x00\x00\x01\xba", VIDEO),
-    (b"\x00\x00\x01\xb3", VIDEO),
-    (b"0&\xb2u\x8ef\xcf\x11", VIDEO),
-)  # fmt: skip
+# The first bytes of each; a camera's raw file may go on where a TIFF file begins
+_STARTS: dict[Format, tuple[bytes, ...]] = {
+    JPEG: (b"\xff\xd8\xff",),
+    PNG: (b"\x89PNG\r\n\x1a\n",),
+    GIF: (b"GIF87a", b"GIF89a"),
+    RAW: (
+        b"II*\x00\x10\x00\x00\x00CR", b"IIU\x00", b"IIRO", b"IIRS", b"II\x1a\x00\x00\x00HEAP",
+        b"FUJIFILMCCD-RAW", b"FOVb",
+    ),
+    TIFF: (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+", b"II\x00*", b"MM*\x00"),
+    JPEG2000: (b"\x00\x00\x00\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51"),
+    JXL: (b"\xff\x0a", b"\x00\x00\x00\x0cJXL \r\n\x87\n"),
+    PSD: (b"8BPS",),
+    XCF: (b"gimp xcf",),
+    EPS: (b"%!PS", b"\xc5\xd0\xd3\xc6"),
+    METAFILE: (b"\xd7\xcd\xc6\x9a",),
+    ICON: (b"icns",),
+    DDS: (b"DDS ",),
+    QOI: (b"qoif",),
+    SUN: (b"\x59\xa6\x6a\x95",),
+    X11: (b"/* XPM */",),
+    EXR: (b"v/1\x01",),
+    HDR: (b"#?RADIANCE", b"#?RGBE"),
+    FITS: (b"SIMPLE  =",),
+    JXR: (b"II\xbc",),
+    DJVU: (b"AT&TFORM",),
+    BPG: (b"BPG\xfb",),
+    FLIF: (b"FLIF",),
+    NUMPY: (b"\x93NUMPY",),
+    VOLUME: (b"NRRD00",),
+    VIDEO: (
+        b"\x1aE\xdf\xa3", b"FLV\x01", b"\x00\x00\x01\xba", b"\x00\x00\x01\xb3",
+        b"0&\xb2u\x8ef\xcf\x11",
+    ),
+}  # fmt: skip
 # Width and height of a TGA file, its bits a pixel and flags
 _TGA = rb"(?!\x00\x00)..(?!\x00\x00)..%s[\x00-\x3f]"
 # Formats whose first bytes may well begin something else, as regular expressions
@@ -176,13 +163,12 @@ _PATTERNS = (
 )
 _COMPILED = tuple((re.compile(pattern, re.DOTALL), kind) for pattern, kind in _PATTERNS)
 _BRANDS = {
-    **dict.fromkeys((b"avif", b"avis"), AVIF),
-    **dict.fromkeys(
-        (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"),
-        HEIC,
+    AVIF: (b"avif", b"avis"),
+    HEIC: (
+        b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1",
     ),
-    b"crx ": RAW,
-}
+    RAW: (b"crx ",),
+}  # fmt: skip
 
 
 def by_name(name: str) -> Format | None:
@@ -194,8 +180,8 @@ def by_name(name: str) -> Format | None:
 def by_content(data: bytes) -> Format | None:
     """The format of a file that begins with these bytes, of which the first HEAD are looked at."""
     head = data[:HEAD]
-    for start, kind in _STARTS:
-        if head.startswith(start):
+    for kind, starts in _STARTS.items():
+        if head.startswith(starts):
             return kind
     if head[4:8] == b"ftyp":
         return _boxed(head)
@@ -203,8 +189,8 @@ def by_content(data: bytes) -> Format | None:
 
 
 def _boxed(head: bytes) -> Format:
-    """What an ISO media file is: its brand says so, or one that it is compatible with."""
+    """The format of an ISO media file, by its brand or one that it is compatible with."""
     length = min(int.from_bytes(head[:4]), len(head))
     brands = [head[8:12], *(head[at : at + 4] for at in range(16, length - 3, 4))]
-    found = [_BRANDS[brand] for brand in brands if brand in _BRANDS]
+    found = [kind for brand in brands for kind, own in _BRANDS.items() if brand in own]
     return AVIF if AVIF in found else found[0] if found else VIDEO

@@ -1,7 +1,7 @@
 """PBM, PGM and PPM files as NumPy arrays.
 
-Pillow scales values one by one, in Python, where the largest is not 255 or 65535: an image of a
-megapixel takes it seconds.
+Where the largest value is not 255 or 65535, Pillow scales values one by one, in Python: an image
+of a megapixel takes it seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NO_TEXT = re.compile(rb"[^\d\s]")
 
 @dataclass(frozen=True)
 class Portable:
-    """What the header of a file says, and its values, which are read when they are asked for."""
+    """The header of a file, and its values, which are read when they are asked for."""
 
     kind: int  # 1 to 6: bits, levels or colours as text, and then the same in bytes
     width: int
@@ -31,7 +31,7 @@ class Portable:
 
     @property
     def gray(self) -> bool:
-        """Whether it has no colour."""
+        """True where it has no colour."""
         return self.kind not in (3, 6)
 
     @property

@@ -16,7 +16,7 @@ _SHORT = 3
 
 
 class _Directory:
-    """Where the entries of the first directory are. Raises struct.error, ValueError."""
+    """The place of the first directory and of its entries. Raises struct.error, ValueError."""
 
     def __init__(self, data: bytes) -> None:
         self.order = "<" if data[:2] == b"II" else ">"

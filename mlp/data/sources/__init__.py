@@ -1,1 +1,1 @@
-"""Where images come from: folders, CSV files, MedMNIST files, digits."""
+"""Sources of images: folders, CSV files, MedMNIST files, digits."""

@@ -68,8 +68,4 @@ def _files(walk: Walk, layout: Layout) -> list[tuple[str, str, str, str]]:
 
 
 def _utf8(name: str) -> bool:
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    return name.encode("utf-8", "ignore").decode() == name

@@ -1,4 +1,4 @@
-"""How a folder is read: which of its folders are splits, which are classes, and what neither is."""
+"""The layout of a folder: its folders of splits and of classes, and those that are neither."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class _Reader:
         return self.splits(labelled)
 
     def is_shared(self, name: str, folder: str) -> bool:
-        """Whether another folder called for a split has a folder of that name as well."""
+        """Tell whether another folder called for a split has a folder of that name as well."""
         return any(folder in self.full(self.inner[n]) for n in self.meant if n != name)
 
     def classes_of(self, name: str) -> list[str]:
@@ -248,10 +248,10 @@ class _Reader:
 
     def content(self, listing: Listing) -> str:
         parts = [f"{name}/" for name in listing.folders[:4]]
-        parts += (
-            [f"and {len(listing.folders) - 4} folders more"] if len(listing.folders) > 4 else []
-        )
-        parts += [f"{len(listing.images)} images"] if listing.images else []
+        if len(listing.folders) > 4:
+            parts.append(f"and {len(listing.folders) - 4} folders more")
+        if listing.images:
+            parts.append(f"{len(listing.images)} images")
         return "  ".join(parts)
 
 

@@ -94,7 +94,7 @@ def _check_twice(file: str, table: pd.DataFrame, root: Path) -> None:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Whether two paths that are spelled alike are one file: some systems tell NFC from NFD."""
+    """Tell whether two paths spelled alike are one file: some systems tell NFC from NFD."""
     try:
         return one.samefile(other)
     except OSError:

@@ -1,11 +1,11 @@
-"""What was passed over while data were read: counted by kind, so that it cannot flood."""
+"""Notes on things that were passed over while data were read, counted by kind: a line for each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-# What a note says of one case, and of several: `first` is where the first one was met
+# The text for one case, and for several; `first` is where the first one was met
 TEXTS = {
     "empty": ("the folder {first} is empty", "{count} folders are empty, the first: {first}"),
     "unreadable": ("the folder {first}", "{count} folders cannot be read, the first: {first}"),
@@ -52,13 +52,13 @@ class Note:
 
 
 class Notes:
-    """Keeps where each kind of thing was met; iterated, it gives a note for each kind."""
+    """The places where each kind of thing was met; iterating gives a note for each kind."""
 
     def __init__(self) -> None:
         self._met: dict[str, dict[str, int]] = {}
 
     def add(self, kind: str, path: str, count: int = 1) -> None:
-        """Something of a kind (of TEXTS) was met at a path, which counts once, as so many."""
+        """Count a thing of a kind (of TEXTS) that was met at a path, once for each path."""
         assert kind in TEXTS
         self._met.setdefault(kind, {})[path] = count
 

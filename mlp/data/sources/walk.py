@@ -33,25 +33,25 @@ _OTHER_NAMES = {"readme", "license", "licence", "copying", "makefile", "dockerfi
 
 
 def is_system(name: str) -> bool:
-    """Whether a folder is one that a system or a tool made: __MACOSX, .git and their like."""
+    """Tell whether a system or a tool made a folder: __MACOSX, .git and their like."""
     small = name.lower()
     return small in _SYSTEM or small.startswith((".trash-", ".nfs"))
 
 
 def is_image_name(name: str) -> bool:
-    """Whether the ending of a file's name is that of an image."""
+    """Tell whether the ending of a file's name is that of an image."""
     return by_name(name) is not None
 
 
 def may_be_image(name: str) -> bool:
-    """Whether a file's name leaves open that it is an image."""
+    """Tell whether a file's name leaves open that it is an image."""
     stem, ending = os.path.splitext(name.lower())  # noqa: PTH122 (asked of every file)
     return ending not in _OTHER and (ending != "" or stem not in _OTHER_NAMES)
 
 
 @dataclass
 class Listing:
-    """What is directly in a folder, sorted: names of folders, and of files that are not hidden."""
+    """The direct content of a folder, sorted: folders, and files that are not hidden."""
 
     folders: list[str] = field(default_factory=list)
     linked: set[str] = field(default_factory=set)  # those of the folders that are links
@@ -77,7 +77,7 @@ class Walk:
         self._holds: dict[tuple[str, bool], bool] = {}
 
     def listing(self, part: str) -> Listing:
-        """What is in a folder; nothing where it cannot be read. Raises OSError for the root."""
+        """The content of a folder, none where it cannot be read. Raises OSError for the root."""
         if part not in self._listed:
             made = Listing()
             try:
@@ -123,7 +123,7 @@ class Walk:
                 yield below(here, name), refusal
 
     def holds_images(self, part: str, named: bool = True) -> bool:
-        """Whether a folder, or one below it, has files with names of images, or that may be."""
+        """Tell whether files with names of images (else: that may be images) are under a folder."""
         if (part, named) not in self._holds:
             fits = is_image_name if named else may_be_image
             found = any(fits(path.rpartition("/")[2]) for path, _ in self.files(part, noted=False))
@@ -131,7 +131,7 @@ class Walk:
         return self._holds[part, named]
 
     def count(self, part: str) -> int:
-        """How many files with names of images are under a folder."""
+        """Count the files with names of images under a folder."""
         return sum(is_image_name(path) for path, _ in self.files(part))
 
     def pass_over(self, part: str) -> None:
@@ -167,7 +167,7 @@ class Walk:
             made.files.append((name, _SAID[why] if why else ""))
 
     def _refusal(self, entry: os.DirEntry[str]) -> str:
-        """Why a link is not followed (of the kinds of notes), "" if it is."""
+        """The reason (a kind of note) why a link is not followed, "" if it is."""
         try:
             entry.stat()
         except OSError:
@@ -176,7 +176,7 @@ class Walk:
         return "link_out" if out else ""
 
     def _leads_back(self, part: str, link: os.DirEntry[str]) -> bool:
-        """Whether a link leads to a folder that it is in."""
+        """Tell whether a link leads to a folder that it is in."""
         target, here = os.path.realpath(link.path), os.path.realpath(self.root / part)
         return Path(here).is_relative_to(target)
 
@@ -188,7 +188,7 @@ _SAID = {
 
 
 def leads_out(root: Path, path: str | Path) -> bool:
-    """Whether a path, its links followed, is outside of a folder."""
+    """Tell whether a path, its links followed, is outside of a folder."""
     return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
 
 

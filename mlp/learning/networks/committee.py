@@ -39,6 +39,6 @@ class Committee(Network):
         return torch.cat([member(images) for member in self.members])
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """What the members' last hidden layers make of images, side by side."""
+        """The members' last hidden layers, side by side."""
         every = cast(Iterable[Network], self.members)
         return torch.cat([member.features(images) for member in every], dim=1)

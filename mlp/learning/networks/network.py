@@ -39,11 +39,11 @@ class Network(nn.Module):
         return mean_answer([self(view) for view in VIEWS[self.tta](images)])
 
     def votes(self, images: torch.Tensor) -> torch.Tensor:
-        """What training compares with the labels: logits, of several networks one after another."""
+        """The logits to compare with the labels; of several networks, one after another."""
         return self(images)  # type: ignore[no-any-return]
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """What the last hidden layer makes of images: (B, width)."""
+        """The last hidden layer: (B, width)."""
         made: torch.Tensor = self.net[:-1](images)
         return made
 

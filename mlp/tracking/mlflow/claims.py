@@ -41,7 +41,7 @@ def alone(store: Store, what: str) -> Iterator[None]:
 
 
 class Claims:
-    """What the other commands that record in a store are training."""
+    """The runs that the other commands which record in a store are training."""
 
     def __init__(self, store: Store, run_id: str) -> None:
         """`run_id`: the run of this command."""

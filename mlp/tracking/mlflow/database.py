@@ -111,7 +111,7 @@ def _free_name(path: Path) -> Path:
 
 
 def _is_complete(path: Path) -> bool:
-    """Whether a database is one that this MLflow can use; not where nothing would be lost.
+    """Tell if a database is one that this MLflow can use; not where nothing would be lost.
 
     Raises StoreUnusable for one that holds anything, and sqlite3.OperationalError where it is
     locked, or where another program is at making it.
@@ -153,7 +153,7 @@ def _is_complete(path: Path) -> bool:
 
 
 def _waiting(path: Path, minutes: float, call: Callable[[], _Made]) -> _Made:
-    """What a look at a database says, as soon as no other program has locked it."""
+    """The result of a look at a database, as soon as no other program has locked it."""
     since, said = time.monotonic(), False
     while True:
         try:
@@ -168,7 +168,7 @@ def _waiting(path: Path, minutes: float, call: Callable[[], _Made]) -> _Made:
 
 
 def still_locked(path: Path | str, minutes: float) -> str:
-    """What to say of a database that was locked for too long."""
+    """The message on a database that was locked for too long."""
     return (
         f"{path} has been locked by another program for {minutes:g} minutes: end that program, "
         "and repeat the command"
@@ -176,12 +176,12 @@ def still_locked(path: Path | str, minutes: float) -> str:
 
 
 def is_locked(error: BaseException) -> bool:
-    """Whether another program keeps a SQLite database for itself, which may pass."""
+    """Tell if another program keeps a SQLite database for itself, which may pass."""
     return any(text in str(error) for text in _LOCKED)
 
 
 def problem(error: BaseException, path: Path | None = None) -> str:
-    """What to do where a SQLite database cannot be read or written; else empty."""
+    """Advice where a SQLite database cannot be read or written; else empty."""
     said, path = str(error), path or database_file(get_tracking_uri())
     if path is None:
         return ""

@@ -22,10 +22,9 @@ from mlp.errors import ServerAway
 from mlp.escaping import without_login
 from mlp.processes import is_gone, remove_left, temporary_prefix, this_process
 from mlp.tracking.mlflow.packaging import Packager
-from mlp.tracking.mlflow.patience import is_server
 from mlp.tracking.mlflow.store import Store
+from mlp.tracking.mlflow.waiting import is_server
 
-FOLDER = ".outbox"
 _ENTRY, _FILES, _SERVER = "entry.json", "files", "server"
 _PROCESS = "process"  # is not there any more when the process lives on, and sends no more
 _REFUSED = ".refused"
@@ -79,7 +78,7 @@ def _values(metrics: list[Metric]) -> list[list[Any]]:
 
 
 class Outbox:
-    """What is to be recorded of runs, in order: sent at once to a file, by a thread to a server.
+    """Records of runs, in order: sent at once to a file, and by a thread to a server.
 
     Nothing that is put here waits for a server. What it has not got yet is in a folder, from which
     `send_left` sends it should this process die.
@@ -205,7 +204,7 @@ def send_left(store: Store, folder: Path) -> None:
     if not is_server(store.uri) or not folder.exists():
         return
     try:
-        with FileLock(folder / "lock", timeout=60 * store.patience.minutes):
+        with FileLock(folder / "lock", timeout=60 * store.limit.minutes):
             remove_left(folder, _NEW)
             for left in sorted(folder.glob("*/")):
                 if _is_left(left, store.uri):
@@ -215,7 +214,7 @@ def send_left(store: Store, folder: Path) -> None:
 
 
 def _is_left(folder: Path, uri: str) -> bool:
-    """Whether an outbox for a server is nobody's. Those of others come and go meanwhile."""
+    """Tell if an outbox for a server is nobody's. Those of others come and go meanwhile."""
     process = None
     try:
         with suppress(FileNotFoundError):

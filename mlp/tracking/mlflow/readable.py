@@ -25,7 +25,7 @@ _AT_ONCE = 8  # questions to a server
 
 
 def problems(store: Store, runs: Sequence[Run]) -> dict[str, str]:
-    """Why finished runs cannot be used again, by id: what of their files is gone, or unreadable.
+    """Say why finished runs cannot be used again, by id: which files are gone or unreadable.
 
     On this machine the predictions are read and the other files only looked for, 0.2 ms a run;
     of a server's the lists are asked for, two calls a run.

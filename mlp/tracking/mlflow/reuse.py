@@ -77,7 +77,7 @@ def find(
 
 
 def _study_deleted(store: Store, run: Run, known: dict[str, bool]) -> bool:
-    """Whether a person deleted the study that a run is a part of; `known`: what was asked before.
+    """Tell if a person deleted the study that a run is a part of; `known`: what was asked before.
 
     MLflow leaves the runs of a study as they are.
     """
@@ -96,24 +96,18 @@ def _study_deleted(store: Store, run: Run, known: dict[str, bool]) -> bool:
 
 
 def is_diverged(run: Run) -> bool:
-    """Whether a run failed in a way in which it would fail again."""
+    """Tell if a run failed in a way in which it would fail again."""
     return run.info.status == "FAILED" and DIVERGED in run.data.tags
 
 
 def outcome(run: Run, spec: RunSpec, run_id: str) -> Outcome:
-    """What a recorded run says of a spec; `run_id` is the run to refer to."""
-    diverged = is_diverged(run)
-    scores = {k: v for k, v in run.data.metrics.items() if k.startswith("final/")}
-    return Outcome(
-        spec.arm,
-        spec.config.seed,
-        spec.identity,
-        "FAILED" if diverged else "FINISHED",
-        run_id,
-        {} if diverged else scores,
-        run.data.tags.get(DIVERGED, ""),
-        reused=True,
-    )
+    """The end of a recorded run, as that of a spec; `run_id` is the run to refer to."""
+    if is_diverged(run):
+        return Outcome.of(spec, "FAILED", run_id, reason=run.data.tags[DIVERGED])
+    numbers = run.data.metrics.items()
+    scores = {name: value for name, value in numbers if name.startswith("final/")}
+    facts = {name: value for name, value in numbers if name.startswith("facts/")}
+    return Outcome.of(spec, "FINISHED", run_id, scores=scores, facts=facts)
 
 
 def copy_contents(store: Store, run: Run, run_id: str, events: Path) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mlflow.entities import Metric
@@ -22,10 +23,11 @@ from mlp.metrics import Evaluation
 from mlp.softmax import probabilities
 from mlp.study.tracker import Outcome, RunResult, RunSpec, Status, TakenOver
 from mlp.tracking import pictures, results
+from mlp.tracking.mlflow.epoch_pictures import write_epoch_picture
 from mlp.tracking.mlflow.outbox import Outbox
 from mlp.tracking.mlflow.packaging import model_files
-from mlp.tracking.mlflow.slides import slide
 from mlp.tracking.mlflow.store import DIVERGED, NOTE, REASON, SPLIT
+from mlp.tracking.mlflow.timed import timed
 from mlp.tracking.tensorboard.writer import POINTS, Events
 
 _FLUSH_SECONDS = 10.0
@@ -59,7 +61,7 @@ class MlflowRun:
         watched = val[self._watched]
         self._ids, self._labels = dataset.ids[watched], dataset.labels[watched]
         self._images = dataset.pixels[watched]
-        self._outbox.tag(run_id, MLFLOW_LOGGED_IMAGES, "True")  # has MLflow look for `slide`s
+        self._outbox.tag(run_id, MLFLOW_LOGGED_IMAGES, "True")  # or MLflow shows no epochs
 
     def epoch(self, record: EpochRecord, learner: Learner) -> None:
         self._add(record.metrics, record.epoch)
@@ -83,7 +85,8 @@ class MlflowRun:
         answers = result.evaluation.probabilities[self._watched]
         self._predictions(answers, step, "The network that is kept")
         drawn = results.draw(result.ensemble, result.evaluation, result.images)
-        kept = results.files(result.evaluation, result.scores, drawn)
+        numbers = {**result.scores, **result.facts}
+        kept = results.files(result.evaluation, numbers, drawn)
         kept["curves.png"] = pictures.png(pictures.curves(result.records))
         self._events.evaluation(result.evaluation, drawn, step)
         # Evenly spaced: they often stand in the order of their classes
@@ -92,7 +95,7 @@ class MlflowRun:
         shown = result.images[rows]
         features = result.ensemble.members[0].features(shown)
         self._events.projector(result.evaluation, rows, features, shown, step)
-        self._events.close(result.scores)
+        self._events.close(numbers)
 
         def write(folder: Path) -> None:
             for file, content in kept.items():
@@ -103,9 +106,8 @@ class MlflowRun:
             shutil.copytree(self._events.folder, folder / "tensorboard")
 
         self._outbox.artifacts(self.run_id, write)
-        now = int(time.time() * 1000)
         # At step 0: MLflow then draws bars to compare runs
-        metrics = [Metric(name, value, now, 0) for name, value in result.scores.items()]
+        metrics = timed(numbers, 0)
         self._outbox.model(
             self.run_id, partial(model_files, result.ensemble, result.example), metrics
         )
@@ -114,7 +116,7 @@ class MlflowRun:
             note = f"{share:.1%} of {count} validation images are right. "
             note += f"Part of [a study]({self._study})."
             self._outbox.tag(self.run_id, NOTE, note)
-        return self._end("FINISHED", result.scores)
+        return self._end("FINISHED", scores=result.scores, facts=result.facts)
 
     def fail(self, reason: str, diverged: bool) -> Outcome:
         if diverged:
@@ -123,7 +125,7 @@ class MlflowRun:
         self._outbox.tag(self.run_id, NOTE, f"Failed: {markdown(reason)}")
         self._flush()
         self._events.close({})
-        return self._end("FAILED", {}, reason)
+        return self._end("FAILED", reason=reason)
 
     def kill(self, reason: str = "") -> None:
         if reason:
@@ -131,30 +133,27 @@ class MlflowRun:
             self._outbox.tag(self.run_id, NOTE, markdown(reason))
         self._flush()
         self._events.close({})
-        self._end("KILLED", {})
+        self._end("KILLED")
 
     def _predictions(self, answers: NDArray[np.float64], epoch: int, title: str) -> Image.Image:
         """Log what is said of some images by now, for a slider over epochs; the picture."""
         said = Evaluation(self._ids, self._labels, answers, self._spec.classes)
         picture = pictures.predictions(said, self._images, title, _FRAME_SIDE)
-        self._outbox.artifacts(self.run_id, partial(slide, picture, "predictions", epoch))
+        write = partial(write_epoch_picture, picture, "predictions", epoch)
+        self._outbox.artifacts(self.run_id, write)
         return picture
 
     def _check(self) -> None:
         if self.run_id in self._outbox.lost:
             raise TakenOver(f"run {self.run_id} was ended by another process")
 
-    def _end(self, status: Status, scores: Mapping[str, float], reason: str = "") -> Outcome:
+    def _end(self, status: Status, **said: Any) -> Outcome:
         if self._study:
             self._outbox.end(self.run_id, status)
-        spec = self._spec
-        return Outcome(
-            spec.arm, spec.config.seed, spec.identity, status, self.run_id, scores, reason
-        )
+        return Outcome.of(self._spec, status, self.run_id, **said)
 
     def _add(self, metrics: Mapping[str, float], step: int) -> None:
-        now = int(time.time() * 1000)
-        self._pending += [Metric(name, value, now, step) for name, value in metrics.items()]
+        self._pending += timed(metrics, step)
         self._events.scalars(metrics, step)
 
     def _flush(self) -> None:

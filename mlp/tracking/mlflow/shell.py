@@ -14,7 +14,7 @@ def command_line(*words: str) -> str:
 
 
 def tensorboard(folder: Path) -> str:
-    """What shows the events below a folder, wherever it is typed.
+    """A command that shows the events below a folder, wherever it is typed.
 
     `mlflow run` works in a folder of its own, which need not be that of the person who reads this.
     """

@@ -8,7 +8,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
 
 import mlflow
 from mlflow import MlflowClient
@@ -21,12 +20,13 @@ from mlp import console
 from mlp.errors import StoreUnusable
 from mlp.escaping import line, masked
 from mlp.processes import is_gone, this_process
+from mlp.study.tracker import status_after
 from mlp.tracking.mlflow.database import database_file, make_database
 from mlp.tracking.mlflow.moved import follow
 from mlp.tracking.mlflow.pages import run_page
-from mlp.tracking.mlflow.patience import Patience, connect, is_server
 from mlp.tracking.mlflow.quoting import unquoted
 from mlp.tracking.mlflow.shell import command_line
+from mlp.tracking.mlflow.waiting import WaitLimit, connect, is_server
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
 STUDY, DATA, PROCESS = "mlp.study", "mlp.data", "mlp.process"
@@ -49,11 +49,11 @@ class Store:
     experiment_id: str
     uri: str
     adopted_run: str | None  # the run that `mlflow run` made for this process
-    patience: Patience
+    limit: WaitLimit
 
     @property
     def address(self) -> str:
-        """Where it is, as it may be shown."""
+        """Its address, as it may be shown."""
         return masked(self.uri)
 
     def top_run(self, name: str, tags: dict[str, str]) -> str:
@@ -165,7 +165,7 @@ class Store:
         return run_page(self.experiment_id, run_id)
 
     def how_to_open(self, page: str) -> str:
-        """What to type, and where to go, to see a page of the store."""
+        """Say what to type, and where to go, to see a page of the store."""
         if self.uri.startswith(("http://", "https://")):
             return f"MLflow:      {self.address.rstrip('/')}/{page}"
         shown = f"{_UI}/{page}"
@@ -173,17 +173,12 @@ class Store:
         return f"MLflow:      {typed}\n             {shown}"
 
 
-def status_after(error: BaseException) -> Literal["FAILED", "KILLED"]:
-    """How a run ends that was not finished: KILLED where a person, or the system, wanted so."""
-    return "FAILED" if isinstance(error, Exception) else "KILLED"
-
-
 def reopen(uri: str, experiment_id: str, minutes: float) -> Store:
     """The store that another process has opened."""
     mlflow.set_tracking_uri(uri)
     _quiet()
-    patience = Patience(minutes)
-    return Store(connect(uri, patience), experiment_id, uri, None, patience)
+    limit = WaitLimit(minutes)
+    return Store(connect(uri, limit), experiment_id, uri, None, limit)
 
 
 def _quiet() -> None:
@@ -191,23 +186,17 @@ def _quiet() -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # Shows the stack of what is waited for, or told in a sentence
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-    # Says the same as `Patience`, at length, while a server is away
+    # Says the same as the waiting client, at length, while a server is away
     logging.getLogger("mlflow.system_metrics").setLevel(logging.CRITICAL)
-    # A bar for each small file that is read, and a line for each run, would hide what matters
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-    # `Patience` says that it waits for a server, and for how long, and makes nothing twice
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "60")
 
 
-def open_store(experiment_name: str, minutes: float = 5) -> Store:
+def open_store(experiment_name: str, minutes: float = 5, adopted: str | None = None) -> Store:
     """Open the store that MLflow is set to use, made on first use: mlflow.db in this folder.
 
-    Under `mlflow run` the experiment and the run it chose are taken; else an empty name stands for
-    what the variables of MLflow name, or mlp. A server that answers now and then goes away is
-    waited for, so many minutes, and so is a database that is locked. Raises StoreUnusable,
-    MlflowException, ServerAway, OSError.
+    `adopted`: the run that `mlflow run` made for this process; its experiment is taken. Else an
+    empty name stands for what the variables of MLflow name, or mlp. A server that answers now and
+    then goes away is waited for, so many minutes, and so is a database that is locked. Raises
+    StoreUnusable, MlflowException, ServerAway, OSError.
     """
     _quiet()
     uri = mlflow.get_tracking_uri()
@@ -216,21 +205,19 @@ def open_store(experiment_name: str, minutes: float = 5) -> Store:
         # A relative path would mean another file to a process started elsewhere
         uri = f"sqlite:///{path.as_posix()}"
     mlflow.set_tracking_uri(uri)
-    # Taken out, or whatever this process starts would log into the same run
-    adopted = os.environ.pop("MLFLOW_RUN_ID", None)
-    patience = Patience(minutes)
+    limit = WaitLimit(minutes)
     if path is not None:
         make_database(path, minutes)
     moved = follow(uri)
     if moved:
         console.err(f"Note: {moved}")
-    client = connect(uri, patience)
+    client = connect(uri, limit)
     experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
     if experiment is None:
         # A server that was never there is not waited for
         first = MlflowClient(uri) if is_server(uri) else client
         experiment = _experiment(first, experiment_name)
-    return Store(client, experiment, uri, adopted, patience)
+    return Store(client, experiment, uri, adopted, limit)
 
 
 def _experiment(client: MlflowClient, name: str) -> str:

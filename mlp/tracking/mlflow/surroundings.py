@@ -1,8 +1,7 @@
-"""What goes wrong around the project: full disks, folders without permission, servers, memory."""
+"""Words for what goes wrong around the project: disks, permissions, servers, memory."""
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -15,29 +14,16 @@ from mlflow.exceptions import MlflowException
 
 from mlp.data.cache import cache_place
 from mlp.escaping import masked
+from mlp.failures import advice, is_out_of_memory
 from mlp.tracking.mlflow.database import problem
-from mlp.tracking.mlflow.patience import is_away, is_server
+from mlp.tracking.mlflow.waiting import is_away, is_server
 
-_AGAIN = "what was recorded is kept: repeat the command to go on"
-_ROOM = f"make room, or name another place; {_AGAIN}"
-_ALLOW = "allow that, or name another place"
-# Failures of files that a person can do something about, by their names in errno
-_ADVICE = {
-    **dict.fromkeys(("ENOSPC", "EDQUOT", "EFBIG", "EIO"), _ROOM),
-    **dict.fromkeys(("EACCES", "EPERM", "EROFS"), f"{_ALLOW}; {_AGAIN}"),
-    **dict.fromkeys(("EMFILE", "ENFILE"), f"allow more of them (ulimit -n); {_AGAIN}"),
-    **dict.fromkeys(("ENOTDIR", "EEXIST", "EISDIR", "ENAMETOOLONG"), "name another place"),
-}
-_NUMBERS = {getattr(errno, name): text for name, text in _ADVICE.items() if hasattr(errno, name)}
 _FULL_BYTES = 2**20  # a disk with less room is called full
-# PyTorch's, CUDA's, OpenCV's and the system's words for it
-_NO_MEMORY = ("not enough memory", "allocate memory", "insufficient memory", "out of memory",
-              "bad_alloc")  # fmt: skip
 _MEMORY_SETTINGS = ("hidden", "batch_size", "image_size", "arms_at_once", "workers")
 
 
 def in_words(error: BaseException, settings: Collection[str], places: Sequence[str]) -> str:
-    """What went wrong and what to do, in one line; empty where the surroundings had no part.
+    """Say in one line what went wrong and what to do; empty where the surroundings had no part.
 
     `settings` are the names of those that the command has, `places` the folders it was told of.
     """
@@ -45,17 +31,17 @@ def in_words(error: BaseException, settings: Collection[str], places: Sequence[s
         return f"MLflow: {error}"
     every = list(_chain(error))
     for each in every:
-        if isinstance(each, OSError) and each.errno in _NUMBERS:
+        if isinstance(each, OSError) and advice(each):
             return _of_file(each, places)
     database = next(filter(None, map(problem, every)), "")
     if database:
         return database
     for each in every:
-        if isinstance(each, MemoryError) or any(t in str(each).lower() for t in _NO_MEMORY):
+        if is_out_of_memory(each):
             smaller = [f"--{f.replace('_', '-')}" for f in _MEMORY_SETTINGS if f in settings]
-            advice = f"a smaller {' or '.join(smaller)}" if smaller else "fewer or smaller images"
+            less = f"a smaller {' or '.join(smaller)}" if smaller else "fewer or smaller images"
             said = f" ({str(each).strip().splitlines()[0]})" if str(each).strip() else ""
-            return f"memory does not suffice: try {advice}{said}"
+            return f"memory does not suffice: try {less}{said}"
     if isinstance(error, MlflowException):
         return _of_server(error) or f"MLflow: {' '.join(str(error.message).split())}"
     return ""
@@ -70,20 +56,18 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _of_file(error: OSError, places: Sequence[str]) -> str:
-    assert error.errno is not None
-    advice = _NUMBERS[error.errno]
     place = error.filename2 or error.filename
     if place is not None:
         shown = os.fsdecode(place) if isinstance(place, bytes) else place
-        return f"{shown}: {error.strerror}; {advice}"
+        return f"{shown}: {error.strerror}; {advice(error)}"
     # Python does not always say which disk is full
     every = [*map(Path, places), Path.cwd(), Path(tempfile.gettempdir()), cache_place()]
     full = [str(p) for p in every if p.exists() and shutil.disk_usage(p).free < _FULL_BYTES]
-    return f"{' and '.join(full) or 'a file'}: {error.strerror}; {advice}"
+    return f"{' and '.join(full) or 'a file'}: {error.strerror}; {advice(error)}"
 
 
 def _of_server(error: MlflowException) -> str:
-    """What to do where a server is not there, or wants to know who asks; else empty."""
+    """Advice where a server is not there, or wants to know who asks; else empty."""
     uri = mlflow.get_tracking_uri()
     if not is_server(uri):
         return ""

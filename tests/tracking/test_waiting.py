@@ -12,13 +12,13 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from mlp.errors import ServerAway
-from mlp.tracking.mlflow import patience
-from mlp.tracking.mlflow.patience import Patience, patient
+from mlp.tracking.mlflow import waiting
+from mlp.tracking.mlflow.waiting import WaitLimit, waiting_client
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "_PAUSES", (0.0,))
+    monkeypatch.setattr(waiting, "_PAUSES", (0.0,))
 
 
 class Losing:
@@ -46,23 +46,23 @@ class Losing:
     search_logged_models = search_runs
 
 
-def waiting(client: object, minutes: float = 1) -> MlflowClient:
-    return patient(cast(MlflowClient, client), "http://server", Patience(minutes))
+def connected(client: object, minutes: float = 1) -> MlflowClient:
+    return waiting_client(cast(MlflowClient, client), "http://server", WaitLimit(minutes))
 
 
 @pytest.mark.parametrize("losses", [0, 1, 2, 3])
 def test_nothing_is_made_twice_when_an_answer_is_lost(losses: int) -> None:
     server = Losing(losses)
-    run = waiting(server).create_run("1", tags={"a": "b"}, run_name="r")
+    run = connected(server).create_run("1", tags={"a": "b"}, run_name="r")
     assert [run] == server.made
     server = Losing(losses)
-    model = waiting(server).create_logged_model("1", "m", "r", params={})
+    model = connected(server).create_logged_model("1", "m", "r", params={})
     assert [model] == server.made
 
 
 def test_a_server_is_waited_for_as_long_as_told() -> None:
     with pytest.raises(ServerAway, match="http://server has not answered for 0 minutes"):
-        waiting(Losing(10), 0).create_run("1", tags={}, run_name="r")
+        connected(Losing(10), 0).create_run("1", tags={}, run_name="r")
 
 
 class Files:
@@ -88,10 +88,10 @@ class Files:
 def test_a_download_waits_for_a_server_that_is_away(path: str) -> None:
     away = requests.ConnectionError("refused")
     server = Files(["a.csv", "figures/b.png"], [away, None, away])
-    assert waiting(server).download_artifacts("r", path, "to") == f"to/{path}"
+    assert connected(server).download_artifacts("r", path, "to") == f"to/{path}"
     assert not server.failures
 
 
 def test_a_file_that_is_not_there_is_not_waited_for() -> None:
     with pytest.raises(MlflowException, match="no such file"):
-        waiting(Files(["a.csv"], [])).download_artifacts("r", "b.csv", "to")
+        connected(Files(["a.csv"], [])).download_artifacts("r", "b.csv", "to")

@@ -29,7 +29,7 @@ _FORMS = "models:/NAME@champion, models:/NAME/VERSION or models:/m-ID"
 
 
 @dataclass(frozen=True)
-class Packaged:
+class LoadedModel:
     """A model and where it comes from. `example` is an encoded image that it takes."""
 
     ensemble: Ensemble
@@ -45,7 +45,7 @@ class Packaged:
         return f"{self.version.name} version {self.version.version}" if self.version else self.uri
 
 
-def load_packaged(store: Store, uri: str = "") -> Packaged:
+def load_packaged(store: Store, uri: str = "") -> LoadedModel:
     """The model at an address, or the champion of the only registered model.
 
     The project's own source runs it, whatever source was packaged. Raises NoSuchModel;
@@ -79,7 +79,7 @@ def _copy(store: Store, source: str, place: Path) -> Path:
 
 def _load(
     folder: Path, uri: str, version: ModelVersion | None, tags: Mapping[str, str]
-) -> Packaged:
+) -> LoadedModel:
     if not is_sealed(folder):
         raise NoSuchModel(f"the model at {uri!r} was not packaged by this project")
     try:
@@ -100,9 +100,9 @@ def _load(
     )
 
 
-def _read(folder: Path, uri: str, version: ModelVersion | None, digest: str) -> Packaged:
+def _read(folder: Path, uri: str, version: ModelVersion | None, digest: str) -> LoadedModel:
     example = json.loads((folder / "input_example.json").read_text(encoding="utf-8"))
-    return Packaged(
+    return LoadedModel(
         Ensemble.load(folder / "artifacts" / ARTIFACT),
         uri,
         digest,

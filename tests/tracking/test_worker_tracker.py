@@ -11,9 +11,9 @@ import pytest
 from mlp.data.dataset import Dataset
 from mlp.settings.training import RunConfig
 from mlp.study.tracker import RunSpec, TakenOver
-from mlp.tracking.mlflow.branch import Branch
 from mlp.tracking.mlflow.store import open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
+from mlp.tracking.mlflow.worker_tracker import MlflowWorkerTracker as Worker
 
 
 @pytest.fixture
@@ -32,25 +32,25 @@ SPECS = [spec("one"), spec("two"), spec("three")]
 
 
 @pytest.fixture
-def branch(tracker: MlflowTracker) -> Iterator[Branch]:
-    made = Branch(tracker.desk)
+def worker(tracker: MlflowTracker) -> Iterator[Worker]:
+    made = Worker(tracker.place)
     yield made
     made.close()
 
 
-def test_tries_count_in_a_row_until_a_run_has_ended(branch: Branch) -> None:
-    assert [branch.count_try(SPECS) for _ in range(3)] == [1, 2, 3]
-    assert [branch.count_try(SPECS[1:]) for _ in range(2)] == [1, 2]
-    branch.forget_tries(SPECS[0])
-    branch.forget_tries(SPECS[0])
-    assert branch.count_try(SPECS[1:]) == 1
-    branch.forget_tries(SPECS[1])
-    tags = branch.store.client.get_run(branch.run_id).data.tags
+def test_tries_count_in_a_row_until_a_run_has_ended(worker: Worker) -> None:
+    assert [worker.count_try(SPECS) for _ in range(3)] == [1, 2, 3]
+    assert [worker.count_try(SPECS[1:]) for _ in range(2)] == [1, 2]
+    worker.forget_tries(SPECS[0])
+    worker.forget_tries(SPECS[0])
+    assert worker.count_try(SPECS[1:]) == 1
+    worker.forget_tries(SPECS[1])
+    tags = worker.store.client.get_run(worker.run_id).data.tags
     assert not [tag for tag in tags if "tries" in tag]
 
 
-def test_no_run_begins_in_a_study_that_has_ended(tracker: MlflowTracker, branch: Branch) -> None:
+def test_no_run_begins_in_a_study_that_has_ended(tracker: MlflowTracker, worker: Worker) -> None:
     tracker.end("KILLED")
     with pytest.raises(TakenOver, match="ended"):
-        branch.start(SPECS[0], 10, cast(Dataset, None))
+        worker.start(SPECS[0], 10, cast(Dataset, None))
     assert len(tracker.store.search("")) == 1

@@ -9,23 +9,21 @@ from mlflow.exceptions import MlflowException
 from mlp.data.dataset import Dataset
 from mlp.study.tracker import Outcome, RunSpec, TakenOver
 from mlp.tracking.mlflow.outbox import send_left
+from mlp.tracking.mlflow.place import RecordingPlace
+from mlp.tracking.mlflow.recording import RunRecorder
 from mlp.tracking.mlflow.run import MlflowRun
 from mlp.tracking.mlflow.store import reopen
-from mlp.tracking.mlflow.tracker import Desk, MlflowTracker
 
 
-class Branch(MlflowTracker):
+class MlflowWorkerTracker(RunRecorder):
     """Records runs as children of a study's run that another process has opened, and will end."""
 
-    shared = True
-
-    def __init__(self, desk: Desk) -> None:
-        store = reopen(desk.uri, desk.experiment_id, desk.patience)
-        send_left(store, desk.outbox)
-        self._sit_down(store, desk)
+    def __init__(self, place: RecordingPlace) -> None:
+        store = reopen(place.uri, place.experiment_id, place.minutes)
+        send_left(store, place.outbox)
+        super().__init__(store, place, shared=True)
 
     def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
-        """The runs that ended for good in earlier tries of the same piece of the study."""
         return self.ended_already(specs)
 
     def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MlflowRun:
@@ -35,7 +33,6 @@ class Branch(MlflowTracker):
         return super().start(spec, parameter_count, dataset)
 
     def count_try(self, specs: Sequence[RunSpec]) -> int:
-        """How often in a row these runs, of one seed (and fold), were begun and none has ended."""
         key = _tries(specs[0])
         tags = self.store.client.get_run(self.run_id).data.tags
         left, count = map(int, tags.get(key, "0 0").split())
@@ -44,7 +41,7 @@ class Branch(MlflowTracker):
         return count
 
     def forget_tries(self, spec: RunSpec) -> None:
-        """The last one did it: thousands of counts would make the page of a study hard to read."""
+        # Thousands of counts would make the page of a study hard to read
         try:
             self.store.client.delete_tag(self.run_id, _tries(spec))
         except MlflowException as error:
@@ -59,7 +56,6 @@ class Branch(MlflowTracker):
             raise TakenOver("runs of this piece were ended by another process")
 
     def close(self) -> None:
-        """Tidy up; the study goes on."""
         self.outbox.close()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlp.metrics import Evaluation
-from mlp.serving.duel import fight, interval
+from mlp.serving.challenge import compare, interval
 
 
 def answers(right: np.ndarray) -> Evaluation:
@@ -19,27 +19,27 @@ def answers(right: np.ndarray) -> Evaluation:
 
 def test_a_model_against_itself_is_exactly_even() -> None:
     one = answers(np.random.default_rng(0).random(100) < 0.7)
-    duel = fight(one, one, "accuracy")
-    assert (duel.difference, duel.low, duel.high, duel.won) == (0, 0, 0, False)
+    challenge = compare(one, one, "accuracy")
+    assert (challenge.difference, challenge.low, challenge.high, challenge.won) == (0, 0, 0, False)
 
 
 def test_the_interval_is_that_of_paired_differences() -> None:
     rng = np.random.default_rng(0)
     shared = rng.random(400) < 0.7
     better = shared | (rng.random(400) < 0.2)  # never wrong where the other is right
-    duel = fight(answers(better), answers(shared), "accuracy")
+    challenge = compare(answers(better), answers(shared), "accuracy")
     each = better.astype(float) - shared
-    assert duel.difference == pytest.approx(each.mean()) and duel.images == 400
+    assert challenge.difference == pytest.approx(each.mean()) and challenge.images == 400
     error = each.std() / np.sqrt(400)
-    assert duel.low == pytest.approx(each.mean() - 1.96 * error, abs=0.2 * error)
-    assert duel.high == pytest.approx(each.mean() + 1.96 * error, abs=0.2 * error)
-    assert duel.won and not fight(answers(shared), answers(better), "accuracy").won
+    assert challenge.low == pytest.approx(each.mean() - 1.96 * error, abs=0.2 * error)
+    assert challenge.high == pytest.approx(each.mean() + 1.96 * error, abs=0.2 * error)
+    assert challenge.won and not compare(answers(shared), answers(better), "accuracy").won
 
 
 def test_where_less_is_better_the_lower_wins() -> None:
     good, bad = answers(np.ones(60, bool)), answers(np.arange(60) % 2 == 0)
-    assert fight(good, bad, "log_loss").won and not fight(bad, good, "log_loss").won
-    assert fight(good, bad, "log_loss").difference < 0
+    assert compare(good, bad, "log_loss").won and not compare(bad, good, "log_loss").won
+    assert compare(good, bad, "log_loss").difference < 0
 
 
 def test_equal_models_seldom_beat_each_other() -> None:
@@ -48,7 +48,7 @@ def test_equal_models_seldom_beat_each_other() -> None:
     for seed in range(300):
         rng = np.random.default_rng(seed)
         one, other = (answers(rng.random(150) < 0.7) for _ in range(2))
-        won += fight(one, other, "accuracy").won
+        won += compare(one, other, "accuracy").won
     assert won / 300 < 0.06
 
 

@@ -8,22 +8,23 @@ from pathlib import Path
 from mlp import console
 from mlp.errors import SettingsError
 from mlp.settings.study import TrackingConfig
-from mlp.tracking.mlflow.outbox import FOLDER, send_left
+from mlp.tracking.mlflow.outbox import send_left
+from mlp.tracking.mlflow.place import outbox_folder
 from mlp.tracking.mlflow.store import Store, open_store
 
 
-def open_to_record(config: TrackingConfig) -> Store:
+def open_to_record(config: TrackingConfig, adopted: str | None) -> Store:
     """Open the store; send what a process that died could not, and end its runs as KILLED.
 
+    `adopted`: the run that `mlflow run` made for this process.
     Raises MlflowException, ServerAway, SettingsError.
     """
     check_runs_dir(config.runs_dir)
-    store = open_store(config.experiment_name, config.patience)
-    send_left(store, Path(config.runs_dir) / FOLDER)
+    store = open_store(config.experiment_name, config.patience, adopted)
+    send_left(store, outbox_folder(config.runs_dir))
     stale = store.end_stale_runs()
     if stale:
-        note = f"Note: {stale} runs of a process that died were ended as KILLED"
-        console.err(note)
+        console.err(f"Note: {stale} runs of a process that died were ended as KILLED")
     return store
 
 

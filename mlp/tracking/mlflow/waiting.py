@@ -27,35 +27,35 @@ _AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 
 
 def is_away(error: BaseException) -> bool:
-    """Whether a call failed for a reason that may pass: no answer, or an error of the server."""
+    """Tell if a call failed for a reason that may pass: no answer, or an error of the server."""
     if isinstance(error, requests.RequestException):
         return error.response is None or error.response.status_code >= 500
     return isinstance(error, MlflowException) and error.error_code in _AWAY
 
 
 def is_server(uri: str) -> bool:
-    """Whether a tracking URI names a server, which can go away, and not a file of this machine."""
+    """Tell if a tracking URI names a server, which can go away, and not a file of this machine."""
     return uri.startswith(("http://", "https://"))
 
 
 @dataclass
-class Patience:
-    """How long a server is waited for, which may change."""
+class WaitLimit:
+    """Minutes for which a server, or a locked database, is waited for; they may change."""
 
     minutes: float
 
 
-def connect(uri: str, patience: Patience) -> MlflowClient:
-    """A patient client, which waits for a locked database from the beginning on."""
-    return patient(_wait_for(partial(MlflowClient, uri), uri, patience), uri, patience)
+def connect(uri: str, limit: WaitLimit) -> MlflowClient:
+    """A client that waits, also for a locked database from the beginning on."""
+    return waiting_client(_wait_for(partial(MlflowClient, uri), uri, limit), uri, limit)
 
 
-def patient(client: MlflowClient, uri: str, patience: Patience) -> MlflowClient:
+def waiting_client(client: MlflowClient, uri: str, limit: WaitLimit) -> MlflowClient:
     """The client, whose calls wait while the server of that URI is away, or the database locked.
 
     They raise ServerAway, StoreUnusable.
     """
-    return cast(MlflowClient, _Patient(client, uri, patience))
+    return cast(MlflowClient, _WaitingClient(client, uri, limit))
 
 
 class _Once:
@@ -70,9 +70,9 @@ class _Once:
         return found[0] if found else self._create()
 
 
-class _Patient:
-    def __init__(self, client: MlflowClient, uri: str, patience: Patience) -> None:
-        self._client, self._uri, self._patience = client, uri, patience
+class _WaitingClient:
+    def __init__(self, client: MlflowClient, uri: str, limit: WaitLimit) -> None:
+        self._client, self._uri, self._limit = client, uri, limit
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._client, name)
@@ -121,10 +121,10 @@ class _Patient:
         return str(self._wait_for(download))
 
     def _wait_for(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        return _wait_for(partial(call, *args, **options), self._uri, self._patience)
+        return _wait_for(partial(call, *args, **options), self._uri, self._limit)
 
 
-def _wait_for(call: Callable[[], Any], uri: str, patience: Patience) -> Any:
+def _wait_for(call: Callable[[], Any], uri: str, limit: WaitLimit) -> Any:
     server = is_server(uri)
     where = f"the tracking server {masked(uri)}" if server else str(database_file(uri))
     quiet = 1 if server else 0  # tries without a word: SQLite has waited by itself
@@ -135,10 +135,10 @@ def _wait_for(call: Callable[[], Any], uri: str, patience: Patience) -> Any:
         except Exception as error:  # SQLAlchemy's as well, which MLflow hides in some calls
             if not (is_away(error) if server else is_locked(error)):
                 raise
-            if time.monotonic() - since > 60 * patience.minutes:
+            if time.monotonic() - since > 60 * limit.minutes:
                 if not server:
-                    raise StoreUnusable(still_locked(where, patience.minutes)) from error
-                told = f"{where} has not answered for {patience.minutes:g} minutes"
+                    raise StoreUnusable(still_locked(where, limit.minutes)) from error
+                told = f"{where} has not answered for {limit.minutes:g} minutes"
                 raise ServerAway(told) from error
             if attempt == quiet:
                 why = "does not answer" if server else "is locked by another program"

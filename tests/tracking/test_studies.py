@@ -10,23 +10,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlp.data.audit.remarks import Remark
 from mlp.data.dataset import open_index
 from mlp.errors import NoSuchStudy
 from mlp.execution.executor import run
 from mlp.report.report import Report, build, publish
 from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import Study, plan
 from mlp.study.record import RecordedStudy
-from mlp.study.suite import Arm, Suite
-from mlp.tracking.memory import Recorder
-from mlp.tracking.mlflow.recorded import find_study, read_study
+from mlp.study.suite import Suite
 from mlp.tracking.mlflow.store import PLAN, Store, open_store
+from mlp.tracking.mlflow.studies import MlflowStudies
 from mlp.tracking.mlflow.tracker import MlflowTracker
-from mlp.tracking.tensorboard.initial_weights import read_weights
+from tests.tracking.conftest import QUICK, REMARK, Trained, record
 
-REMARK = Remark("drawn", {"name": "colors", "share": 0.2})
 SUITE = Suite(
     "test",
     "Which?",
@@ -45,37 +43,31 @@ def store(fresh_database: None) -> Store:
 
 @pytest.fixture
 def study(image_tree: Path) -> Study:
-    quick = {"image_size": 8, "hidden": (16, 8), "epochs": 4, "batch_size": 8, "threads": 1}
-    base = RunConfig.parse({"data": str(image_tree), **quick})
+    base = RunConfig.parse({"data": str(image_tree), **QUICK})
     return plan(SUITE, base, (0, 1), open_index(base.data))
 
 
-@pytest.fixture
-def recorded(study: Study, store: Store) -> str:
-    """The id of a finished study's run."""
-    tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
-    tracker.plan(study.plan([REMARK]), study.split_table())
-    run(study, tracker)
-    tracker.end("FINISHED")
-    return tracker.run_id
+@pytest.fixture(scope="module")
+def _trained(tmp_path_factory: pytest.TempPathFactory, _database: Path) -> Trained:
+    """The study of this file in place of the one that other files share."""
+    return record(tmp_path_factory.mktemp("recorded"), _database, SUITE)
 
 
 def read(store: Store, run_id: str) -> RecordedStudy:
-    return read_study(store, find_study(store, run_id))
+    studies = MlflowStudies(store)
+    return studies.read(studies.find(run_id))
 
 
 def reported(study: RecordedStudy) -> Report:
     return build(study, ReportConfig(), {})
 
 
-def test_everything_comes_back_as_it_was_trained(study: Study, store: Store, recorded: str) -> None:
-    memory = Recorder()
-    run(study, memory)
-    found = read(store, recorded)
+def test_everything_comes_back_as_it_was_trained(copied: Trained) -> None:
+    found = read(copied.store, copied.run_id)
     assert (found.suite, found.question, found.data_name) == ("test", "Which?", "colors")
     assert found.remarks == [REMARK] and found.base["epochs"] == "4"
     assert found.pairs == [(0, "none"), (1, "none")]
-    for trained in memory.runs:
+    for trained in copied.in_memory.values():
         spec = trained.spec
         back = found.of(spec.arm)[spec.config.seed, "none"]
         if spec.arm == "wild":
@@ -93,9 +85,11 @@ def test_everything_comes_back_as_it_was_trained(study: Study, store: Store, rec
         assert back.metrics["final/accuracy"] == trained.result.scores["final/accuracy"]
 
 
-def test_the_initial_weights_are_read_from_the_events(store: Store, recorded: str) -> None:
+def test_the_initial_weights_are_read_from_the_events(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     found = read(store, recorded)
-    weights = read_weights(store, found.of("small")[0, "none"])
+    studies = MlflowStudies(store)
+    weights = studies.initial_weights(found.of("small")[0, "none"])
     assert list(weights) == ["1", "3", "5"]
     edges, counts = weights["1"]
     assert len(edges) == len(counts) + 1 and counts.sum() > 1000
@@ -103,23 +97,24 @@ def test_the_initial_weights_are_read_from_the_events(store: Store, recorded: st
     spread = np.sqrt((counts * middle**2).sum() / counts.sum())
     assert spread == pytest.approx(0.01, rel=0.05)
     gone = dataclasses.replace(found.of("small")[0, "none"], run_id="0" * 32)
-    assert read_weights(store, gone) == {}
+    assert studies.initial_weights(gone) == {}
 
 
-def test_a_report_can_be_made_again_and_is_the_same(store: Store, recorded: str) -> None:
-    parent = store.client.get_run(recorded)
-    first = publish(store, parent, ReportConfig())
-    again = publish(store, parent, ReportConfig())
+def test_a_report_can_be_made_again_and_is_the_same(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
+    first, again = (
+        publish(MlflowStudies(store), read(store, recorded), ReportConfig()) for _ in range(2)
+    )
     assert first.files == again.files
-    note = store.client.get_run(recorded).data.tags["mlflow.note.content"]
+    parent = store.client.get_run(recorded)
+    note = parent.data.tags["mlflow.note.content"]
     assert note == again.description
     text = mlflow.artifacts.load_text(parent.info.artifact_uri + "/report.md")
     assert text == again.description
 
 
-def test_the_order_of_recorded_images_changes_nothing(
-    store: Store, recorded: str, tmp_path: Path
-) -> None:
+def test_the_order_of_recorded_images_changes_nothing(copied: Trained, tmp_path: Path) -> None:
+    store, recorded = copied.store, copied.run_id
     before = reported(read(store, recorded))
     for back in read(store, recorded).runs:
         if back.finished:
@@ -131,7 +126,8 @@ def test_the_order_of_recorded_images_changes_nothing(
     assert reported(read(store, recorded)).files == before.files
 
 
-def test_a_deleted_run_is_missing_and_the_report_says_so(store: Store, recorded: str) -> None:
+def test_a_deleted_run_is_missing_and_the_report_says_so(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     victim = read(store, recorded).of("small")[1, "none"].run_id
     store.client.delete_run(victim)
     found = read(store, recorded)
@@ -139,7 +135,8 @@ def test_a_deleted_run_is_missing_and_the_report_says_so(store: Store, recorded:
     assert "small, seed 1: missing: not recorded, or deleted" in reported(found).terminal
 
 
-def test_a_run_without_its_predictions_is_missing(store: Store, recorded: str) -> None:
+def test_a_run_without_its_predictions_is_missing(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     back = read(store, recorded).of("small")[1, "none"]
     artifacts = store.client.get_run(back.run_id).info.artifact_uri
     Path(mlflow.artifacts.download_artifacts(artifacts), "predictions.parquet").unlink()
@@ -170,21 +167,23 @@ def test_a_study_that_was_cut_off_has_a_report_of_what_there_is(study: Study, st
     assert "he   " in text and "he, seed 1: " in text
 
 
-def test_what_is_no_study_is_refused_in_words(store: Store, recorded: str) -> None:
+def test_what_is_no_study_is_refused_in_words(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     with pytest.raises(NoSuchStudy, match="no run 'nonsense'"):
-        find_study(store, "nonsense")
+        MlflowStudies(store).find("nonsense")
     child = read(store, recorded).runs[0].run_id
     with pytest.raises(NoSuchStudy, match=f"its study is {recorded}"):
-        find_study(store, child)
+        MlflowStudies(store).find(child)
     other = store.new_run("foreign", {})
     with pytest.raises(NoSuchStudy, match="of another project"):
-        find_study(store, other)
+        MlflowStudies(store).find(other)
     empty = store.new_run("begun", {"mlp.kind": "study", "mlp.study": "x"})
     with pytest.raises(NoSuchStudy, match=f"has no {PLAN}"):
         read(store, empty)
 
 
-def test_a_plan_of_another_version_is_refused_in_words(store: Store, recorded: str) -> None:
+def test_a_plan_of_another_version_is_refused_in_words(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     store.client.log_dict(recorded, {"runs": [], "remarks": ["as text"]}, PLAN)
     with pytest.raises(NoSuchStudy, match="was written by another version"):
         read(store, recorded)
@@ -204,13 +203,14 @@ def test_any_name_of_a_folder_can_be_reported_on(image_tree: Path, store: Store)
 
 def test_an_empty_store_says_what_to_run(store: Store) -> None:
     with pytest.raises(NoSuchStudy, match="run train, ablation or init first"):
-        find_study(store, "latest")
+        MlflowStudies(store).find("latest")
 
 
 def test_the_latest_is_the_study_or_the_single_training_that_was_begun_last(
-    study: Study, store: Store, recorded: str
+    copied: Trained,
 ) -> None:
-    assert find_study(store, "latest").info.run_id == recorded
+    study, store, recorded = copied.study, copied.store, copied.run_id
+    assert MlflowStudies(store).find("latest") == recorded
     one = plan(
         Suite("one", "?", SUITE.arms[:1]), study.base.changed({"epochs": 1}), (0,), study.source
     )
@@ -223,13 +223,14 @@ def test_the_latest_is_the_study_or_the_single_training_that_was_begun_last(
             tracker.refer_to(outcome)
         tracker.end("FINISHED")
         ids.append(tracker.run_id)
-        assert find_study(store, "latest").info.run_id == tracker.run_id
+        assert MlflowStudies(store).find("latest") == tracker.run_id
         assert read(store, "latest").runs[0].run_id == ids[0]
     assert store.client.get_run(ids[1]).data.tags["mlp.kind"] == "reference"
     assert read(store, ids[1]).runs[0].finished
 
 
-def test_a_study_without_a_finished_run_says_why(store: Store, recorded: str) -> None:
+def test_a_study_without_a_finished_run_says_why(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     found = read(store, recorded)
     assert found.failure == ""
     failed = dataclasses.replace(found, runs=[r for r in found.runs if not r.finished])
@@ -238,7 +239,8 @@ def test_a_study_without_a_finished_run_says_why(store: Store, recorded: str) ->
     )
 
 
-def test_a_plan_that_is_gone_or_damaged_is_said(store: Store, recorded: str) -> None:
+def test_a_plan_that_is_gone_or_damaged_is_said(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
     file = Path(store.client.get_run(recorded).info.artifact_uri, PLAN)
     file.write_text("{")
     with pytest.raises(NoSuchStudy, match="cannot be read"):

@@ -12,7 +12,7 @@ from mlp.metrics import METRICS, Evaluation
 
 
 @dataclass(frozen=True)
-class Duel:
+class Challenge:
     """Challenger minus champion on `images`, with the 95% interval of a paired bootstrap.
 
     The models are what they are: unlike the arms of a study, they vary with the images alone.
@@ -36,7 +36,7 @@ class Duel:
         return self.low > 0 if METRICS[self.metric].higher_is_better else self.high < 0
 
 
-def fight(challenger: Evaluation, champion: Evaluation, metric: str) -> Duel:
+def compare(challenger: Evaluation, champion: Evaluation, metric: str) -> Challenge:
     """Compare two models by their answers to the same images in the same order."""
     assert (challenger.ids == champion.ids).all() and challenger.classes == champion.classes
     measure, images = METRICS[metric], len(challenger.ids)
@@ -44,7 +44,7 @@ def fight(challenger: Evaluation, champion: Evaluation, metric: str) -> Duel:
     # A resample may lack what a score needs, as ROC AUC needs both kinds of images
     low, high = np.nanquantile(ours - theirs, [LEVEL / 2, 1 - LEVEL / 2])
     scores = measure.score(challenger), measure.score(champion)
-    return Duel(metric, images, *scores, float(low), float(high))
+    return Challenge(metric, images, *scores, float(low), float(high))
 
 
 def interval(result: Evaluation, metric: str) -> tuple[float, float]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from pathlib import Path
 
 from mlflow.tracking.multimedia import compress_image_size
 from PIL import Image
 
+from mlp.tracking.mlflow.timed import now
 
-def slide(picture: Image.Image, key: str, step: int, folder: Path) -> None:
+
+def write_epoch_picture(picture: Image.Image, key: str, step: int, folder: Path) -> None:
     """Write a picture of one step as `MlflowClient.log_image` would log it, as files of a run."""
     place = folder / "images"
     place.mkdir()
-    stem = f"{key}+step+{step}+timestamp+{int(time.time() * 1000)}+{uuid.uuid4()}"
+    stem = f"{key}+step+{step}+timestamp+{now()}+{uuid.uuid4()}"
     picture.save(place / f"{stem}.png")
     compress_image_size(picture).save(place / f"{stem}+compressed.webp")

@@ -1,0 +1,32 @@
+"""Failures of what is around a process: its files, its disks and its memory."""
+
+from __future__ import annotations
+
+import errno
+
+KEPT = "what was recorded is kept: repeat the command to go on"
+_ROOM = f"make room, or name another place; {KEPT}"
+_ALLOW = "allow that, or name another place"
+# Failures of files that a person can do something about, by their names in errno
+_ADVICE = {
+    **dict.fromkeys(("ENOSPC", "EDQUOT", "EFBIG", "EIO"), _ROOM),
+    **dict.fromkeys(("EACCES", "EPERM", "EROFS"), f"{_ALLOW}; {KEPT}"),
+    **dict.fromkeys(("EMFILE", "ENFILE"), f"allow more of them (ulimit -n); {KEPT}"),
+    **dict.fromkeys(("ENOTDIR", "EEXIST", "EISDIR", "ENAMETOOLONG"), "name another place"),
+}
+_NUMBERS = {getattr(errno, name): text for name, text in _ADVICE.items() if hasattr(errno, name)}
+# PyTorch's, CUDA's, OpenCV's and the system's words for it
+_NO_MEMORY = ("not enough memory", "allocate memory", "insufficient memory", "out of memory",
+              "bad_alloc", "alloc_failed")  # fmt: skip
+
+
+def advice(error: BaseException | None) -> str:
+    """What to do about a file that cannot be read or written; empty where that is no help."""
+    return _NUMBERS.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there was no memory left, here or on a GPU."""
+    told = isinstance(error, RuntimeError | OSError) or type(error).__module__.startswith("cv2")
+    words = told and any(text in str(error).lower() for text in _NO_MEMORY)
+    return isinstance(error, MemoryError) or words
