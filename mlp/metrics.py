@@ -1,19 +1,23 @@
-"""Everything that is computed from labels and logits. scikit-learn computes it."""
+"""Everything that is computed from labels and logits, and the one table of scores."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics
 
 from mlp.errors import SettingsError
 from mlp.escaping import line
 from mlp.softmax import log_softmax
+from mlp.tables import Table
 
 Floats = NDArray[np.float64]
+Labels = NDArray[np.int64]
+Weights = NDArray[np.float32]
 
 CALIBRATION_BINS = 15  # Guo et al. 2017, arXiv:1706.04599
 
@@ -23,8 +27,8 @@ class Evaluation:
     """A model's answers on images: ids (N,), labels (N,), float64 probabilities (N, K)."""
 
     ids: NDArray[np.str_]
-    labels: NDArray[np.int64]
-    probabilities: NDArray[np.float64]
+    labels: Labels
+    probabilities: Floats
     classes: tuple[str, ...]
 
     @property
@@ -33,70 +37,102 @@ class Evaluation:
         return [self.classes[label] for label in np.unique(self.labels)]
 
     @property
-    def predicted(self) -> NDArray[np.int64]:
+    def predicted(self) -> Labels:
         """The most probable class of each image (N,)."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
 
-def epoch_scores(labels: NDArray[np.int64], logits: NDArray[np.float32]) -> dict[str, float]:
+@dataclass(frozen=True)
+class Answers:
+    """Labels and predicted classes (N,), and (N, K) probabilities: after an epoch, their logs."""
+
+    labels: Labels
+    predicted: Labels
+    probabilities: Floats
+
+    @cached_property
+    def by_class(self) -> tuple[Floats, Floats, Floats, Labels]:
+        """Precision, recall, F1 and support of the classes with an image or a prediction."""
+        from sklearn.metrics import precision_recall_fscore_support
+
+        made = precision_recall_fscore_support(
+            self.labels, self.predicted, average=None, zero_division=0.0
+        )
+        return made[0], made[1], made[2], made[3]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score: its English name, its unit and direction, and how it is computed.
+
+    `weighted` takes weights of images (R, N) and gives scores (R,): arms can be compared by the
+    metrics that have it. `final` is computed of the kept network, else it is the score with equal
+    weights; `epoch` after every epoch, and has to be quick. `final` gives None where it is not
+    defined; comparisons need images of `classes` classes.
+    """
+
+    words: str
+    weighted: Callable[[Evaluation, Weights], Floats] | None = None
+    final: Callable[[Answers], float | None] | None = None
+    epoch: Callable[[Answers], float] | None = None
+    higher_is_better: bool = True
+    unit: Literal["percent", "nats", "none"] = "percent"
+    classes: int = 1
+
+    def scores(self, result: Evaluation, weights: Iterator[Weights]) -> Floats:
+        """The score of each resample, block by block."""
+        assert self.weighted is not None
+        return np.concatenate([self.weighted(result, block) for block in weights])
+
+    def score(self, result: Evaluation) -> float:
+        """The score of the images as they are."""
+        return float(self.scores(result, iter([np.ones((1, len(result.labels)), np.float32)]))[0])
+
+
+def watched(name: str) -> str:
+    """The metric of every epoch by which a training is watched that is judged by another one."""
+    if METRICS[name].epoch:
+        return name
+    return "accuracy" if METRICS[name].higher_is_better else "loss"
+
+
+def require(metric: str, classes: Collection[str], whose: str) -> None:
+    """Raise SettingsError where a metric is not defined on images of these classes.
+
+    `whose` images they are, in words: `of seed 3`.
+    """
+    if len(classes) < METRICS[metric].classes:
+        defined = [name for name, other in COMPARED.items() if other.classes <= len(classes)]
+        raise SettingsError(
+            f"metric: {metric} compares images of a class with those of others, and the validation "
+            f"images{whose} are all of class {', '.join(classes)!r}; choose one of "
+            f"{', '.join(defined)}, or validate on images of all classes"
+        )
+
+
+def epoch_scores(labels: Labels, logits: NDArray[np.float32]) -> dict[str, float]:
     """The few scores that are worth their time after every epoch.
 
-    Sums over images, so batches do not matter. loss: mean cross-entropy in nats. Averages over
-    classes leave out those with neither an image nor a prediction.
+    Sums over images, so batches do not matter. Averages over classes leave out those with neither
+    an image nor a prediction.
     """
-    wide = log_softmax(logits)
-    predicted = wide.argmax(axis=1)
-    _, recall, f1, support = metrics.precision_recall_fscore_support(
-        labels, predicted, average=None, zero_division=0.0
-    )
-    return {
-        "loss": float(-wide[np.arange(len(labels)), labels].mean()),
-        "accuracy": float((predicted == labels).mean()),
-        "macro_f1": float(f1.mean()),
-        "balanced_accuracy": float(recall[support > 0].mean()),
-    }
+    logs = log_softmax(logits)
+    answers = Answers(labels, np.asarray(logs.argmax(axis=1), np.int64), logs)
+    return {name: metric.epoch(answers) for name, metric in METRICS.items() if metric.epoch}
 
 
 def final_scores(result: Evaluation) -> dict[str, float]:
-    """All scores of a model; precision, recall, specificity and F1 are means over classes.
-
-    log_loss is in nats; calibration_error is the expected calibration error of the top
-    probability in 15 equal bins; roc_auc is one-vs-rest, the mean over the classes that have both
-    positives and negatives, and left out where no class has; so is specificity where no class has
-    negatives.
-    """
-    labels, predicted = result.labels, result.predicted
-    precision, recall, f1, support = metrics.precision_recall_fscore_support(
-        labels, predicted, average=None, zero_division=0.0
-    )
-    per_class = metrics.multilabel_confusion_matrix(labels, predicted)
-    true_negative, false_positive = per_class[:, 0, 0], per_class[:, 0, 1]
-    negatives = true_negative + false_positive
+    """All scores of a model, without those that are not defined on its images."""
+    answers = Answers(result.labels, result.predicted, result.probabilities)
     scores = {
-        "accuracy": float(metrics.accuracy_score(labels, predicted)),
-        "balanced_accuracy": float(recall[support > 0].mean()),
-        "precision": float(precision.mean()),
-        "recall": float(recall.mean()),
-        "macro_f1": float(f1.mean()),
-        "log_loss": float(
-            metrics.log_loss(labels, result.probabilities, labels=range(len(result.classes)))
-        ),
-        "calibration_error": calibration_error(labels, result.probabilities),
+        name: metric.final(answers) if metric.final else metric.score(result)
+        for name, metric in METRICS.items()
+        if metric.final or metric.weighted
     }
-    if negatives.any():
-        specificity = true_negative[negatives > 0] / negatives[negatives > 0]
-        scores["specificity"] = float(specificity.mean())
-    areas = [
-        metrics.roc_auc_score(labels == k, result.probabilities[:, k])
-        for k in range(len(result.classes))
-        if 0 < (labels == k).sum() < len(labels)
-    ]
-    if areas:
-        scores["roc_auc"] = float(np.mean(areas))
-    return scores
+    return {name: value for name, value in scores.items() if value is not None}
 
 
-def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
+def calibration_error(labels: Labels, probabilities: Floats) -> float:
     """Expected calibration error: |accuracy - confidence| in each bin, weighted by its images."""
     confidence = probabilities.max(axis=1)
     correct = probabilities.argmax(axis=1) == labels
@@ -105,17 +141,19 @@ def calibration_error(labels: NDArray[np.int64], probabilities: NDArray[np.float
     return float(np.abs(difference).sum() / len(labels))
 
 
-def confusion(result: Evaluation) -> NDArray[np.int64]:
+def confusion(result: Evaluation) -> Labels:
     """Counts (K, K): rows are true classes, columns predicted ones."""
-    matrix = metrics.confusion_matrix(
-        result.labels, result.predicted, labels=range(len(result.classes))
-    )
-    return np.asarray(matrix, np.int64)
+    from sklearn.metrics import confusion_matrix
+
+    every = range(len(result.classes))
+    return np.asarray(confusion_matrix(result.labels, result.predicted, labels=every), np.int64)
 
 
 def classification_report(result: Evaluation, names: Sequence[str] | None = None) -> str:
     """scikit-learn's table of precision, recall, F1 and support by class."""
-    report: str = metrics.classification_report(
+    from sklearn.metrics import classification_report
+
+    report: str = classification_report(
         result.labels,
         result.predicted,
         labels=range(len(result.classes)),
@@ -126,59 +164,51 @@ def classification_report(result: Evaluation, names: Sequence[str] | None = None
     return report
 
 
-Weighted = Callable[[Evaluation, NDArray[np.float32]], Floats]
+def _final_log_loss(answers: Answers) -> float:
+    from sklearn.metrics import log_loss
+
+    shares = answers.probabilities
+    return float(log_loss(answers.labels, shares, labels=range(shares.shape[1])))
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A score by which arms are compared: `weighted` takes weights (R, N) and gives scores (R,).
+def _specificity(answers: Answers) -> float | None:
+    """The mean over the classes that have negatives."""
+    from sklearn.metrics import multilabel_confusion_matrix
 
-    It is not defined on images of fewer than `classes` classes.
-    """
-
-    higher_is_better: bool
-    percent: bool  # shown in percent and percentage points, else in its own unit (nats)
-    weighted: Weighted
-    classes: int = 1
-
-    def scores(self, result: Evaluation, weights: Iterator[NDArray[np.float32]]) -> Floats:
-        """The score of each resample, block by block."""
-        return np.concatenate([self.weighted(result, block) for block in weights])
-
-    def score(self, result: Evaluation) -> float:
-        """The score of the images as they are."""
-        return float(self.weighted(result, np.ones((1, len(result.labels)), np.float32))[0])
+    per_class = multilabel_confusion_matrix(answers.labels, answers.predicted)
+    true_negative, false_positive = per_class[:, 0, 0], per_class[:, 0, 1]
+    negatives = true_negative + false_positive
+    if not negatives.any():
+        return None
+    return float((true_negative[negatives > 0] / negatives[negatives > 0]).mean())
 
 
-def require(metric: str, classes: Collection[str], whose: str) -> None:
-    """Raise SettingsError where a metric is not defined on images of these classes.
+def _final_roc_auc(answers: Answers) -> float | None:
+    """One-vs-rest, the mean over the classes that have both positives and negatives."""
+    from sklearn.metrics import roc_auc_score
 
-    `whose` images they are, in words: `of seed 3`.
-    """
-    if len(classes) < METRICS[metric].classes:
-        defined = [name for name, other in METRICS.items() if other.classes <= len(classes)]
-        raise SettingsError(
-            f"metric: {metric} compares images of a class with those of others, and the validation "
-            f"images{whose} are all of class {', '.join(classes)!r}; choose one of "
-            f"{', '.join(defined)}, or validate on images of all classes"
-        )
+    labels, shares = answers.labels, answers.probabilities
+    areas = [
+        roc_auc_score(labels == k, shares[:, k])
+        for k in range(shares.shape[1])
+        if 0 < (labels == k).sum() < len(labels)
+    ]
+    return float(np.mean(areas)) if areas else None
 
 
-def _accuracy(result: Evaluation, weights: NDArray[np.float32]) -> Floats:
+def _accuracy(result: Evaluation, weights: Weights) -> Floats:
     right = (result.predicted == result.labels).astype(np.float32)
     return np.asarray((weights @ right) / weights.sum(axis=1, dtype=np.float64))
 
 
-def _log_loss(result: Evaluation, weights: NDArray[np.float32]) -> Floats:
+def _log_loss(result: Evaluation, weights: Weights) -> Floats:
     given = result.probabilities[np.arange(len(result.labels)), result.labels]
     tiny = np.finfo(np.float64).eps
     losses = -np.log(np.clip(given, tiny, 1 - tiny))
     return np.asarray(weights @ losses / weights.sum(axis=1, dtype=np.float64))
 
 
-def _counts(
-    result: Evaluation, weights: NDArray[np.float32]
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+def _counts(result: Evaluation, weights: Weights) -> tuple[Weights, Weights, Weights]:
     """True positives, images and predictions by class, each (R, K)."""
     every = np.arange(len(result.classes))
     is_class = (result.labels[:, None] == every).astype(np.float32)
@@ -193,18 +223,18 @@ def _mean_where(values: NDArray[np.floating], present: NDArray[np.bool_]) -> Flo
         return np.asarray(total / present.sum(axis=1))
 
 
-def _macro_f1(result: Evaluation, weights: NDArray[np.float32]) -> Floats:
+def _macro_f1(result: Evaluation, weights: Weights) -> Floats:
     positives, images, said = _counts(result, weights)
     both = images + said
     return _mean_where(2 * positives / np.maximum(both, 1), both > 0)
 
 
-def _balanced_accuracy(result: Evaluation, weights: NDArray[np.float32]) -> Floats:
+def _balanced_accuracy(result: Evaluation, weights: Weights) -> Floats:
     positives, images, _ = _counts(result, weights)
     return _mean_where(positives / np.maximum(images, 1), images > 0)
 
 
-def _roc_auc(result: Evaluation, weights: NDArray[np.float32]) -> Floats:
+def _roc_auc(result: Evaluation, weights: Weights) -> Floats:
     areas = [
         _area(result.labels == k, result.probabilities[:, k], weights)
         for k in range(len(result.classes))
@@ -213,7 +243,7 @@ def _roc_auc(result: Evaluation, weights: NDArray[np.float32]) -> Floats:
     return _mean_where(np.nan_to_num(stacked), np.isfinite(stacked))
 
 
-def _area(positive: NDArray[np.bool_], scores: Floats, weights: NDArray[np.float32]) -> Floats:
+def _area(positive: NDArray[np.bool_], scores: Floats, weights: Weights) -> Floats:
     """Area under the ROC curve: the share of pairs in the right order, ties counting half."""
     _, group = np.unique(scores, return_inverse=True)
     order = np.argsort(group, kind="stable")
@@ -226,10 +256,57 @@ def _area(positive: NDArray[np.bool_], scores: Floats, weights: NDArray[np.float
         return np.asarray((ups * below).sum(axis=1) / (ups.sum(axis=1) * downs.sum(axis=1)))
 
 
-METRICS: dict[str, Metric] = {
-    "accuracy": Metric(True, True, _accuracy),
-    "macro_f1": Metric(True, True, _macro_f1),
-    "balanced_accuracy": Metric(True, True, _balanced_accuracy),
-    "log_loss": Metric(False, False, _log_loss),
-    "roc_auc": Metric(True, True, _roc_auc, classes=2),
-}
+def _right(answers: Answers) -> float:
+    return float((answers.predicted == answers.labels).mean())
+
+
+def _f1(answers: Answers) -> float:
+    return float(answers.by_class[2].mean())
+
+
+def _recall(answers: Answers) -> float:
+    """The mean over the classes that have images."""
+    return float(answers.by_class[1][answers.by_class[3] > 0].mean())
+
+
+def _loss(answers: Answers) -> float:
+    """Mean cross-entropy, of logs of probabilities."""
+    every = np.arange(len(answers.labels))
+    return float(-answers.probabilities[every, answers.labels].mean())
+
+
+def _calibration(answers: Answers) -> float:
+    return calibration_error(answers.labels, answers.probabilities)
+
+
+class _Selection(Table[Metric]):
+    """The metrics that have something, under their names after a prefix; new ones as well."""
+
+    def __init__(self, kind: str, attribute: str, prefix: str = "") -> None:
+        self.kind, self._attribute, self._prefix = kind, attribute, prefix
+
+    @property
+    def _rows(self) -> dict[str, Metric | str]:  # type: ignore[override]
+        having = {name: row for name, row in METRICS.items() if getattr(row, self._attribute)}
+        return {f"{self._prefix}{name}": row for name, row in having.items()}
+
+
+METRICS: Table[Metric] = Table(
+    "metric",
+    {
+        "loss": Metric("loss", None, None, _loss, False, "nats"),
+        "accuracy": Metric("accuracy", _accuracy, _right, _right),
+        "macro_f1": Metric("macro F1", _macro_f1, _f1, _f1),
+        "balanced_accuracy": Metric("balanced accuracy", _balanced_accuracy, _recall, _recall),
+        "precision": Metric("precision", None, lambda a: float(a.by_class[0].mean())),
+        "recall": Metric("recall", None, lambda a: float(a.by_class[1].mean())),
+        "specificity": Metric("specificity", None, _specificity),
+        "log_loss": Metric("log loss", _log_loss, _final_log_loss, None, False, "nats"),
+        "calibration_error": Metric(
+            "calibration error", None, _calibration, higher_is_better=False
+        ),
+        "roc_auc": Metric("ROC AUC", _roc_auc, _final_roc_auc, classes=2),
+    },
+)
+COMPARED = _Selection("metric", "weighted")  # those by which arms can be compared
+MONITORED = _Selection("metric", "epoch", "val/")  # those of every epoch

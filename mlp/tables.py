@@ -29,10 +29,7 @@ class Table(Mapping[str, T], Generic[T]):
         self.kind, self._rows = kind, dict(rows)
 
     def __getitem__(self, name: str) -> T:
-        try:
-            row = self._rows[name]
-        except (KeyError, TypeError):
-            raise SettingsError(self.unknown(name)) from None
+        row = self._rows[self.known(name)]
         return cast(T, named(row)) if isinstance(row, str) else row
 
     def __iter__(self) -> Iterator[str]:
@@ -44,11 +41,14 @@ class Table(Mapping[str, T], Generic[T]):
     def __contains__(self, name: object) -> bool:
         return name in self._rows
 
-    def unknown(self, name: object) -> str:
-        """Say that a name is not known, which ones are, and which one may have been meant."""
+    def known(self, name: str) -> str:
+        """The name, where the table has it; else raise SettingsError, which lists those it has."""
+        if name in self._rows:
+            return name
         close = difflib.get_close_matches(str(name), self._rows, 1)
         meant = f" (did you mean {close[0]!r}?)" if close else ""
-        return f"there is no {self.kind} {name!r}{meant}; there are {', '.join(self._rows)}"
+        known = ", ".join(self._rows)
+        raise SettingsError(f"there is no {self.kind} {name!r}{meant}; there are {known}")
 
     def add(self, name: str, row: T | str) -> None:
         """Register one more. Raises SettingsError where the name is taken."""

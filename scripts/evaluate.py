@@ -2,11 +2,12 @@
 
 from mlp import console
 from mlp.settings.commands import EvaluateConfig
+from mlp.settings.study import LanguageConfig
 from scripts.command import command
 
 
-@command(EvaluateConfig)
-def evaluate(config: EvaluateConfig) -> None:
+@command(EvaluateConfig, LanguageConfig)
+def evaluate(config: EvaluateConfig, language: LanguageConfig) -> None:
     """Measure a registered model on labelled images, with all scores and pictures, as a run.
 
     Nothing is trained. Images that the model was trained on are counted: they make scores too high.
@@ -14,6 +15,7 @@ def evaluate(config: EvaluateConfig) -> None:
     from pathlib import Path
 
     from mlp.data.dataset import reread, source
+    from mlp.report.wording import Wording
     from mlp.serving import assessment
     from mlp.serving.loading import load_packaged
     from mlp.tracking.mlflow.environment import take_adopted_run
@@ -30,10 +32,10 @@ def evaluate(config: EvaluateConfig) -> None:
         return assessment.assess(store, model, *assessment.part_of(index, config.part))
 
     made = reread(assessed)
-    name = made.evaluated.index.name
+    name, say = made.evaluated.index.name, Wording(language.lang)
     with store.command_run(f"evaluate {model.title} on {name}", {KIND: "evaluation"}) as run:
-        events = assessment.record(store, run, made, config.data, Path(config.runs_dir))
-    console.out(assessment.terminal(made))
+        events = assessment.record(store, run, made, config.data, Path(config.runs_dir), say)
+    console.out(assessment.terminal(made, say))
     console.out(f"\n{store.how_to_open(store.page(run))}")
     console.out(f"TensorBoard: {tensorboard(Path(config.runs_dir))}")
     console.out(f"Written:     {events.resolve()}")

@@ -20,13 +20,15 @@ def predict(config: PredictConfig) -> None:
     from mlp.serving import writing
     from mlp.serving.loading import load_packaged
     from mlp.serving.prediction import explain, find_images, predict
+    from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.store import open_store
 
     notes = Notes()
     files = find_images(config.images, notes, config.links)
     for note in notes:
         console.err(f"Note: {line(note)}")
-    model = load_packaged(open_store(config.experiment_name), config.model)
+    store = open_store(config.experiment_name, adopted=take_adopted_run())
+    model = load_packaged(store, config.model)
     made = []
     for prediction in predict(model.ensemble, files):
         made.append((prediction.path, prediction.answer))

@@ -2,12 +2,12 @@
 
 from mlp import console
 from mlp.settings.commands import RegisterConfig
-from mlp.settings.study import MetricConfig
+from mlp.settings.study import ReportConfig
 from scripts.command import command
 
 
-@command(RegisterConfig, MetricConfig)
-def register(config: RegisterConfig, by: MetricConfig) -> None:
+@command(RegisterConfig, ReportConfig)
+def register(config: RegisterConfig, by: ReportConfig) -> None:
     """Make the best model of a study a version of a registered model, which can be served.
 
     The arm is chosen by its mean validation score over all seeds. The version becomes the
@@ -34,8 +34,8 @@ def register(config: RegisterConfig, by: MetricConfig) -> None:
     choice = choose(weigh(study, by.metric), config.pick)
     with store.command_run(f"register {name}", {KIND: "registration"}) as run_id:
         made = registry.register(store, run_id, study, choice, by.metric, name, config.force)
-        announcement.record(store, run_id, made)
-    console.out(announcement.terminal(made, store))
+        announcement.record(store, run_id, made, by.lang)
+    console.out(announcement.terminal(made, by.lang, store))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     Nothing is trained. The report replaces the description and the artifacts of the study's run
     that were there. A comparison becomes a run of its own.
     """
-    from mlp.report import report, summary
+    from mlp.report import report
     from mlp.report import two_studies as between
     from mlp.report.wording import Wording
     from mlp.tracking.mlflow.environment import take_adopted_run
@@ -46,7 +46,7 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
             record_report(store, run_id, text, {"comparison.md": text.encode()})
         page = store.page(run_id)
         console.out("\n".join(between.sentences(result, say)) + "\n")
-        console.out(summary.columns(*between.table(result, say)))
+        console.out(between.table(result, say).text())
     console.out(f"\n{store.how_to_open(page)}")
     if made is not None and made.failure:
         raise click.ClickException(made.failure)

@@ -37,7 +37,8 @@ def search(
         console.out(listing())
         return
     from mlp.data.audit.remarks import remarks
-    from mlp.report import search_page
+    from mlp.report import search as page
+    from mlp.report.wording import Wording
     from mlp.search.space import find_space
     from mlp.search.trials import no_score, prepare
     from mlp.tracking.mlflow.environment import take_adopted_run
@@ -52,8 +53,9 @@ def search(
         console.err(f"Note: {line(note)}")
     sought.check()
     store = open_to_record(tracking, take_adopted_run())
-    found, run_id = recorded_search(sought, store, Path(tracking.runs_dir))
-    console.out(f"\n{search_page.terminal(sought, found)}\n")
+    say = Wording(report.lang, report.metric)
+    found, run_id = recorded_search(sought, store, Path(tracking.runs_dir), say)
+    console.out(f"\n{page.terminal(sought, found, say)}\n")
     console.out(store.how_to_open(store.page(run_id)))
     if failure := no_score(found):
         raise click.ClickException(failure)

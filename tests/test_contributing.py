@@ -83,7 +83,7 @@ def stripes(data: str, *_: str) -> Index:
         lines[:, :: 1 + number % 2] += 50
         files[f"{number % 2}/{number:02d}.png"] = cv2.imencode(".png", lines)[1].tobytes()
     rows = [
-        (path, path[0], "", hashlib.sha256(file).hexdigest(), 8, 8, True, 0, "")
+        (path, path[0], "", hashlib.sha256(file).hexdigest(), 8, 8, True, 0, "", "")
         for path, file in files.items()
     ]
     return Index(data, pd.DataFrame(rows, columns=list(COLUMNS)), files.__getitem__)
@@ -182,8 +182,8 @@ class Wider(RunConfig):
     negative: OfStream[Probability] = 0.0
 
 
-class WiderResolved(Resolved, Wider):
-    """The same, resolved."""
+class WiderResolved(Resolved):
+    negative: OfStream[Probability] = 0.0
 
 
 def test_a_new_augmentation_has_a_stream_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:

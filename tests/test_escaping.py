@@ -25,7 +25,7 @@ from mlp.escaping import (
     masked,
     without_login,
 )
-from mlp.report.page import render
+from mlp.report.page import page
 from tests.test_layout import MODULES, module_name
 
 QUICK = settings(database=None, deadline=None)
@@ -121,9 +121,8 @@ def test_what_markdown_takes_for_text(text: str, written: str) -> None:
 
 
 def test_html_and_figures() -> None:
-    page = render("search.html.j2", title="<b>\u202e\n", setting="", headline="", said=[],
-                  table=[], pictures=[])  # fmt: skip
-    assert "<title>&lt;b&gt;\\u202e\\n</title>" in page
+    made = page("en", "<b>\u202e\n", "", [])
+    assert "<title>&lt;b&gt;\\u202e\\n</title>" in made
     assert html(3) == "3"
     assert figure("$x_$ \n") == r"\$x_\$ \n" and figure("_hidden") == " _hidden"
 

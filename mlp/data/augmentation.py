@@ -8,28 +8,12 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import cv2
 import numpy as np
 
 from mlp.errors import SettingsError
 from mlp.settings.training import AUGMENTATION, RunConfig
 from mlp.tables import Table
-
-
-def _shift_scale_rotate(library: Any) -> Any:
-    """ShiftScaleRotate's ranges for its successor.
-
-    What leaves the frame is mirrored in, so that no black corner tells an augmented image.
-    """
-    import cv2
-
-    return library.Affine(
-        translate_percent=(-0.0625, 0.0625),
-        scale=(0.9, 1.1),
-        rotate=(-45, 45),
-        border_mode=cv2.BORDER_REFLECT_101,
-        p=1.0,
-    )
-
 
 # Each makes its transform of the module albumentations. Its probability is the field of that name
 # in RunConfig. Its random numbers depend on its place, so that a new one belongs at the end.
@@ -40,7 +24,15 @@ AUGMENTATIONS: Table[Callable[[Any], Any]] = Table(
         "vflip": lambda library: library.VerticalFlip(p=1.0),
         "transpose": lambda library: library.Transpose(p=1.0),
         "brightness_contrast": lambda library: library.RandomBrightnessContrast(0.2, 0.2, p=1.0),
-        "shift_scale_rotate": _shift_scale_rotate,
+        # ShiftScaleRotate's ranges for its successor; what leaves the frame is mirrored in, so that
+        # no black corner tells an augmented image
+        "shift_scale_rotate": lambda library: library.Affine(
+            translate_percent=(-0.0625, 0.0625),
+            scale=(0.9, 1.1),
+            rotate=(-45, 45),
+            border_mode=cv2.BORDER_REFLECT_101,
+            p=1.0,
+        ),
     },
 )
 

@@ -62,7 +62,7 @@ class Familiarity:
 
 
 def numbers_of(pixels: Iterable[NDArray[np.uint8]]) -> Floats:
-    """What is compared of images (H, W, C): (B, D)."""
+    """The numbers by which images (H, W, C) are compared: (B, D)."""
     scaled = (np.asarray(image / np.float32(255), np.float32) for image in pixels)
     return np.stack([_describe(image) for image in scaled])
 

@@ -1,4 +1,4 @@
-"""How far out an image of the same kind may lie: fitted on the images of a training."""
+"""Fit the likeness of images to those of a training, and how far out one may lie."""
 
 from __future__ import annotations
 

@@ -34,10 +34,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-Floats = NDArray[np.float64]
+from mlp.metrics import Floats
+
 Verdict = Literal["better", "worse", "no difference shown", "too few seeds to tell"]
 
 LEVEL = 0.05

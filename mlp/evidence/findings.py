@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from mlp.evidence.comparison import Comparison, compare, family
 from mlp.evidence.dynamics import TARGET_SHARE, Dynamics, dynamics, learned
 from mlp.evidence.resampling import draws
-from mlp.metrics import METRICS, Metric, require
-from mlp.study.arm import Arm
+from mlp.metrics import METRICS, Floats, Metric, require
 from mlp.study.record import RecordedRun, RecordedStudy
 
-Floats = NDArray[np.float64]
+InitialWeights = Mapping[str, Mapping[str, tuple[Floats, Floats]]]  # by arm, layer: edges, counts
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class ArmEvidence:
 
     @property
     def learned(self) -> int:
-        """In how many runs it does better than always naming the most frequent class."""
+        """The number of runs that do better than always naming the most frequent class."""
         return sum(
             learned(run.metrics["final/accuracy"], run.evaluation.labels)
             for run in self.runs
@@ -92,6 +90,7 @@ class Evidence:
     factorials: tuple[Factorial, ...]
     overlap: float | None
     lead: Comparison | None  # of the best arm over the second best
+    weights: InitialWeights = field(default_factory=dict)
 
     @property
     def baseline(self) -> ArmEvidence:
@@ -110,8 +109,12 @@ class Evidence:
     def ranked(self) -> list[ArmEvidence]:
         """The arms that have scores, best mean first."""
         known = [arm for arm in self.arms if np.isfinite(arm.mean)]
-        sign = -1 if METRICS[self.metric].higher_is_better else 1
-        return sorted(known, key=lambda arm: sign * arm.mean)
+        return sorted(known, key=lambda arm: -self.sign * arm.mean)
+
+    @property
+    def sign(self) -> int:
+        """1 where more of the metric is better, else -1."""
+        return 1 if METRICS[self.metric].higher_is_better else -1
 
     @property
     def unfinished(self) -> list[RecordedRun]:
@@ -120,7 +123,7 @@ class Evidence:
 
 
 def weigh(study: RecordedStudy, metric: str) -> Evidence:
-    """The evidence of a recorded study by one of `resampling.METRICS`.
+    """The evidence of a recorded study by one of `metrics.COMPARED`.
 
     Raises SettingsError where its validation images do not define that.
     """
@@ -156,9 +159,14 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
                 _paired(study, name, baseline, moves, overlap) if name != baseline else {},
             )
         )
-    factorials = tuple(_factorial(study.arms, judge))
+    factorials = tuple(_factorial(arms, judge))
     evidence = Evidence(study, metric, tuple(arms), factorials, overlap, None)
     return replace(evidence, lead=_lead(evidence, judge))
+
+
+def names_of(study: RecordedStudy) -> list[str]:
+    """The names of its arms."""
+    return [arm.name for arm in study.arms]
 
 
 def require_defined(study: RecordedStudy, metric: str) -> None:
@@ -182,7 +190,7 @@ def resample(
     study: RecordedStudy, measure: Metric, shared: bool
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
     """By arm: the score of each pair (P,), and of its resampled images (P, R)."""
-    scores: dict[str, list[float]] = {arm.name: [] for arm in study.arms}
+    scores: dict[str, list[float]] = {name: [] for name in names_of(study)}
     replicates: dict[str, list[Floats]] = {name: [] for name in scores}
     bar = tqdm(total=len(study.runs), desc="comparing", disable=None, delay=1, leave=False)
     width = 0
@@ -282,7 +290,7 @@ def _paired(
     }
 
 
-def _factorial(arms: Sequence[Arm], judge: Judge) -> list[Factorial]:
+def _factorial(arms: Sequence[ArmEvidence], judge: Judge) -> list[Factorial]:
     """Every pair of changes that the study has alone and together."""
     base = arms[0].name
     changes = {arm.name: dict(arm.changes) for arm in arms[1:]}

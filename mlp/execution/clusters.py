@@ -7,7 +7,7 @@ import logging
 import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -23,46 +23,33 @@ _CONNECT_SECONDS = 15
 _MEMORY_MEASURES = ("target", "spill", "pause", "terminate")
 
 
-class Executor(Protocol):
-    """Made of its settings and the threads that a training is to have (0: as it sees fit)."""
+class Serial:
+    """One after the other in this process: what other executors change.
 
-    here: bool  # on this machine
+    Made of its settings and the threads that a training is to have (0: as it sees fit).
+    """
+
+    here = True  # on this machine
     threads: int  # of each training; 0: it decides for itself
+
+    def __init__(self, config: ExecutorConfig, threads: int) -> None:
+        self.threads = threads
 
     def check(self) -> None:
         """Raise ClusterLost where it cannot train now. Nothing is left open."""
 
     def connect(self) -> AbstractContextManager[Client | None]:
         """A connection to the workers, None for this process. Raises ClusterLost."""
-
-
-class Serial:
-    """One after the other in this process."""
-
-    here = True
-
-    def __init__(self, config: ExecutorConfig, threads: int) -> None:
-        self.threads = threads
-
-    def check(self) -> None:
-        pass
-
-    def connect(self) -> AbstractContextManager[None]:
         return nullcontext()
 
 
-class Processes:
+class Processes(Serial):
     """In processes of this machine, `workers` at once."""
-
-    here = True
 
     def __init__(self, config: ExecutorConfig, threads: int) -> None:
         cores = psutil.cpu_count(logical=False) or 1
         self.workers = config.workers or max(1, cores // (threads or 1))
         self.threads = threads or max(1, cores // self.workers)
-
-    def check(self) -> None:
-        pass
 
     @contextmanager
     def connect(self) -> Iterator[Client]:
@@ -96,7 +83,7 @@ class Processes:
             yield client
 
 
-class Dask:
+class Dask(Serial):
     """With the workers of a Dask cluster, whose scheduler is at `address`."""
 
     here = False

@@ -19,7 +19,7 @@ from mlp.learning.diagnostics import NOISE_BATCHES, gradient_noise, propagation
 from mlp.learning.initialization import initialize
 from mlp.learning.mixing import correct_answers, cross_entropy, mix
 from mlp.learning.networks.building import build_network
-from mlp.metrics import epoch_scores
+from mlp.metrics import MONITORED, epoch_scores
 from mlp.settings.procedure import OPTIMIZERS, SCHEDULES
 from mlp.settings.training import Resolved
 
@@ -214,7 +214,7 @@ class Learner:
         return images.tensor_split(max(1, len(images) // self.config.batch_size))
 
     def _remember_best(self, value: float) -> None:
-        value = value if self.config.monitor == "val/loss" else -value
+        value = -value if MONITORED[self.config.monitor].higher_is_better else value
         if self.config.early_stopping_patience == 0 or value < self._best_value:
             self.best_epoch, self._best_value = self.epochs_done, value
             if self.config.early_stopping_patience:

@@ -1,1 +1,1 @@
-"""What a training leaves and serving needs."""
+"""Trained networks as files: all that a training leaves and serving needs."""

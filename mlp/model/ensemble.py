@@ -1,4 +1,4 @@
-"""What is packaged and served: one network or several that vote, and what they know of the data."""
+"""One network or several that vote, with what they know of the data: packaged and served."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Ensemble:
 
     @property
     def gray(self) -> bool:
-        """Whether `decode` has to give one channel."""
+        """True where `decode` has to give one channel."""
         return self.members[0].gray
 
     @property

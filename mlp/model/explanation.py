@@ -1,4 +1,4 @@
-"""Which pixels an answer came from, and what the units of the first layer look for."""
+"""The pixels that an answer came from, and the patterns that the first layer looks for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _AT_ONCE = 2**23  # numbers that go through a network at once
 def contributions(
     ensemble: Ensemble, pixels: NDArray[np.uint8], classes: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """How much each pixel of decoded images (N, H, W, C) adds to the probability of a class (N,).
+    """The share of each pixel of decoded images (N, H, W, C) in the probability of a class (N,).
 
     Integrated gradients (Sundararajan, Taly and Yan 2017, arXiv:1703.01365), computed by Captum,
     summed over channels: (N, H, W). They add up to the probability for the image minus that for the

@@ -34,7 +34,7 @@ def seal(folder: Path) -> str:
 
 
 def is_sealed(folder: Path) -> bool:
-    """Whether there is a sign of a seal, good or not."""
+    """True where there is a sign of a seal, good or not."""
     return os.path.lexists(folder / SEAL) or bool(_DIGEST.search(_description(folder)))
 
 

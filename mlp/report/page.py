@@ -1,18 +1,41 @@
-"""Pages made of a template beside this file: one file each, everything foreign escaped."""
+"""Sections as one text: for a terminal, in Markdown, or as a page in one HTML file."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlp.escaping import html
+from mlp.report.blocks import Grid, Picture, Section, Text
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
 
 
-def render(template: str, **values: object) -> str:
-    """The text of a page. A name that the template asks for and is not given is an error."""
+def terminal(sections: Sequence[Section]) -> str:
+    """What a terminal shows of sections."""
+    return "\n\n".join(block.text() for block in _blocks(sections, "terminal"))
+
+
+def markdown(sections: Sequence[Section], links: bool = True) -> str:
+    """What a description shows of sections, with or without links to each run."""
+    return "\n\n".join(block.markdown(links) for block in _blocks(sections, "markdown"))
+
+
+def _blocks(sections: Sequence[Section], where: str) -> list[Text | Grid]:
+    every = [block for section in sections for block in section.blocks if where in block.where]
+    return [block for block in every if isinstance(block, Text | Grid)]
+
+
+def pictures(sections: Sequence[Section]) -> list[Picture]:
+    """The pictures of sections."""
+    every = [block for section in sections for block in section.blocks]
+    return [block for block in every if isinstance(block, Picture)]
+
+
+def page(lang: str, title: str, setting: str, sections: Sequence[Section]) -> str:
+    """One HTML file with its pictures inside."""
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -21,4 +44,5 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    return environment.get_template(template).render(**values)
+    template = environment.get_template("page.html.j2")
+    return template.render(lang=lang, title=title, setting=setting, sections=sections)

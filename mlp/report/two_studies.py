@@ -12,9 +12,10 @@ from mlp.errors import NoSuchStudy
 from mlp.escaping import line
 from mlp.escaping import markdown as _escape
 from mlp.evidence.comparison import VERDICT_FROM, Comparison, family, unpaired
-from mlp.evidence.findings import Judge, overlap_of, require_defined, resample
-from mlp.metrics import METRICS
-from mlp.report.wording import NONE, Wording
+from mlp.evidence.findings import Judge, names_of, overlap_of, require_defined, resample
+from mlp.metrics import METRICS, Floats
+from mlp.report.blocks import Grid
+from mlp.report.wording import Wording
 from mlp.study.arm import Arm
 from mlp.study.record import RecordedRun, RecordedStudy
 
@@ -43,8 +44,7 @@ def between(first: RecordedStudy, second: RecordedStudy, metric: str) -> Between
     """
     for study in (first, second):
         require_defined(study, metric)
-    names = [arm.name for arm in first.arms]
-    theirs = {arm.name for arm in second.arms}
+    names, theirs = names_of(first), set(names_of(second))
     common = [name for name in names if name in theirs]
     if not common:
         raise NoSuchStudy(
@@ -77,13 +77,13 @@ def between(first: RecordedStudy, second: RecordedStudy, metric: str) -> Between
     return Between(first, second, metric, both is not None, means, compared)
 
 
-def _scores(study: RecordedStudy, arm: str, metric: str) -> np.ndarray:
+def _scores(study: RecordedStudy, arm: str, metric: str) -> Floats:
     """Of the finished runs of an arm."""
     runs = study.of(arm).values()
     return np.array([METRICS[metric].score(r.evaluation) for r in runs if r.evaluation is not None])
 
 
-def _mean(values: np.ndarray) -> float:
+def _mean(values: Floats) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 
@@ -108,26 +108,23 @@ def _side_by_side(
     return dataclasses.replace(first, arms=made, runs=runs)
 
 
-def table(result: Between, say: Wording) -> tuple[list[str], list[list[str]]]:
-    """Headings, and a row an arm."""
-    metric = say("val", metric=say.metric_name)
+def table(result: Between, say: Wording) -> Grid:
+    """A row an arm."""
     headings = [
         say("arm"),
         "n",
-        f"1: {metric}",
-        f"2: {metric}",
+        f"1: {say.validation}",
+        f"2: {say.validation}",
         say("between.difference"),
         say("interval"),
         say("verdict"),
     ]
     rows = []
     for c in result.comparisons:
-        one, two = result.means[c.name]
-        interval = say.interval(c) if np.isfinite(c.low) else NONE
-        difference, verdict = say.number(c.difference), say(c.verdict)
-        scores = [say.score(one), say.score(two)]
-        rows.append([c.name, str(c.pairs), *scores, difference, interval, verdict])
-    return headings, rows
+        scores = [say.score(mean) for mean in result.means[c.name]]
+        row = [c.name, str(c.pairs), *scores, say.number(c.difference)]
+        rows.append([*row, say.interval(c), say(c.verdict)])
+    return Grid(headings, rows)
 
 
 def sentences(result: Between, say: Wording) -> list[str]:
@@ -149,12 +146,10 @@ def sentences(result: Between, say: Wording) -> list[str]:
 
 def markdown(result: Between, say: Wording, page: Callable[[RecordedStudy], str]) -> str:
     """The comparison as the description of a run."""
-    headings, rows = table(result, say)
-    lines = [f"## {say('between.title')}", ""]
-    for number, study in ((1, result.first), (2, result.second)):
-        lines.append(f"{number}: [{_escape(study.name)}]({page(study)})  ")
-    lines += ["", *(f"{_escape(said)}  " for said in sentences(result, say)[2:]), ""]
-    lines.append(f"| {' | '.join(map(_escape, headings))} |")
-    lines.append(f"| --- |{' ---: |' * (len(headings) - 1)}")
-    lines += [f"| {' | '.join(map(_escape, row))} |" for row in rows]
-    return "\n".join(lines)
+    studies = [
+        f"{number}: [{_escape(study.name)}]({page(study)})  "
+        for number, study in ((1, result.first), (2, result.second))
+    ]
+    said = [f"{_escape(each)}  " for each in sentences(result, say)[2:]]
+    parts = [f"## {say('between.title')}", *("\n".join(part) for part in (studies, said))]
+    return "\n\n".join([*parts, table(result, say).markdown()])

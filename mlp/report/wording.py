@@ -1,16 +1,16 @@
-"""How a report speaks: its language, its metric, and how its numbers are written."""
+"""The language, the metric and the form of numbers in which something is reported."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from mlp.data.audit.remarks import Remark
 from mlp.escaping import line
 from mlp.evidence.comparison import Comparison
+from mlp.languages import LANGUAGES
 from mlp.metrics import METRICS
-from mlp.report.phrases import LANGUAGES, PHRASES
 
 NONE = "–"  # in the place of a number that there is not
 
@@ -19,61 +19,92 @@ NONE = "–"  # in the place of a number that there is not
 class Wording:
     """The language of a report, the metric it is about, and whether pairs are folds."""
 
-    lang: Literal["en", "es"]
-    metric: str
+    lang: str
+    metric: str = ""
     folds: bool = False
 
     def __call__(self, key: str, **values: object) -> str:
         """A phrase with its values."""
         shown = {n: line(v) if isinstance(v, str) else v for n, v in values.items()}
-        return PHRASES[key][LANGUAGES.index(self.lang)].format(**shown)
+        return LANGUAGES[self.lang].phrases[key].format(**shown)
 
-    def has(self, key: str) -> bool:
-        """Whether there is a text of this key in the language."""
-        return key in PHRASES and bool(PHRASES[key][LANGUAGES.index(self.lang)])
+    def named(self, key: str, english: object, **values: object) -> str:
+        """The same of what has its English elsewhere, and in other languages where we named it."""
+        has = key in LANGUAGES[self.lang].phrases
+        return self(key, **values) if has else line(english)
 
     def remark(self, remark: Remark) -> str:
-        """A remark on the data, in the language of the report."""
-        key = f"remark.{remark.kind}"
-        return self(key, **remark.values) if self.has(key) else line(remark)
+        """A remark on the data."""
+        return self.named(f"remark.{remark.kind}", remark, **remark.values)
 
     @property
     def unit(self) -> str:
-        """What pairs are called."""
+        """The plural of pairs: seeds or folds."""
         return self("pairs" if self.folds else "seeds")
+
+    @property
+    def one(self) -> str:
+        """The singular of pairs."""
+        return self("one.pairs" if self.folds else "one.seeds")
 
     @property
     def metric_name(self) -> str:
         """The metric in words."""
-        return self(f"metric.{self.metric}")
+        return self.named(f"metric.{self.metric}", METRICS[self.metric].words)
+
+    @property
+    def validation(self) -> str:
+        """The metric on the validation images, in words."""
+        return self("val", metric=self.metric_name)
+
+    @property
+    def scale(self) -> float:
+        """The factor by which scores are shown."""
+        return 100.0 if METRICS[self.metric].unit == "percent" else 1.0
+
+    @property
+    def _form(self) -> str:
+        return ".1f" if self.scale != 1 else ".3f"
+
+    @property
+    def percent(self) -> str:
+        """The mark after a score in percent."""
+        return "%" if self.scale != 1 else ""
+
+    @property
+    def points(self) -> str:
+        """The unit of a difference; empty where there is none."""
+        return self(f"unit.{METRICS[self.metric].unit}")
 
     def score(self, value: float) -> str:
         """A score: `64.1%`, or a number in the metric's unit."""
-        if math.isnan(value):
-            return NONE
-        return f"{100 * value:.1f}%" if METRICS[self.metric].percent else f"{value:.3f}"
+        return NONE if math.isnan(value) else f"{self.scale * value:{self._form}}{self.percent}"
+
+    def spread(self, mean: float, deviation: float) -> str:
+        """A mean and a standard deviation: `64.1 ± 1.1%`."""
+        if math.isnan(mean) or math.isnan(deviation):
+            return self.score(mean)
+        return f"{self.score(mean).removesuffix('%')} ± {self.score(deviation)}"
 
     def number(self, value: float) -> str:
         """A signed difference without its unit."""
         if math.isnan(value):
             return NONE
-        text = f"{100 * value:+.1f}" if METRICS[self.metric].percent else f"{value:+.3f}"
+        text = f"{self.scale * value:+{self._form}}"
         # A typographic minus; and no sign on a zero
         return (text[1:] if not text.strip("+-0.") else text).replace("-", "−")
 
     def difference(self, value: float) -> str:
         """A signed difference with its unit."""
-        unit = self("points") if METRICS[self.metric].percent else self("nats")
-        return f"{self.number(value)} {unit}"
+        return f"{self.number(value)} {self.points}".rstrip()
 
     def interval(self, comparison: Comparison) -> str:
         """Both ends of the 95% interval."""
         if math.isnan(comparison.low):
             return NONE
-        to = "to" if self.lang == "en" else "a"
-        return f"{self.number(comparison.low)} {to} {self.number(comparison.high)}"
+        return f"{self.number(comparison.low)} {self('to')} {self.number(comparison.high)}"
 
-    def list_of(self, parts: list[str]) -> str:
+    def list_of(self, parts: Sequence[str]) -> str:
         """`a, b and c`."""
         if len(parts) < 2:
             return "".join(parts)

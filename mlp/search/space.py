@@ -48,7 +48,7 @@ class Space:
         points = math.prod(map(_count, self.dimensions.values()))
         if points > _MOST_POINTS:
             raise SettingsError(
-                f"space {self.name}: a grid of {points} points, which may have {_MOST_POINTS}"
+                f"space {self.name}: a grid of {points} points; at most {_MOST_POINTS} are allowed"
             )
         return {name: _values(kind) for name, kind in self.dimensions.items()}
 

@@ -25,7 +25,7 @@ from mlp.data.dataset import index_of, load, reread, resolve
 from mlp.data.index import Index
 from mlp.errors import SettingsError
 from mlp.learning.learner import EpochRecord
-from mlp.metrics import METRICS
+from mlp.metrics import METRICS, watched
 from mlp.processes import is_gone, this_process
 from mlp.search.space import Space
 from mlp.settings.commands import SearchConfig
@@ -242,19 +242,18 @@ def _train(
 ) -> str:
     """Train and score a trial, and tell the study; the result in words."""
     arm, folds = arm_of(trial, search.space), search.folds
-    watched = search.metric if search.metric in ("macro_f1", "balanced_accuracy") else "accuracy"
-    watched = "loss" if search.metric == "log_loss" else watched
+    score = f"val/{watched(search.metric)}"
 
     def watch(histories: Sequence[Sequence[EpochRecord]]) -> None:
         # Folds that were recorded before are missing: a mean over the others would mislead
         if len(histories) < len(folds) or not all(histories):
             return
-        values = [records[-1].metrics[f"val/{watched}"] for records in histories]
+        values = [records[-1].metrics[score] for records in histories]
         epoch = max(records[-1].epoch for records in histories)
         trial.report(float(np.mean(values)), epoch)
         if trial.should_prune():
             raise Stopped(
-                f"Stopped after epoch {epoch} of {arm.name}: mean val/{watched} over the folds "
+                f"Stopped after epoch {epoch} of {arm.name}: mean {score} over the folds "
                 f"{np.mean(values):.3f} is worse than the median of the trials before"
             )
 

@@ -1,67 +1,63 @@
-"""What a registration says of itself: on the version's page and on the terminal."""
+"""The text of a registration: on the version's page and on the terminal."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import quote
 
 import numpy as np
-from mlflow.entities import Metric
 
 from mlp.escaping import line, markdown
 from mlp.metrics import METRICS
 from mlp.report.wording import Wording
 from mlp.serving.challenge import Challenge, interval
 from mlp.serving.loading import CHAMPION
-from mlp.serving.registry import CHALLENGER, Registration
+from mlp.serving.registry import CHALLENGER, Registration, Why
 from mlp.tracking import results
 from mlp.tracking.mlflow.pages import run_page
 from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 
 
-def description(made: Registration) -> str:
+def description(made: Registration, say: Wording) -> str:
     """Markdown for the page of the version."""
     study = made.study
     page = run_page(study.experiment_id, study.run_id)
-    lines = [markdown(said) for said in _what(made)]
-    lines.append(f"The evidence: [the report of the study]({page}).")
-    lines += [markdown(said) for said in (*_verdict(made), _tested(made))]
-    lines.append(markdown(f"Answers with one of {_classes(made)}."))
+    lines = [markdown(said) for said in _what(made, say)]
+    lines.append(say("registry.evidence", page=page))
+    answers = say("registry.answers", classes=_classes(made, say))
+    lines += map(markdown, (_verdict(made, say), _tested(made, say), answers))
     return "\n\n".join(lines)
 
 
-def record(store: Store, run_id: str, made: Registration) -> None:
+def record(store: Store, run_id: str, made: Registration, lang: str) -> None:
     """Keep what was done: on the version's page, and in the run of the command."""
-    client, version = store.client, made.version
-    text = description(made)
+    client, version, say = store.client, made.version, Wording(lang, made.metric)
+    text, data = description(made, say), made.study.data_name
     client.update_model_version(version.name, version.version, text)
-    every = markdown(f"Classifies images like those of {made.study.data_name}: {_classes(made)}.")
-    use = markdown(f"models:/{version.name}@{CHAMPION} is the version to use.")
-    client.update_registered_model(version.name, f"{every}\n\n{use}")
-    client.set_registered_model_tag(version.name, "mlp.data", made.study.data_name)
-    title = f"[{markdown(version.name)} version {version.version}]({_page(made)})"
+    every = say("registry.classifies", data=data, classes=_classes(made, say))
+    use = say("registry.use", name=version.name, alias=CHAMPION)
+    client.update_registered_model(version.name, f"{markdown(every)}\n\n{markdown(use)}")
+    client.set_registered_model_tag(version.name, "mlp.data", data)
+    title = f"[{markdown(_title(made, say))}]({_page(made)})"
     files: dict[str, bytes] = {}
     if made.tested is not None:
-        now = int(time.time() * 1000)
-        metrics = [Metric(f"test/{name}", value, now, 0) for name, value in made.test.items()]
-        client.log_batch(run_id, metrics=metrics)
         tested = made.tested.evaluation
         drawn = results.draw(made.ensemble, tested, made.tested.images, "Test")
         files = results.files(tested, made.test, drawn)
-    record_report(store, run_id, f"{title}\n\n{text}", {f"test/{k}": v for k, v in files.items()})
+    numbers = {f"test/{name}": value for name, value in made.test.items()}
+    files = {f"test/{name}": content for name, content in files.items()}
+    record_report(store, run_id, f"{title}\n\n{text}", files, numbers)
 
 
-def terminal(made: Registration, store: Store) -> str:
+def terminal(made: Registration, lang: str, store: Store) -> str:
     """The same with the commands that come next."""
-    name, number = made.version.name, made.version.version
-    title = f"{name} version {number}"
+    name, say = made.version.name, Wording(lang, made.metric)
     alias = CHAMPION if made.is_champion else CHALLENGER
-    aliases = f"{CHAMPION} and {CHALLENGER}" if made.is_champion else CHALLENGER
-    known = f" (it was registered already as version {number}: no other was made)"
-    lines = [f"{title}, {aliases}{known if made.known else ''}", ""]
-    lines += [*map(line, (*_what(made), *_verdict(made), _tested(made))), ""]
+    aliases = say.list_of([CHAMPION, CHALLENGER]) if made.is_champion else CHALLENGER
+    known = say("registry.known", number=made.version.version) if made.known else ""
+    lines = [f"{_title(made, say)}, {aliases}{known}", ""]
+    lines += [*map(line, (*_what(made, say), _verdict(made, say), _tested(made, say))), ""]
     model = f"models:/{name}@{alias}"
     lines += [
         store.how_to_open(_page(made)),
@@ -73,92 +69,104 @@ def terminal(made: Registration, store: Store) -> str:
     return "\n".join(lines)
 
 
-def scores(values: Mapping[str, float]) -> str:
-    """A line of all scores."""
-    return ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items())
+def _title(made: Registration, say: Wording) -> str:
+    return say("registry.title", name=made.version.name, number=made.version.version)
 
 
 def _page(made: Registration) -> str:
     return f"#/models/{quote(made.version.name, safe='')}/versions/{made.version.version}"
 
 
-def _classes(made: Registration) -> str:
+def _classes(made: Registration, say: Wording) -> str:
     names = made.ensemble.classes
-    return f"{len(names)} classes: {', '.join(names)}"
+    return say("registry.classes", count=len(names), names=", ".join(names))
 
 
-def _what(made: Registration) -> list[str]:
-    choice, say = made.choice, Wording("en", made.metric)
+def _why(why: Why, say: Wording) -> str:
+    return say(f"why.{why[0]}", detail=why[1])
+
+
+def _what(made: Registration, say: Wording) -> list[str]:
+    """The model, the score of its arm and its own."""
+    choice, arms = made.choice, len(made.study.arms)
     arm, n = choice.arm, len(choice.arm.finished)
-    seeds = ", ".join(
-        f"seed {run.seed}" + (f" fold {run.fold}" if run.fold != "none" else "")
+    seeds = [
+        say("registry.run" if run.fold == "none" else "registry.run_of_fold", **vars(run))
         for run in choice.runs
-    )
-    if choice.pick == "ensemble":
-        what = f"the mean of the probabilities of all {n} runs"
-    else:
-        what = f"the run with the median score of {n} ({seeds})"
-    spread = f" ± {say.score(arm.deviation)} (standard deviation over {n})" if n > 1 else ""
-    lines = [
-        f"{arm.name} on {made.study.data_name} (digest {choice.runs[0].data_digest}): {what}.",
-        f"Validation {say.metric_name} of the arm: {say.score(arm.mean)}{spread}, the best mean of "
-        f"{len(made.study.arms)} arm{'s' if len(made.study.arms) > 1 else ''}.",
     ]
+    model = say(
+        "registry.model",
+        arm=arm.name,
+        data=made.study.data_name,
+        digest=choice.runs[0].data_digest,
+        model=say(f"registry.{choice.pick}", count=n, runs=", ".join(seeds)),
+    )
+    validated = say(
+        "registry.validation",
+        metric=say.metric_name,
+        score=say.score(arm.mean),
+        deviation=say("registry.deviation", score=say.score(arm.deviation), count=n) * (n > 1),
+        arms=say("registry.arms" if arms > 1 else "registry.one_arm", count=arms),
+    )
+    lines = [model, validated[:1].upper() + validated[1:]]
     if choice.passed_over:
-        lines.append(f"Passed over, for runs that did not finish: {', '.join(choice.passed_over)}.")
-    known = choice.held_out
-    if known is None:
-        lines.append("No validation score of its own: no image validated all of its runs.")
-    elif len(known.present) < METRICS[made.metric].classes:
-        lines.append("No validation score of its own: images of one class validated all its runs.")
-    else:
-        low, high = interval(known, made.metric)
-        lines.append(
-            f"This model: {say.score(METRICS[made.metric].score(known))} on {len(known.ids)} "
-            f"validation images (95% interval over images {say.score(low)} to {say.score(high)})."
-        )
+        lines.append(say("registry.passed_over", arms=", ".join(choice.passed_over)))
+    lines.append(_own_score(made, say))
     leaked = max(run.metrics.get("facts/leaked_images", 0.0) for run in choice.runs)
     if leaked:
         unseen = [run.metrics.get("final/unseen_accuracy", np.nan) for run in choice.runs]
-        lines.append(
-            f"{leaked:.0f} validation images are copies of training images; accuracy on the "
-            f"others: {Wording('en', 'accuracy').score(float(np.mean(unseen)))}"
-            + (", the mean over its runs." if len(unseen) > 1 else ".")
-        )
+        score = replace(say, metric="accuracy").score(float(np.mean(unseen)))
+        mean = say("registry.leaked_mean") if len(unseen) > 1 else ""
+        lines.append(say("registry.leaked", count=f"{leaked:.0f}", score=score, mean=mean))
     return lines
 
 
-def _verdict(made: Registration) -> list[str]:
-    before, say = made.champion_before, Wording("en", made.metric)
+def _own_score(made: Registration, say: Wording) -> str:
+    known = made.choice.held_out
+    if known is None:
+        return say("registry.no_score")
+    if len(known.present) < METRICS[made.metric].classes:
+        return say("registry.one_class")
+    score, ends = METRICS[made.metric].score(known), interval(known, made.metric)
+    low, high = map(say.score, ends)
+    count = len(known.ids)
+    return say("registry.own_score", score=say.score(score), count=count, low=low, high=high)
+
+
+def _verdict(made: Registration, say: Wording) -> str:
+    before = made.champion_before
     if made.challenge is not None:
-        return [_compared(made.challenge, before, say)]
+        result = _result(made.challenge, say)
+        return say(
+            "registry.won" if made.challenge.won else "registry.lost", number=before, result=result
+        )
     if before == "":
-        return ["Champion: it is the first."]
+        return say("registry.first")
     if before == str(made.version.version):
-        return ["It is the champion already."]
+        return say("registry.already")
     if made.is_champion:
-        return [f"Champion by force, in the place of version {before}."]
-    return [
-        f"Version {before} stays champion. They were not found: {made.not_compared}. "
-        "--force true makes this one champion all the same."
-    ]
+        return say("registry.forced", number=before)
+    return say("registry.not_compared", number=before, why=_why(made.not_compared, say))
 
 
-def _compared(found: Challenge, before: str, say: Wording) -> str:
-    result = (
-        f"{say.score(found.challenger)} against {say.score(found.champion)}, a difference of "
-        f"{say.difference(found.difference)} (95% interval {say.number(found.low)} to "
-        f"{say.number(found.high)}) on {found.images} validation images that neither trained on"
+def _result(found: Challenge, say: Wording) -> str:
+    return say(
+        "registry.result",
+        challenger=say.score(found.challenger),
+        champion=say.score(found.champion),
+        difference=say.difference(found.difference),
+        low=say.number(found.low),
+        high=say.number(found.high),
+        count=found.images,
     )
-    if found.won:
-        return f"Champion: it beats version {before} with {result}."
-    return f"Version {before} stays champion: this one does not beat it with {result}."
 
 
-def _tested(made: Registration) -> str:
+def _tested(made: Registration, say: Wording) -> str:
     if not made.test:
-        return f"Not tested: {made.not_tested}."
+        return say("registry.not_tested", why=_why(made.not_tested, say))
     values = dict(made.test)
     images, copies = int(values.pop("images")), int(values.pop("copies"))
-    seen = f" ({copies} of them copies of training images)" if copies else ""
-    return f"On the {images} test images{seen}, read after the choice: {scores(values)}."
+    seen = say("registry.copies", count=copies) if copies else ""
+    words = [replace(say, metric=name).metric_name for name in values]
+    shown = [f"{word} {value:.3f}" for word, value in zip(words, values.values(), strict=True)]
+    return say("registry.tested", count=images, copies=seen, scores=", ".join(shown))

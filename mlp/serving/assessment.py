@@ -1,22 +1,19 @@
-"""How good a packaged model is on labelled images, as a run of its own."""
+"""The scores of a packaged model on labelled images, as a run of its own."""
 
 from __future__ import annotations
 
-import time
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlflow.entities import Metric
-
 from mlp.data.audit.remarks import understood
 from mlp.data.index import Index
 from mlp.errors import DataError
-from mlp.escaping import folder_name
-from mlp.escaping import line as one_line
+from mlp.escaping import folder_name, line
 from mlp.escaping import markdown as _escape
-from mlp.metrics import METRICS, classification_report, final_scores
-from mlp.report.summary import columns
+from mlp.metrics import COMPARED, METRICS, classification_report, final_scores
+from mlp.report.blocks import Grid
 from mlp.report.wording import Wording
 from mlp.serving.challenge import interval
 from mlp.serving.evaluation import Evaluated, evaluate
@@ -29,7 +26,6 @@ from mlp.tracking.mlflow.store import Store
 from mlp.tracking.tensorboard.writer import Events
 
 ALL = "all"
-_HEADINGS = ("score", "value", "95% interval")
 # Keys of `scores` that are counts
 IMAGES, REFUSED, TRAINED_ON, UNFAMILIAR = "images", "refused", "trained_on", "unfamiliar"
 
@@ -84,26 +80,25 @@ def assess(store: Store, model: LoadedModel, index: Index, part: str) -> Assessm
     seen = trained_on(store, tags.get(RUNS, model.run_id).split(","))
     if seen is not None:
         scores[TRAINED_ON] = float(evaluated.index.usable["sha256"].isin(seen).sum())
-    intervals = {name: interval(result, name) for name in METRICS if name in scores}
+    intervals = {name: interval(result, name) for name in COMPARED if name in scores}
     return Assessment(model, part, evaluated, scores, intervals)
 
 
-def record(store: Store, run_id: str, made: Assessment, data: str, runs_dir: Path) -> Path:
+def record(
+    store: Store, run_id: str, made: Assessment, data: str, runs_dir: Path, say: Wording
+) -> Path:
     """Everything into a run and TensorBoard events; the folder of these."""
     evaluated = made.evaluated
     result, index = evaluated.evaluation, evaluated.index
-    client = store.client
     store.log_params(run_id, {"model": made.model.uri, "data": data, "part": made.part})
     store.log_dataset(run_id, index.name, index.digest, data, len(result.classes), "evaluation")
-    now = int(time.time() * 1000)
     numbers = dict(made.scores)
     for name, (low, high) in made.intervals.items():
         numbers |= {f"{name}_low": low, f"{name}_high": high}
-    metrics = [Metric(f"evaluation/{name}", value, now, 0) for name, value in numbers.items()]
-    client.log_batch(run_id, metrics=metrics)
     drawn = results.draw(made.model.ensemble, result, evaluated.images, made.part.capitalize())
-    text = markdown(made)
-    record_report(store, run_id, text, results.files(result, numbers, drawn))
+    text = markdown(made, say)
+    named = {f"evaluation/{name}": value for name, value in numbers.items()}
+    record_report(store, run_id, text, results.files(result, numbers, drawn), named)
     events = Events(runs_dir / f"evaluation-{folder_name(index.name)}-{run_id[:8]}")
     events.scalars({f"evaluation/{name}": value for name, value in numbers.items()}, 0)
     events.evaluation(result, drawn, 0, "evaluation")
@@ -111,65 +106,52 @@ def record(store: Store, run_id: str, made: Assessment, data: str, runs_dir: Pat
     return events.folder
 
 
-def markdown(made: Assessment) -> str:
+def markdown(made: Assessment, say: Wording) -> str:
     """The description of the run."""
-    rows = [_HEADINGS, ("---", "--:", "--:"), *_table(made)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return "\n\n".join([_escape(_title(made)), table, *map(_noted, _notes(made))])
+    notes = ["\n".join(map(_escape, note.split("\n"))) for note in _notes(made, say)]
+    return "\n\n".join([_escape(_title(made, say)), _table(made, say).markdown(), *notes])
 
 
-def terminal(made: Assessment) -> str:
+def terminal(made: Assessment, say: Wording) -> str:
     """Scores, classes and notes as text."""
-    scores = columns(_HEADINGS, _table(made))
-    report = classification_report(made.evaluated.evaluation)
-    return "\n".join([_title(made), "", scores, "", report.rstrip(), "", *_notes(made)])
+    scores, report = _table(made, say).text(), classification_report(made.evaluated.evaluation)
+    return "\n".join([_title(made, say), "", scores, "", report.rstrip(), "", *_notes(made, say)])
 
 
-def _noted(text: str) -> str:
-    return "\n".join(map(_escape, text.split("\n")))
+def _title(made: Assessment, say: Wording) -> str:
+    part = "" if made.part == ALL else say("evaluation.part", part=made.part)
+    model, data = made.model.title, made.evaluated.index.name
+    count = f"{made.scores[IMAGES]:.0f}"
+    return say("evaluation.title", model=model, data=data, part=part, count=count)
 
 
-def _title(made: Assessment) -> str:
-    part = "" if made.part == ALL else f", {made.part} split"
-    name = one_line(made.evaluated.index.name)
-    return f"{made.model.title} on {name}{part}: {made.scores[IMAGES]:.0f} images"
-
-
-def _table(made: Assessment) -> list[tuple[str, str, str]]:
+def _table(made: Assessment, say: Wording) -> Grid:
     rows = []
     for name, value in made.scores.items():
-        if name in (IMAGES, REFUSED, TRAINED_ON, UNFAMILIAR):
-            continue
-        words = name.replace("_", " ")
-        if name in made.intervals:
-            say = Wording("en", name)
-            low, high = made.intervals[name]
-            rows.append((words, say.score(value), f"{say.score(low)} to {say.score(high)}"))
-        else:
-            rows.append((words, f"{value:.3f}", ""))
-    return rows
+        if name in METRICS:
+            by = replace(say, metric=name)
+            low, high = map(by.score, made.intervals.get(name, (math.nan, math.nan)))
+            interval = f"{low} {say('to')} {high}" if name in made.intervals else ""
+            rows.append((by.metric_name, by.score(value), interval))
+    return Grid((say("evaluation.score"), say("evaluation.value"), say("interval")), rows)
 
 
-def _notes(made: Assessment) -> list[str]:
-    scores = made.scores
-    notes = [f"Note: {one_line(said)}" for said in understood(made.evaluated.index)]
-    undefined = [name for name in METRICS if name not in scores]
+def _notes(made: Assessment, say: Wording) -> list[str]:
+    scores, index = made.scores, made.evaluated.index
+    counts = {name: f"{scores.get(name, 0):.0f}" for name in (TRAINED_ON, UNFAMILIAR, REFUSED)}
+    notes = [say.remark(remark) for remark in understood(index)]
+    undefined = [name for name in COMPARED if name not in scores]
     if undefined:
         only = ", ".join(made.evaluated.evaluation.present)
-        notes.append(f"Note: all images are of class {only!r}: no {', '.join(undefined)}.")
-    seen = scores.get(TRAINED_ON)
-    if seen is None:
-        notes.append("Note: it is not recorded which images the model was trained on.")
-    elif seen:
-        notes.append(
-            f"Note: the model was trained on {seen:.0f} of these images: that flatters it."
-        )
-    if scores[UNFAMILIAR]:
-        notes.append(f"Note: {scores[UNFAMILIAR]:.0f} images are unlike the training images.")
+        notes.append(say("evaluation.undefined", cls=repr(only), metrics=", ".join(undefined)))
+    if TRAINED_ON not in scores:
+        notes.append(say("evaluation.unknown"))
+    for name in (TRAINED_ON, UNFAMILIAR, REFUSED):
+        if scores.get(name):
+            notes.append(say(f"evaluation.{name}", count=counts[name]))
     if scores[REFUSED]:
-        shown = "".join(
-            f"\n  {one_line(row.path)}: {one_line(row.reason)}"
-            for row in made.evaluated.index.damaged.head(10).itertuples()
+        notes[-1] += "".join(
+            f"\n  {line(row.path)}: {line(row.reason)}"
+            for row in index.damaged.head(10).itertuples()
         )
-        notes.append(f"Note: {scores[REFUSED]:.0f} images could not be read:{shown}")
-    return notes
+    return [f"{say('evaluation.note')}: {note}" for note in notes]

@@ -1,4 +1,4 @@
-"""Two models on the same images: does the one beat the other?"""
+"""Two models compared on the same images: the one that challenges, and the champion."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Challenge:
 
     @property
     def won(self) -> bool:
-        """Whether the challenger is better, and the interval leaves out zero."""
+        """True where the challenger is better, and the interval leaves out zero."""
         return self.low > 0 if METRICS[self.metric].higher_is_better else self.high < 0
 
 

@@ -1,4 +1,4 @@
-"""Which model of a study is worth registering, decided on validation scores alone."""
+"""The model of a study that is worth registering, chosen by validation scores alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MLflow runs to load a packaged model ("models from code")."""
+"""The file that MLflow runs to load a packaged model ("models from code")."""
 
 from pathlib import Path
 

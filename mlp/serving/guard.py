@@ -38,7 +38,7 @@ _DRAIN = 4.0  # seconds to go on receiving from a client that does not read its 
 
 
 class Model(Protocol):
-    """What answers questions."""
+    """Something that answers questions."""
 
     image_size: int
 

@@ -44,7 +44,7 @@ class Found:
 
 
 def find_images(given: Sequence[str], notes: Notes, links: Links = "follow") -> list[Found]:
-    """What may be images: a folder stands for all files under it, a pattern for what it matches.
+    """List what may be images: a folder means all files under it, a pattern what it matches.
 
     With links=inside, links that lead out of a folder are not to be opened.
     `notes` gets what was passed over. Raises DataError where nothing is left.

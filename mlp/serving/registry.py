@@ -37,10 +37,12 @@ MEMBERS, RUNS, BEFORE = "mlp.members", "mlp.runs", "mlp.before."
 TEST = "test."
 _NOBODY = "nobody"
 
+Why = tuple[str, str]  # a phrase of the group `why`, and a detail
+
 
 @dataclass
 class Registration:
-    """What `register` did, for people and for the version's page."""
+    """The outcome of `register`, for people and for the version's page."""
 
     choice: Choice
     study: RecordedStudy
@@ -51,9 +53,9 @@ class Registration:
     champion_before: str = ""
     is_champion: bool = False
     challenge: Challenge | None = None
-    not_compared: str = ""
+    not_compared: Why = ("", "")
     test: Mapping[str, float] = field(default_factory=dict)
-    not_tested: str = ""
+    not_tested: Why = ("", "")
     tested: Evaluated | None = None
 
 
@@ -226,34 +228,34 @@ def _give(store: Store, version: ModelVersion, alias: str, aliases: Mapping[str,
         store.client.set_registered_model_alias(version.name, alias, number)
 
 
-def _compare(store: Store, source: StudyImages, made: Registration) -> tuple[Challenge | None, str]:
+def _compare(store: Store, source: StudyImages, made: Registration) -> tuple[Challenge | None, Why]:
     """Challenger against champion on images that neither trained on, or why that cannot be."""
     held_out = made.choice.held_out
     if held_out is None:
-        return None, "no image validated all of its runs: each drew its own"
+        return None, ("own_images", "")
     try:
         champion = load_packaged(store, f"models:/{made.version.name}@{CHAMPION}")
         index = source.index
     except (DataError, NoSuchModel, TamperedModel) as error:
-        return None, str(error)
+        return None, ("error", str(error))
     if champion.ensemble.classes != held_out.classes:
-        return None, f"the champion knows other classes: {', '.join(champion.ensemble.classes)}"
+        return None, ("other_classes", ", ".join(champion.ensemble.classes))
     assert champion.version is not None
     theirs = trained_on(store, champion.version.tags.get(RUNS, champion.run_id).split(","))
     ours = trained_on(store, [run.run_id for run in made.choice.runs])
     if theirs is None or ours is None:
-        return None, "it is not recorded which images the models trained on"
+        return None, ("not_recorded", "")
     rows = index.usable[index.usable["path"].isin(held_out.ids)]
     unseen = set(rows.loc[~rows["sha256"].isin(theirs | ours), "path"])
     answers = [evaluate(each, index, unseen) for each in (made.ensemble, champion.ensemble)]
     if answers[0] is None or answers[1] is None:
-        return None, "there is no validation image that neither of them trained on"
+        return None, ("none_unseen", "")
     challenger, other = answers[0].evaluation, answers[1].evaluation
     try:
         require(made.metric, challenger.present, " that neither of them trained on")
     except SettingsError as error:
-        return None, str(error)
-    return compare(challenger, other, made.metric), ""
+        return None, ("error", str(error))
+    return compare(challenger, other, made.metric), ("", "")
 
 
 def _test(store: Store, source: StudyImages, made: Registration) -> None:
@@ -267,10 +269,10 @@ def _test(store: Store, source: StudyImages, made: Registration) -> None:
         paths = set(index.usable.loc[index.usable["split"] == "test", "path"])
         made.tested = evaluate(made.ensemble, index, paths)
     except DataError as error:
-        made.not_tested = str(error)
+        made.not_tested = ("error", str(error))
         return
     if made.tested is None:
-        made.not_tested = "the data has no test split"
+        made.not_tested = ("no_test_split", "")
         return
     result: Evaluation = made.tested.evaluation
     tested = index.usable["path"].isin(result.ids)

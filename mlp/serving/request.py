@@ -1,4 +1,4 @@
-"""What a request to a served model asks, read so that a limit holds before its cost is paid."""
+"""The question in a request, read so that each limit holds before its cost is paid."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _given(top_k: object) -> str:
 
 
 def _cost(file: bytes, size: int) -> int:
-    """How long decoding takes and how much memory, as a number of pixels of a PNG."""
+    """Time and memory that decoding takes, as a number of pixels of a PNG."""
     header = read_header(file)
     pixels = header.width * header.height
     if file.startswith(b"\xff\xd8"):
@@ -109,7 +109,7 @@ def _cost(file: bytes, size: int) -> int:
 
 
 def _plain(file: bytes) -> bool:
-    """Whether an image has 8 bits and neither a palette nor transparency: half the memory."""
+    """True for 8 bits and neither a palette nor transparency: half the memory."""
     if file.startswith(b"\x89PNG"):
         return file[24] <= 8 and file[25] in (0, 2) and b"tRNS" not in file
     return file.startswith(b"BM")

@@ -8,7 +8,7 @@ from typing import Literal
 
 from mlp.escaping import csv_text
 from mlp.model.ensemble import Answer
-from mlp.report.summary import columns
+from mlp.report.blocks import Grid
 from mlp.serving.rows import table
 
 
@@ -43,7 +43,7 @@ def write(
         ]
         for row in rows
     ]
-    return columns(headings, lines, left=len(headings))
+    return Grid(headings, lines, left=len(headings)).text()
 
 
 def _others(labels: Sequence[str], probabilities: Sequence[float]) -> str:

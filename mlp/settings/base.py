@@ -25,12 +25,7 @@ class Choice:
     table: Table[Any]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        return AfterValidator(self._check).__get_pydantic_core_schema__(source, handler)
-
-    def _check(self, name: str) -> str:
-        if name not in self.table:
-            raise ValueError("none of the choices")
-        return name
+        return AfterValidator(self.table.known).__get_pydantic_core_schema__(source, handler)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -15,9 +14,9 @@ from mlp.settings.training import MAX_FOLDS
 from mlp.tables import Table
 
 if TYPE_CHECKING:
-    from mlp.execution.clusters import Executor
+    from mlp.execution.clusters import Serial
 
-EXECUTORS: Table[Callable[[ExecutorConfig, int], Executor]] = Table(
+EXECUTORS: Table[type[Serial]] = Table(
     "executor",
     {
         "serial": "mlp.execution.clusters:Serial",

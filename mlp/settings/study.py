@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from mlp.errors import SettingsError
-from mlp.settings.base import Place, Settings, field_text
+from mlp.languages import LANGUAGES
+from mlp.metrics import COMPARED
+from mlp.settings.base import Choice, Place, Settings, field_text
 from mlp.settings.training import MAX_FOLDS, MAX_SEED, RunConfig, split_integers
 
 
@@ -102,15 +104,15 @@ class TrackingConfig(ExperimentConfig):
     )
 
 
-class MetricConfig(Settings):
-    """Score by which arms and models are compared."""
+class LanguageConfig(Settings):
+    """The language of what a command reports."""
 
-    metric: Literal["accuracy", "macro_f1", "balanced_accuracy", "log_loss", "roc_auc"] = Field(
+    lang: Annotated[str, Choice(LANGUAGES)] = Field("en", description="language of the report")
+
+
+class ReportConfig(LanguageConfig):
+    """The score and the language of a report."""
+
+    metric: Annotated[str, Choice(COMPARED)] = Field(
         "accuracy", description="validation score by which arms are compared"
     )
-
-
-class ReportConfig(MetricConfig):
-    """Score and language of a report."""
-
-    lang: Literal["en", "es"] = Field("en", description="language of the report")

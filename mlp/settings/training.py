@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from mlp.metrics import MONITORED
 from mlp.settings.architecture import ACTIVATIONS, NETWORKS, VIEWS
 from mlp.settings.base import Choice, Place
 from mlp.settings.procedure import INITIALIZATIONS, OPTIMIZERS, SCHEDULES
@@ -28,7 +29,6 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
 AUGMENTATION = "augmentation"  # marks settings that are rows of mlp.data.augmentation
 Probability = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False), AUGMENTATION]
 ImageSide = Annotated[int, Field(ge=1, le=1024)]
-Monitor = Literal["val/loss", "val/accuracy", "val/macro_f1", "val/balanced_accuracy"]
 
 MAX_SEED = 2**32 - 1
 MAX_FOLDS = 100
@@ -216,7 +216,7 @@ class RunConfig(SourceConfig):
         description="validate with all units and the running statistics of batch norm; false: as "
         "if model.eval() had been forgotten, to see the effect",
     )
-    monitor: OfTraining[Monitor] = Field(
+    monitor: OfTraining[Annotated[str, Choice(MONITORED)]] = Field(
         "val/loss", description="metric that early stopping watches"
     )
     seed: OfSplit[int] = Field(

@@ -133,7 +133,7 @@ class SettingsFile:
             raise SettingsError(f"{kind} {path}{line}: {no_yaml}{said}") from None
         except yaml.reader.ReaderError as error:
             line = f", line {text.count(chr(10), 0, error.position) + 1}"
-            said = f"the character U+{error.character:04X} is none of a text"
+            said = f"the character U+{error.character:04X} is not allowed"
             raise SettingsError(f"{kind} {path}{line}: no YAML: {said}") from None
         except (yaml.YAMLError, ValueError) as error:
             raise SettingsError(f"{kind} {path}: no YAML: {error}") from None
@@ -193,7 +193,7 @@ class SettingsFile:
         try:
             text.encode()
         except UnicodeEncodeError:  # an escaped half of a pair
-            self.wrong(node, f"{what} has a character that is none of a text")
+            self.wrong(node, f"{what} has a character that is not allowed")
         return text
 
     def text(self, node: yaml.Node, what: str) -> str:

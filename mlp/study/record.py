@@ -7,15 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from mlp.data.audit.remarks import Remark
-from mlp.metrics import Evaluation
+from mlp.metrics import Evaluation, Floats
 from mlp.settings.training import Resolved
 from mlp.study.arm import Arm
 
-Floats = NDArray[np.float64]
 Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
 # The metrics of which a record has the values of all epochs
 HISTORIES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "time/epoch_seconds")

@@ -146,7 +146,7 @@ class MemoryTracker:
 
     def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MemoryRun:
         self._waiting.discard(spec.identity)
-        return self.studies.begin(spec, self.run_id if self.single else "", self.run_id)
+        return self._begin(spec)
 
     def deliver(self) -> None:
         pass
@@ -166,8 +166,7 @@ class MemoryTracker:
         return outcomes
 
     def give_up(self, spec: RunSpec, reason: str) -> Outcome:
-        run_id = self.run_id if self.single else ""
-        return self.studies.begin(spec, run_id, self.run_id).fail(reason, diverged=False)
+        return self._begin(spec).fail(reason, diverged=False)
 
     def bring_events(self, spec: RunSpec, outcome: Outcome) -> None:
         pass
@@ -196,6 +195,9 @@ class MemoryTracker:
             if run.status == "RUNNING":
                 run.kill()
         self.status = status
+
+    def _begin(self, spec: RunSpec) -> MemoryRun:
+        return self.studies.begin(spec, self.run_id if self.single else "", self.run_id)
 
     def _ended_by_others(self) -> list[MemoryRun]:
         return [run for run in self.studies.ended[self._begun :] if run.owner != self.run_id]

@@ -7,7 +7,8 @@ from pathlib import Path
 import optuna
 from optuna.trial import FrozenTrial
 
-from mlp.report import search_page
+from mlp.report import search as report
+from mlp.report.wording import Wording
 from mlp.search.trials import Search, no_score, run_search
 from mlp.study.tracker import ended_if_cut_off
 from mlp.tracking.mlflow.reports import record_report
@@ -15,7 +16,9 @@ from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 
 
-def recorded_search(search: Search, store: Store, folder: Path) -> tuple[optuna.Study, str]:
+def recorded_search(
+    search: Search, store: Store, folder: Path, say: Wording
+) -> tuple[optuna.Study, str]:
     """Search, and record each trial and the page of all: the trials, and the id of the run.
 
     `folder` is that of the TensorBoard events. Raises DataError, SettingsError.
@@ -31,7 +34,7 @@ def recorded_search(search: Search, store: Store, folder: Path) -> tuple[optuna.
         tracker.take_over_all()
         tracker.describe(search.base, search.index)
         found = run_search(search, tracker, folder / search.label, scored)
-        pages = search_page.files(search, found)
-        record_report(store, tracker.run_id, search_page.markdown(search, found), pages)
+        pages = report.files(search, found, say)
+        record_report(store, tracker.run_id, report.markdown(search, found, say), pages)
         tracker.end("FAILED" if no_score(found) else "FINISHED")
     return found, tracker.run_id

@@ -15,10 +15,12 @@ from PIL import Image
 
 from mlp.data.audit.findings import KINDS, Audit, audit
 from mlp.data.dataset import source
-from mlp.report import audit_page
+from mlp.report import audit as audit_page
+from mlp.report.wording import Wording
 from tests.conftest import write_image
 from tests.data.test_likeness import picture
 
+SAY = Wording("en")
 SKIN = Path(__file__).parents[3] / "shared" / "data" / "skin-smol"
 
 
@@ -50,7 +52,7 @@ def test_nothing_is_found_in_sound_data(sound: Path) -> None:
     assert looked.sizes["median width"] == 200 and looked.sizes["largest height"] == 150
     images = [np.asarray(Image.open(path)) / 255 for path in sound.rglob("*.png")]
     assert looked.mean == pytest.approx(np.mean(images, axis=(0, 1, 2)), abs=0.01)
-    assert audit_page.headline(looked) == "pictures: 30 images, nothing to report."
+    assert audit_page.headline(looked, SAY) == "pictures: 30 images, nothing to report."
 
 
 def test_copies_are_told_by_where_they_stand(sound: Path) -> None:
@@ -92,7 +94,11 @@ def test_how_a_folder_was_understood_is_told_and_what_was_passed_over(sound: Pat
     }
     looked = audit(source(str(sound)))
     line = "pictures: understood as splits, train 20, val 10, with 2 classes (ONE one, One  One)"
-    for text in (audit_page.terminal(looked), audit_page.markdown(looked), audit_page.html(looked)):
+    for text in (
+        audit_page.terminal(looked, SAY),
+        audit_page.markdown(looked, SAY),
+        audit_page.html(looked, SAY),
+    ):
         assert f"{line}; passed over, with so many images: pred/ (1)" in text
 
 
@@ -117,7 +123,7 @@ def test_of_small_pictures_only_equal_pixels_are_told(tmp_path: Path) -> None:
     """Two handwritten zeros of 8x8 pixels are as alike as a picture and its copy."""
     looked = audit(source("digits"))
     assert looked.findings == () and looked.small == 1797
-    assert "1797 images are smaller than 16 pixels" in audit_page.terminal(looked)
+    assert "1797 images are smaller than 16 pixels" in audit_page.terminal(looked, SAY)
     root = tmp_path / "small"
     for seed, name in enumerate(("a", "b")):
         (root / name).mkdir(parents=True)
@@ -150,8 +156,8 @@ def test_data_that_training_refuses_are_audited(sound: Path, harm: str) -> None:
             path.write_text("no more")
         looked = audit(source(str(sound)))
         assert Counter(f.kind for f in looked.findings) == {"unreadable": 30}
-        assert "30 x files that cannot be used" in audit_page.terminal(looked)
-        assert audit_page.html(looked)
+        assert "30 x files that cannot be used" in audit_page.terminal(looked, SAY)
+        assert audit_page.html(looked, SAY)
 
 
 class Pictures(HTMLParser):
@@ -181,12 +187,12 @@ def looked(sound: Path) -> Audit:
 
 
 def test_the_page_shows_what_was_found_and_escapes_names(looked: Audit) -> None:
-    page = audit_page.html(looked)
+    page = audit_page.html(looked, SAY)
     shown = Pictures(page)
     assert shown.count == 2  # of the conflict; the text file has none
     assert KINDS["conflict"] in shown.text and "a <b> & | c" in shown.text
     assert "<b>" not in page
-    assert "a &lt;b&gt; &amp; \\| c" in audit_page.markdown(looked)
+    assert "a &lt;b&gt; &amp; \\| c" in audit_page.markdown(looked, SAY)
 
 
 def test_the_csv_has_a_row_for_each_image_of_each_finding(looked: Audit) -> None:

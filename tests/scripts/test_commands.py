@@ -26,7 +26,7 @@ from mlp.settings.commands import (
     RegisterConfig,
     ReportChoice,
 )
-from mlp.settings.study import MetricConfig, ReportConfig, StudyConfig, TrackingConfig
+from mlp.settings.study import LanguageConfig, ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from mlp.tracking.mlflow.shell import tensorboard
 from mlp.tracking.mlflow.store import open_store
@@ -51,9 +51,9 @@ QUICK = ["--image-size", "8", "--hidden", "8", "--epochs", "2", "--threads", "1"
 
 STUDY = [RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig]
 TRAINING = {"train": [RecipeChoice, RunConfig, TrackingConfig], "ablation": STUDY, "init": STUDY}
-OTHERS = {"report": [ReportChoice, ReportConfig], "audit": [AuditConfig],
-          "register": [RegisterConfig, MetricConfig], "predict": [PredictConfig],
-          "evaluate": [EvaluateConfig]}  # fmt: skip
+OTHERS = {"report": [ReportChoice, ReportConfig], "audit": [AuditConfig, LanguageConfig],
+          "register": [RegisterConfig, ReportConfig], "predict": [PredictConfig],
+          "evaluate": [EvaluateConfig, LanguageConfig]}  # fmt: skip
 
 
 def call(command: SettingsCommand, *arguments: str) -> Result:

@@ -14,7 +14,7 @@ from mlflow.projects._project_spec import load_project
 
 from mlp.settings.base import Settings, field_text
 from mlp.settings.commands import RegisterConfig, ReportChoice
-from mlp.settings.study import MetricConfig, ReportConfig, StudyConfig, TrackingConfig
+from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.ablation import ablation
 from scripts.audit import audit
@@ -93,7 +93,7 @@ def test_options_are_the_fields_with_their_defaults_and_help(command: SettingsCo
     [
         (RunConfig, StudyConfig, TrackingConfig, ReportConfig),
         (ReportChoice, ReportConfig),
-        (RegisterConfig, MetricConfig),
+        (RegisterConfig, ReportConfig),
     ],
 )
 def test_the_groups_share_no_field(groups: tuple[type[Settings], ...]) -> None:

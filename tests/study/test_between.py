@@ -26,9 +26,9 @@ def test_studies_on_the_same_images_are_paired_by_seed(make_recorded: MakeRecord
     assert norm.pairs == 4 and norm.difference == pytest.approx(0.1, abs=0.005)
     assert (plain.verdict, norm.verdict) == ("no difference shown", "better")
     assert result.means["norm"] == pytest.approx((0.705, 0.805), abs=0.005)
-    headings, rows = table(result, SAY)
-    assert [row[0] for row in rows] == ["plain", "norm"]
-    assert all(len(row) == len(headings) for row in rows)
+    shown = table(result, SAY)
+    assert [row[0] for row in shown.rows] == ["plain", "norm"]
+    assert all(len(row) == len(shown.headings) for row in shown.rows)
 
 
 def test_studies_on_other_images_are_not_paired(make_recorded: MakeRecorded) -> None:

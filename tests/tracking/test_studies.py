@@ -126,6 +126,14 @@ def test_the_order_of_recorded_images_changes_nothing(copied: Trained, tmp_path:
     assert reported(read(store, recorded)).files == before.files
 
 
+def test_facts_that_were_called_scores_are_read_as_facts(copied: Trained) -> None:
+    store, recorded = copied.store, copied.run_id
+    run_id = read(store, recorded).of("he")[0, "none"].run_id
+    store.client.log_metric(run_id, "final/leaked_images", 3.0)
+    metrics = read(store, recorded).of("he")[0, "none"].metrics
+    assert metrics["facts/leaked_images"] == 3 and "final/leaked_images" not in metrics
+
+
 def test_a_deleted_run_is_missing_and_the_report_says_so(copied: Trained) -> None:
     store, recorded = copied.store, copied.run_id
     victim = read(store, recorded).of("small")[1, "none"].run_id

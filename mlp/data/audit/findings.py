@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -27,7 +27,7 @@ LONG = 4  # times as wide as high, or the other way
 BLANK = 2.0  # gray levels of standard deviation
 FEW = 0.1  # of the images of the largest class
 
-# In the order in which they matter, worst first; texts are of the report
+# In the order in which they matter, worst first
 KINDS = {
     "leak": "the same file in training and in validation or test: scores flatter",
     "conflict": "the same picture under two classes: one of them is wrong",
@@ -46,14 +46,49 @@ KINDS = {
     "passed_over": "what was not even looked at",
 }
 
+# What is said of a finding; `what` is one of these itself
+REASONS = {
+    "under": "{what} under {classes}",
+    "across": "{what} in {splits}",
+    "times": "{what}, {count} times",
+    "equal_files": "equal files",
+    "equal_pixels": "equal pixels in other files",
+    "same_picture": "the same picture ({agreement:.0%} alike)",
+    "pixels": "{width}x{height} pixels",
+    "one_shade": "hardly anything but one shade",
+    "format": "{format} inside",
+    "absent": "{split} has no {classes}",
+    "few": "{cls}: {count} training images, where the largest class has {largest}",
+    "folder": "{part}: {count} images",
+    "look_alikes": "{classes}",
+}
+
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about one image, a group that belongs together, or (without paths) the whole."""
+    """Something about one image, a group that belongs together, or (without paths) the whole.
+
+    `said`: of REASONS, with its values, or a text. Values that are tuples are joined by "and".
+    """
 
     kind: str  # of KINDS
     paths: tuple[str, ...]
-    reason: str
+    said: str
+    values: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def reason(self) -> str:
+        """What is said of it, in English."""
+        return self.told(" and ", lambda key, values: REASONS[key].format(**values))
+
+    def told(self, joint: str, phrase: Callable[[str, Mapping[str, object]], str]) -> str:
+        """What is said of it, in the phrases of a language for keys of REASONS."""
+        if self.said not in REASONS:
+            return self.said
+        values = {k: joint.join(v) if isinstance(v, tuple) else v for k, v in self.values.items()}
+        if "what" in values:
+            values["what"] = phrase(str(values["what"]), values)
+        return phrase(self.said, values)
 
 
 @dataclass(frozen=True)
@@ -78,19 +113,23 @@ def audit(index: Index) -> Audit:
     """Look at every image of a source, usable or not. Nothing is changed or left out."""
     index, pixels = load_pixels(index, SIDE, False)
     rows = index.usable.reset_index(drop=True)
-    passed = index.layout.passed if index.layout else ()
-    similar = [" and ".join(map(repr, group)) for group in look_alikes(index.classes)]
     findings = [
-        *(Finding("unreadable", (row.path,), row.reason) for row in index.damaged.itertuples()),
-        *_copies(rows),
-        *_near_copies(rows, pixels),
-        *_of_each_image(rows, pixels),
-        *_extensions(index, rows),
-        *_classes(rows),
-        *(Finding("look_alikes", (), names) for names in similar),
-        *(Finding("passed_over", (), f"{part}: {n} images") for part, n in passed if n),
-        *(Finding("passed_over", (), str(note)) for note in index.notes),
+        Finding("unreadable", (row.path,), row.reason) for row in index.damaged.itertuples()
     ]
+    findings += _copies(rows)
+    findings += _near_copies(rows, pixels)
+    findings += _of_each_image(rows, pixels)
+    findings += _extensions(index, rows)
+    findings += _classes(rows)
+    findings += [
+        Finding("look_alikes", (), "look_alikes", {"classes": tuple(map(repr, group))})
+        for group in look_alikes(index.classes)
+    ]
+    passed = index.layout.passed if index.layout else ()
+    findings += [
+        Finding("passed_over", (), "folder", {"part": part, "count": n}) for part, n in passed if n
+    ]
+    findings += [Finding("passed_over", (), str(note)) for note in index.notes]
     order = list(KINDS)
     findings.sort(key=lambda finding: (order.index(finding.kind), finding.paths))
     counts = pd.crosstab(rows["class"], rows["split"].replace("", "all"))
@@ -104,21 +143,21 @@ def _copies(rows: pd.DataFrame) -> Iterable[Finding]:
     """Groups of equal files."""
     repeated = rows[rows["sha256"].duplicated(keep=False)]
     for _, group in repeated.groupby("sha256"):
-        yield from _group(group, "leak", "conflict", "duplicate", "equal files")
+        yield from _group(group, "leak", "conflict", "duplicate", {"what": "equal_files"})
 
 
 def _group(
-    group: pd.DataFrame, across: str, conflict: str, within: str, what: str
+    group: pd.DataFrame, across: str, conflict: str, within: str, what: Mapping[str, object]
 ) -> Iterable[Finding]:
     """The findings, perhaps several, in a group of images that show the same."""
     paths = tuple(group["path"])
     classes, splits = sorted(set(group["class"])), sorted(set(group["split"]))
     if len(classes) > 1:
-        yield Finding(conflict, paths, f"{what} under {' and '.join(classes)}")
+        yield Finding(conflict, paths, "under", {**what, "classes": tuple(classes)})
     if len(splits) > 1:
-        yield Finding(across, paths, f"{what} in {' and '.join(splits)}")
+        yield Finding(across, paths, "across", {**what, "splits": tuple(splits)})
     elif len(classes) == 1:
-        yield Finding(within, paths, f"{what}, {len(paths)} times")
+        yield Finding(within, paths, "times", {**what, "count": len(paths)})
 
 
 def _near_copies(rows: pd.DataFrame, pixels: NDArray[np.uint8]) -> Iterable[Finding]:
@@ -133,9 +172,7 @@ def _near_copies(rows: pd.DataFrame, pixels: NDArray[np.uint8]) -> Iterable[Find
         equal = np.array_equal(pixels[first[i]], pixels[first[j]])
         if not equal and small[first[[i, j]]].any():
             continue
-        what = (
-            "equal pixels in other files" if equal else f"the same picture ({agreement:.0%} alike)"
-        )
+        what = {"what": "equal_pixels" if equal else "same_picture", "agreement": agreement}
         yield from _group(pair, "near_leak", "near_conflict", "near_duplicate", what)
 
 
@@ -149,12 +186,13 @@ def _of_each_image(rows: pd.DataFrame, pixels: NDArray[np.uint8]) -> Iterable[Fi
     long = rows[["width", "height"]].max(axis=1)
     usual = short.median() > TINY
     for row, side, other, image in zip(rows.itertuples(), short, long, pixels, strict=True):
+        pixels_of = {"width": row.width, "height": row.height}
         if usual and side < TINY:
-            yield Finding("tiny", (row.path,), f"{row.width}x{row.height} pixels")
+            yield Finding("tiny", (row.path,), "pixels", pixels_of)
         if other > LONG * side:
-            yield Finding("shape", (row.path,), f"{row.width}x{row.height} pixels")
+            yield Finding("shape", (row.path,), "pixels", pixels_of)
         if cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).std() < BLANK:
-            yield Finding("blank", (row.path,), "hardly anything but one shade")
+            yield Finding("blank", (row.path,), "one_shade")
 
 
 def _extensions(index: Index, rows: pd.DataFrame) -> Iterable[Finding]:
@@ -163,7 +201,7 @@ def _extensions(index: Index, rows: pd.DataFrame) -> Iterable[Finding]:
         claimed = by_name(path)
         found = by_content(index.read(path)[:HEAD])
         if claimed and found and claimed is not found:
-            yield Finding("extension", (path,), f"{found.name} inside")
+            yield Finding("extension", (path,), "format", {"format": found.name})
 
 
 def _classes(rows: pd.DataFrame) -> Iterable[Finding]:
@@ -171,13 +209,14 @@ def _classes(rows: pd.DataFrame) -> Iterable[Finding]:
     for split in sorted(set(rows["split"])):
         absent = [c for c in everywhere if c not in set(rows.loc[rows["split"] == split, "class"])]
         if absent:
-            yield Finding("class_sets", (), f"{split} has no {', '.join(absent)}")
+            values = {"split": split, "classes": ", ".join(absent)}
+            yield Finding("class_sets", (), "absent", values)
     counts = Counter(rows.loc[rows["split"].isin(["train", ""]), "class"])
     largest = max(counts.values(), default=0)
     for cls, count in sorted(counts.items()):
         if count < FEW * largest:
-            reason = f"{cls}: {count} training images, where the largest class has {largest}"
-            yield Finding("imbalance", (), reason)
+            values = {"cls": cls, "count": count, "largest": largest}
+            yield Finding("imbalance", (), "few", values)
 
 
 def _sizes(rows: pd.DataFrame) -> dict[str, int]:

@@ -1,0 +1,49 @@
+"""The style of a report's figures, and their form as files."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib
+from matplotlib.figure import Figure
+
+# Inches: what fits a printed page, and what is still legible across a phone
+WIDTH, NARROW = 7.0, 5.0
+BLUE, RED, GRAY = "#0b5cad", "#b3261e", "#6b7280"
+_STYLE = {"font.size": 9, "axes.titlesize": 9, "axes.spines.top": False, "axes.spines.right": False}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The style of all figures, which are made within."""
+    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+        yield
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as a picture file."""
+    buffer = io.BytesIO()
+    with _without_warnings():
+        figure.savefig(buffer, format="png", dpi=130, bbox_inches="tight")
+    return buffer.getvalue()
+
+
+def svg(figure: Figure) -> str:
+    """A figure as a drawing to stand inside a page."""
+    buffer = io.StringIO()
+    # Without the salt, ids and with them the file would differ from one call to the next
+    with matplotlib.rc_context({"svg.hashsalt": "mlp"}), _without_warnings():
+        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """A letter that the font lacks, such as an emoji, is drawn as a box without a word."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        yield
