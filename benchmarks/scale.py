@@ -29,8 +29,9 @@ from mlp.report import report
 from mlp.settings.commands import ExecutorConfig
 from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import plan
-from mlp.study.suite import Arm, Suite
+from mlp.study.suite import Suite
 from mlp.tracking.mlflow.store import open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 

@@ -40,8 +40,9 @@ from mlp.settings.procedure import INITIALIZATIONS, OPTIMIZERS, SCHEDULES
 from mlp.settings.roles import OfStream
 from mlp.settings.source import SOURCES, Source
 from mlp.settings.training import Probability, Resolved, RunConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import plan
-from mlp.study.suite import Arm, Suite
+from mlp.study.suite import Suite
 from mlp.tables import Table
 from mlp.tracking.memory import MemoryRun, MemoryTracker
 from scripts.command import command
@@ -190,7 +191,7 @@ def test_a_new_augmentation_has_a_stream_of_its_own(monkeypatch: pytest.MonkeyPa
         return library.InvertImg(p=1.0)
 
     plain = losses(trained(RunConfig()))
-    monkeypatch.setattr("mlp.study.suite.RunConfig", Wider)
+    monkeypatch.setattr("mlp.study.arm.RunConfig", Wider)
     monkeypatch.setattr("mlp.data.dataset.Resolved", WiderResolved)
     with added(AUGMENTATIONS, "negative", negative):
         assert losses(trained(Wider(), negative=0.5)) != losses(trained(Wider())) == plain

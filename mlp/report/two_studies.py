@@ -16,8 +16,8 @@ from mlp.evidence.findings import Judge, names_of, overlap_of, require_defined, 
 from mlp.metrics import METRICS, Floats
 from mlp.report.blocks import Grid
 from mlp.report.wording import Wording
+from mlp.study.arm import Arm
 from mlp.study.record import RecordedRun, RecordedStudy
-from mlp.study.suite import Arm
 
 
 @dataclass(frozen=True)

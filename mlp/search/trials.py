@@ -30,11 +30,12 @@ from mlp.processes import is_gone, this_process
 from mlp.search.space import Space
 from mlp.settings.commands import SearchConfig
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.identity import label
 from mlp.study.lockstep import run_together
 from mlp.study.plan import Study, plan
 from mlp.study.progress import SearchProgress
-from mlp.study.suite import Arm, Suite
+from mlp.study.suite import Suite
 from mlp.study.tracker import Tracker
 from mlp.study.training_run import Stopped
 from mlp.tables import Table

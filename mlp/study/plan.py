@@ -16,8 +16,9 @@ from mlp.errors import SettingsError
 from mlp.learning.memory import most_memory, shortage
 from mlp.metrics import require
 from mlp.settings.training import Resolved, RunConfig
+from mlp.study.arm import arm_config
 from mlp.study.identity import identity, label
-from mlp.study.suite import Suite, arm_config
+from mlp.study.suite import Suite
 from mlp.study.tracker import RunSpec
 
 

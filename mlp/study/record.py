@@ -10,7 +10,7 @@ from typing import Any
 from mlp.data.audit.remarks import Remark
 from mlp.metrics import Evaluation, Floats
 from mlp.settings.training import Resolved
-from mlp.study.suite import Arm
+from mlp.study.arm import Arm
 
 Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
 # The metrics of which a record has the values of all epochs

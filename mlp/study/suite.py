@@ -14,11 +14,11 @@ import yaml
 
 from mlp.errors import SettingsError
 from mlp.escaping import brief
-from mlp.settings.base import ConfigError, field_text
+from mlp.settings.base import field_text
 from mlp.settings.recipes import find_recipe
-from mlp.settings.roles import shared
 from mlp.settings.training import RunConfig
 from mlp.settings.yaml_file import SettingsFile, find_file, shipped
+from mlp.study.arm import Arm
 
 _FOLDER = Path(__file__).with_name("suites")
 _KEYS = ("question", "recipe", "base", "arms", "factors")
@@ -27,15 +27,6 @@ _ARM_KEYS = ("name", "changes", "about")
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._=-]{0,78}[A-Za-z0-9_=-])?")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _MOST_ARMS = 200
-
-
-@dataclass(frozen=True)
-class Arm:
-    """A name, the settings it changes in the base configuration, and what it is there to show."""
-
-    name: str
-    changes: Mapping[str, Any]
-    about: str
 
 
 @dataclass(frozen=True)
@@ -49,19 +40,6 @@ class Suite:
     question: str
     arms: tuple[Arm, ...]
     base: Mapping[str, Any] = field(default_factory=dict)
-
-
-def arm_config(arm: Arm, base: RunConfig) -> RunConfig:
-    """The configuration of an arm. Raises SettingsError, naming the arm, if it is not valid."""
-    forbidden = sorted(set(arm.changes) & set(shared(RunConfig)))
-    if forbidden:
-        raise SettingsError(
-            f"arm {arm.name!r} changes {', '.join(forbidden)}, which all arms of a study share"
-        )
-    try:
-        return RunConfig.parse({**base.model_dump(exclude_unset=True), **arm.changes})
-    except ConfigError as error:
-        raise SettingsError(f"arm {arm.name!r}: {error}") from None
 
 
 TRAINING = Suite("training", "How good is it?", (Arm("model", {}, "the configuration as given"),))

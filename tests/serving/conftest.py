@@ -13,8 +13,9 @@ import pytest
 from mlp.data.dataset import index_of
 from mlp.execution.executor import run
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import plan
-from mlp.study.suite import Arm, Suite
+from mlp.study.suite import Suite
 from mlp.tracking.mlflow.store import Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 from tests.conftest import CLASSES, colored_image, project, write_image

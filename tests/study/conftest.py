@@ -14,9 +14,10 @@ from mlp.data.audit.remarks import Remark
 from mlp.data.dataset import open_index
 from mlp.metrics import Evaluation, final_scores
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import Study, plan
 from mlp.study.record import RecordedRun, RecordedStudy
-from mlp.study.suite import Arm, Suite, find_suite
+from mlp.study.suite import Suite, find_suite
 
 MakeStudy = Callable[..., Study]
 

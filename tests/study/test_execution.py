@@ -21,8 +21,8 @@ from mlp.execution.clusters import Dask, Processes, Serial
 from mlp.execution.executor import run
 from mlp.settings.base import ConfigError
 from mlp.settings.commands import EXECUTORS, ExecutorConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import Study
-from mlp.study.suite import Arm
 from mlp.tracking.mlflow.store import Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 from scripts.train import train as train_command

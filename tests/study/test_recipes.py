@@ -9,7 +9,8 @@ import pytest
 from mlp.errors import SettingsError
 from mlp.settings.recipes import find_recipe
 from mlp.settings.training import RunConfig
-from mlp.study.suite import arm_config, find_suite
+from mlp.study.arm import arm_config
+from mlp.study.suite import find_suite
 
 
 def test_plain_is_the_defaults() -> None:

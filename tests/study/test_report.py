@@ -19,8 +19,9 @@ from mlp.languages import LANGUAGES
 from mlp.metrics import COMPARED, METRICS
 from mlp.report.report import Report, build
 from mlp.settings.study import ReportConfig
+from mlp.study.arm import Arm
 from mlp.study.record import RecordedRun, RecordedStudy
-from mlp.study.suite import Arm, find_suite, suite_names
+from mlp.study.suite import find_suite, suite_names
 from mlp.tracking.mlflow.pages import run_page
 from tests.study.conftest import MakeRecorded
 

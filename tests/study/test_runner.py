@@ -22,10 +22,11 @@ from mlp.failures import is_out_of_memory
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.learning.memory import memory_bytes
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.lockstep import train_piece
 from mlp.study.plan import Study, plan
 from mlp.study.progress import Sent
-from mlp.study.suite import Arm, Suite, find_suite
+from mlp.study.suite import Suite, find_suite
 from mlp.study.tracker import RunSpec
 from mlp.tracking.memory import MemoryTracker
 from mlp.tracking.memory_run import MemoryRun
@@ -100,7 +101,8 @@ from mlp.settings.training import RunConfig
 from mlp.data.dataset import open_index
 from mlp.study.plan import plan
 from mlp.execution.executor import run
-from mlp.study.suite import Arm, Suite
+from mlp.study.arm import Arm
+from mlp.study.suite import Suite
 from mlp.tracking.memory import MemoryTracker
 import hashlib
 base = RunConfig.parse(dict(data={str(image_tree)!r}, image_size=8, hidden=(16, 8), epochs=3,

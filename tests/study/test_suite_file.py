@@ -8,7 +8,8 @@ import pytest
 
 from mlp.errors import SettingsError
 from mlp.settings.training import RunConfig
-from mlp.study.suite import Suite, arm_config, find_suite, listing, read_suite, suite_names
+from mlp.study.arm import arm_config
+from mlp.study.suite import Suite, find_suite, listing, read_suite, suite_names
 
 
 def suite(folder: Path, text: str) -> Suite:

@@ -6,7 +6,8 @@ import pytest
 
 from mlp.errors import SettingsError
 from mlp.settings.training import RunConfig
-from mlp.study.suite import Arm, arm_config, find_suite, suite_names
+from mlp.study.arm import Arm, arm_config
+from mlp.study.suite import find_suite, suite_names
 
 
 @pytest.mark.parametrize("name", suite_names())

@@ -15,8 +15,9 @@ from mlp.execution.executor import run
 from mlp.report import report
 from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import Study, plan
-from mlp.study.suite import Arm, Suite
+from mlp.study.suite import Suite
 from mlp.study.tracker import Outcome
 from mlp.tracking.memory import MemoryRun, MemoryTracker
 from mlp.tracking.mlflow.store import Store, open_store

@@ -15,9 +15,10 @@ from mlp.execution.executor import run
 from mlp.report.report import publish
 from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import Study, plan
 from mlp.study.record import HISTORIES, RecordedStudy
-from mlp.study.suite import Arm, Suite
+from mlp.study.suite import Suite
 from mlp.study.tracker import Outcome, RunSpec, TakenOver, Tracker, ended_if_cut_off
 from mlp.tracking.memory import MemoryStudies, MemoryTracker
 from mlp.tracking.mlflow.store import open_store

@@ -16,9 +16,10 @@ from mlp.execution.executor import run
 from mlp.report.report import Report, build, publish
 from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
+from mlp.study.arm import Arm
 from mlp.study.plan import Study, plan
 from mlp.study.record import RecordedStudy
-from mlp.study.suite import Arm, Suite
+from mlp.study.suite import Suite
 from mlp.tracking.mlflow.store import PLAN, Store, open_store
 from mlp.tracking.mlflow.studies import MlflowStudies
 from mlp.tracking.mlflow.tracker import MlflowTracker
