@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,6 +69,8 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     monkeypatch.setenv("MLP_CACHE", str(tmp_path / "cache"))
     for name in ("RUN_ID", "EXPERIMENT_ID", "EXPERIMENT_NAME", "TRACKING_URI"):
         monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
+    # A model that is loaded puts its own source in front, which other processes would take over
+    monkeypatch.setattr(sys, "path", list(sys.path))
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
