@@ -205,7 +205,7 @@ def test_data_that_changed_or_went_are_neither_compared_nor_tested(
     (images / "val" / "red" / "0.png").unlink()
     changed = register(store, own)
     assert not changed.is_champion and "has changed since the study" in changed.not_compared[1]
-    assert "has changed" in changed.not_tested and not changed.test
+    assert "has changed" in changed.not_tested[1] and not changed.test
     shutil.rmtree(images)
     gone = register(store, own)
     assert "does not exist" in gone.not_compared[1] and aliases(store)["champion"] == "1"
