@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,15 @@ def test_imports_point_one_way(path: Path) -> None:
         other = place(name)
         if other is not None:
             assert own is not None and other <= own, f"{module_name(path)} imports {name}"
+
+
+def test_no_module_needs_itself() -> None:
+    names = {module_name(path): path for path in MODULES}
+    needs = {}
+    for module, path in names.items():
+        found = {n if n in names else n.rpartition(".")[0] for n in imported(path)}
+        needs[module] = found & names.keys() - {module}
+    list(TopologicalSorter(needs).static_order())  # raises CycleError, which names the circle
 
 
 @pytest.mark.parametrize(
