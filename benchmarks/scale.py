@@ -41,7 +41,7 @@ STUB = """
 import time
 import numpy as np
 from mlflow.entities import Metric
-from mlp.metrics import Evaluation
+from mlp.predictions import Evaluation
 from mlp.execution import worker
 from mlp.tracking import results
 from mlp.study.tracker import Outcome

@@ -1,8 +1,8 @@
-"""Everything that is computed from labels and logits, and the one table of scores."""
+"""The one table of scores, and how each is computed from labels and probabilities."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -11,35 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp.errors import SettingsError
-from mlp.escaping import line
+from mlp.predictions import Evaluation, Floats, Labels
 from mlp.softmax import log_softmax
 from mlp.tables import Table
 
-Floats = NDArray[np.float64]
-Labels = NDArray[np.int64]
 Weights = NDArray[np.float32]
 
 CALIBRATION_BINS = 15  # Guo et al. 2017, arXiv:1706.04599
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """A model's answers on images: ids (N,), labels (N,), float64 probabilities (N, K)."""
-
-    ids: NDArray[np.str_]
-    labels: Labels
-    probabilities: Floats
-    classes: tuple[str, ...]
-
-    @property
-    def present(self) -> list[str]:
-        """The classes that there are images of."""
-        return [self.classes[label] for label in np.unique(self.labels)]
-
-    @property
-    def predicted(self) -> Labels:
-        """The most probable class of each image (N,)."""
-        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
 
 @dataclass(frozen=True)
@@ -139,29 +117,6 @@ def calibration_error(labels: Labels, probabilities: Floats) -> float:
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     difference = np.bincount(bins, correct - confidence, CALIBRATION_BINS)
     return float(np.abs(difference).sum() / len(labels))
-
-
-def confusion(result: Evaluation) -> Labels:
-    """Counts (K, K): rows are true classes, columns predicted ones."""
-    from sklearn.metrics import confusion_matrix
-
-    every = range(len(result.classes))
-    return np.asarray(confusion_matrix(result.labels, result.predicted, labels=every), np.int64)
-
-
-def classification_report(result: Evaluation, names: Sequence[str] | None = None) -> str:
-    """scikit-learn's table of precision, recall, F1 and support by class."""
-    from sklearn.metrics import classification_report
-
-    report: str = classification_report(
-        result.labels,
-        result.predicted,
-        labels=range(len(result.classes)),
-        target_names=[line(name) for name in names or result.classes],
-        digits=3,
-        zero_division=0.0,
-    )
-    return report
 
 
 def _final_log_loss(answers: Answers) -> float:

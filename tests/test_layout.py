@@ -16,9 +16,9 @@ ROOT = Path(__file__).parents[1]
 ORDER = (
     "mlp.errors", "mlp.failures", "mlp.imports", "mlp.tables", "mlp.escaping", "mlp.console",
     "mlp.interruption", "mlp.processes", "mlp.seeds", "mlp.softmax", "mlp.languages",
-    "mlp.metrics", "mlp.settings", "mlp.data", "mlp.learning", "mlp.model", "mlp.study",
-    "mlp.execution", "mlp.evidence", "mlp.search", "mlp.tracking", "mlp.report", "mlp.serving",
-    "mlp.workflows", "scripts", "benchmarks", "tests",
+    "mlp.predictions", "mlp.metrics", "mlp.settings", "mlp.data", "mlp.learning", "mlp.model",
+    "mlp.study", "mlp.execution", "mlp.evidence", "mlp.search", "mlp.tracking", "mlp.report",
+    "mlp.serving", "mlp.workflows", "scripts", "benchmarks", "tests",
 )  # fmt: skip
 MODULES = sorted(p for top in ("mlp", "scripts", "benchmarks") for p in (ROOT / top).rglob("*.py"))
 
@@ -87,7 +87,8 @@ def test_a_library_is_imported_in_its_own_room_only(library: str, allowed: set[s
 def test_rooms_have_names_and_files_hold_one_concept() -> None:
     for path in MODULES:
         assert path.stem not in {"utils", "common", "helpers", "misc"}
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= 350, path
+        most = 350 if path.is_relative_to(ROOT / "benchmarks") else 300
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= most, path
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
 
 

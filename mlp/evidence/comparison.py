@@ -36,7 +36,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from mlp.metrics import Floats
+from mlp.predictions import Floats
 
 Verdict = Literal["better", "worse", "no difference shown", "too few seeds to tell"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mlp.metrics import Floats
+from mlp.predictions import Floats
 
 # Of the baseline's final accuracy under the same seed. A guess: late enough to mean learning, early
 # enough that most arms get there.

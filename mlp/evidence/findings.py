@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
-from tqdm import tqdm
 
-from mlp.evidence.comparison import Comparison, compare, family
+from mlp.evidence.comparison import Comparison, compare
 from mlp.evidence.dynamics import TARGET_SHARE, Dynamics, dynamics, learned
-from mlp.evidence.resampling import draws
-from mlp.metrics import METRICS, Floats, Metric, require
+from mlp.evidence.judge import Judge, require_defined
+from mlp.metrics import METRICS
+from mlp.predictions import Floats
 from mlp.study.record import RecordedRun, RecordedStudy
 
 InitialWeights = Mapping[str, Mapping[str, tuple[Floats, Floats]]]  # by arm, layer: edges, counts
@@ -128,12 +128,8 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
     Raises SettingsError where its validation images do not define that.
     """
     require_defined(study, metric)
-    measure = METRICS[metric]
-    overlap = overlap_of(study)
-    scores, replicates = resample(study, measure, shared=overlap is None)
-    images = [len(run.evaluation.labels) for run in study.runs if run.evaluation is not None]
-    judge = Judge(measure, overlap, images[0] if images else 0, scores, replicates)
-    names = [arm.name for arm in study.arms]
+    judge = Judge.of(study, METRICS[metric])
+    names = study.arm_names
     baseline = names[0]
     against = judge.family({name: {name: 1.0, baseline: -1.0} for name in names[1:]})
     compared = dict(zip(names[1:], against, strict=True))
@@ -153,97 +149,15 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
                 arm.about,
                 arm.changes,
                 runs,
-                scores[name],
+                judge.scores[name],
                 moves[name],
                 compared.get(name),
-                _paired(study, name, baseline, moves, overlap) if name != baseline else {},
+                _paired(study, name, baseline, moves, judge.overlap) if name != baseline else {},
             )
         )
     factorials = tuple(_factorial(arms, judge))
-    evidence = Evidence(study, metric, tuple(arms), factorials, overlap, None)
+    evidence = Evidence(study, metric, tuple(arms), factorials, judge.overlap, None)
     return replace(evidence, lead=_lead(evidence, judge))
-
-
-def names_of(study: RecordedStudy) -> list[str]:
-    """The names of its arms."""
-    return [arm.name for arm in study.arms]
-
-
-def require_defined(study: RecordedStudy, metric: str) -> None:
-    """Raise SettingsError where a metric is not defined on the images that validated a run."""
-    for run in study.runs:
-        if run.evaluation is not None:
-            fold = "" if run.fold == "none" else f", fold {run.fold}"
-            of = f" of {study.name}, seed {run.seed}{fold},"
-            require(metric, run.evaluation.present, of)
-
-
-def overlap_of(study: RecordedStudy) -> float | None:
-    """Validation images per training image where pairs have images of their own, else None."""
-    finished = [run for run in study.runs if run.evaluation is not None]
-    if len({run.evaluation.ids.tobytes() for run in finished if run.evaluation}) <= 1:
-        return None
-    return float(np.mean([run.val_images / run.train_images for run in finished]))
-
-
-def resample(
-    study: RecordedStudy, measure: Metric, shared: bool
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """By arm: the score of each pair (P,), and of its resampled images (P, R)."""
-    scores: dict[str, list[float]] = {name: [] for name in names_of(study)}
-    replicates: dict[str, list[Floats]] = {name: [] for name in scores}
-    bar = tqdm(total=len(study.runs), desc="comparing", disable=None, delay=1, leave=False)
-    width = 0
-    runs = {name: study.of(name) for name in scores}
-    for number, pair in enumerate(study.pairs):
-        for name in scores:
-            run = runs[name][pair]
-            bar.update()
-            if run.evaluation is None:
-                scores[name].append(np.nan)
-                replicates[name].append(np.full(1, np.nan))
-                continue
-            weights = draws(len(run.evaluation.labels), seed=0 if shared else number)
-            scores[name].append(measure.score(run.evaluation))
-            replicates[name].append(measure.scores(run.evaluation, weights))
-            width = max(width, len(replicates[name][-1]))
-    bar.close()
-    width = max(width, 1)
-    return (
-        {name: np.array(values) for name, values in scores.items()},
-        {
-            name: np.stack([np.broadcast_to(row, width) for row in rows])
-            for name, rows in replicates.items()
-        },
-    )
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Tests contrasts of arms: weights by arm name, such as 1 for an arm and -1 for another."""
-
-    measure: Metric
-    overlap: float | None
-    images: int
-    scores: Mapping[str, Floats]
-    replicates: Mapping[str, Floats]
-
-    def family(self, contrasts: Mapping[str, Mapping[str, float]]) -> list[Comparison]:
-        """The contrasts, corrected for one another."""
-        made = []
-        for name, weights in contrasts.items():
-            differences = sum(w * self.scores[arm] for arm, w in weights.items())
-            replicates = sum(w * self.replicates[arm] for arm, w in weights.items())
-            made.append(
-                compare(
-                    name,
-                    np.asarray(differences),
-                    np.asarray(replicates),
-                    images=self.images,
-                    overlap=self.overlap,
-                )
-            )
-        return family(made, higher_is_better=self.measure.higher_is_better, overlap=self.overlap)
 
 
 def _dynamics(

@@ -12,8 +12,9 @@ from mlp.errors import NoSuchStudy
 from mlp.escaping import line
 from mlp.escaping import markdown as _escape
 from mlp.evidence.comparison import VERDICT_FROM, Comparison, family, unpaired
-from mlp.evidence.findings import Judge, names_of, overlap_of, require_defined, resample
-from mlp.metrics import METRICS, Floats
+from mlp.evidence.judge import Judge, require_defined
+from mlp.metrics import METRICS
+from mlp.predictions import Floats
 from mlp.report.blocks import Grid
 from mlp.report.wording import Wording
 from mlp.study.arm import Arm
@@ -44,7 +45,7 @@ def between(first: RecordedStudy, second: RecordedStudy, metric: str) -> Between
     """
     for study in (first, second):
         require_defined(study, metric)
-    names, theirs = names_of(first), set(names_of(second))
+    names, theirs = first.arm_names, set(second.arm_names)
     common = [name for name in names if name in theirs]
     if not common:
         raise NoSuchStudy(
@@ -59,10 +60,7 @@ def between(first: RecordedStudy, second: RecordedStudy, metric: str) -> Between
     enough = len(pairs) >= VERDICT_FROM
     both = _side_by_side(first, second, common, pairs) if enough else None
     if both is not None:
-        overlap = overlap_of(both)
-        values, replicates = resample(both, measure, shared=overlap is None)
-        images = next(len(r.evaluation.labels) for r in both.runs if r.evaluation is not None)
-        judge = Judge(measure, overlap, images, values, replicates)
+        judge = Judge.of(both, measure)
         compared = judge.family({name: {f"2 {name}": 1.0, f"1 {name}": -1.0} for name in common})
     else:
         compared = family(

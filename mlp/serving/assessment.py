@@ -12,7 +12,8 @@ from mlp.data.index import Index
 from mlp.errors import DataError
 from mlp.escaping import folder_name, line
 from mlp.escaping import markdown as _escape
-from mlp.metrics import COMPARED, METRICS, classification_report, final_scores
+from mlp.metrics import COMPARED, METRICS, final_scores
+from mlp.predictions import classification_report
 from mlp.report.blocks import Grid
 from mlp.report.wording import Wording
 from mlp.serving.challenge import interval

@@ -8,7 +8,8 @@ import numpy as np
 
 from mlp.evidence.comparison import LEVEL
 from mlp.evidence.resampling import draws
-from mlp.metrics import METRICS, Evaluation
+from mlp.metrics import METRICS
+from mlp.predictions import Evaluation
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import numpy as np
 
 from mlp.errors import NoSuchStudy
 from mlp.evidence.findings import ArmEvidence, Evidence
-from mlp.metrics import METRICS, Evaluation
+from mlp.metrics import METRICS
+from mlp.predictions import Evaluation
 from mlp.study.record import RecordedRun
 
 Pick = Literal["median", "ensemble"]

@@ -13,8 +13,8 @@ from mlp.data.index import Index
 from mlp.data.normalization import EVALUATION_BATCH
 from mlp.data.pixels import load_pixels
 from mlp.errors import DataError
-from mlp.metrics import Evaluation
 from mlp.model.ensemble import Ensemble
+from mlp.predictions import Evaluation
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from mlflow.entities.model_registry import ModelVersion
 
 from mlp.errors import DataError, NoSuchModel, SettingsError, TamperedModel
 from mlp.escaping import line
-from mlp.metrics import Evaluation, final_scores, require
+from mlp.metrics import final_scores, require
 from mlp.model.ensemble import Ensemble
+from mlp.predictions import Evaluation
 from mlp.serving.challenge import Challenge, compare
 from mlp.serving.choice import Choice
 from mlp.serving.evaluation import Evaluated, evaluate

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlp.data.audit.remarks import Remark
-from mlp.metrics import Evaluation, Floats
+from mlp.predictions import Evaluation, Floats
 from mlp.settings.training import Resolved
 from mlp.study.arm import Arm
 
 Histogram = tuple[Floats, Floats]  # edges (B + 1,), counts (B,)
 # The metrics of which a record has the values of all epochs
 HISTORIES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "time/epoch_seconds")
+
+
+def layer_of(name: str) -> str | None:
+    """The layer whose weights a histogram is of, None for biases and gradients."""
+    match = re.fullmatch(r"weights/(.*)\.weight", name)
+    return match and match[1]
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,11 @@ class RecordedStudy:
     def pairs(self) -> list[tuple[int, str]]:
         """Seeds and folds, sorted: in whatever order they were planned, a report is the same."""
         return sorted({run.pair for run in self.runs})
+
+    @property
+    def arm_names(self) -> list[str]:
+        """The names of the arms; the first is the baseline."""
+        return [arm.name for arm in self.arms]
 
     @property
     def has_view(self) -> bool:

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from mlp.data.dataset import Dataset
 from mlp.data.index import Index
 from mlp.learning.learner import EpochRecord, Learner
-from mlp.metrics import Evaluation
 from mlp.model.ensemble import Ensemble
+from mlp.predictions import Evaluation
 from mlp.settings.training import Resolved, RunConfig
 from mlp.study.record import Histogram, RecordedRun, RecordedStudy
 

@@ -16,9 +16,10 @@ from mlp.failures import is_out_of_memory
 from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
 from mlp.learning.memory import most_memory, shortage
 from mlp.learning.networks.building import build_network, parameter_count
-from mlp.metrics import Evaluation, final_scores
+from mlp.metrics import final_scores
 from mlp.model.checkpoint import Checkpoint
 from mlp.model.ensemble import Ensemble
+from mlp.predictions import Evaluation
 from mlp.settings.base import field_text
 from mlp.softmax import probabilities
 from mlp.study.tracker import Outcome, PieceTracker, RunLog, RunResult, RunSpec, TakenOver

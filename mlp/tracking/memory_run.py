@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from mlp.learning.learner import EpochRecord, Learner
-from mlp.metrics import Evaluation
-from mlp.study.record import HISTORIES, Histogram, RecordedRun
+from mlp.predictions import Evaluation
+from mlp.study.record import HISTORIES, Histogram, RecordedRun, layer_of
 from mlp.study.tracker import Outcome, RunResult, RunSpec, Status, TakenOver
 
 _BINS = 64
@@ -32,8 +32,7 @@ class MemoryRun:
         self.epochs.append(record)
         if record.epoch == 0:
             for name, values in learner.histogram_samples().items():
-                layer = name.removeprefix("weights/").removesuffix(".weight")
-                if name == f"weights/{layer}.weight":
+                if layer := layer_of(name):
                     counts, edges = np.histogram(values.astype(np.float64), _BINS)
                     self.initial_weights[layer] = edges, counts.astype(np.float64)
 

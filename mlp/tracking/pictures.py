@@ -20,7 +20,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mlp.escaping import line as one_line
 from mlp.learning.learner import EpochRecord
-from mlp.metrics import Evaluation, confusion
+from mlp.predictions import Evaluation, confusion
 
 Pixels = NDArray[np.uint8]  # RGB (H, W, 3)
 Caption = tuple[str, str, str]  # two lines, and the colour of the second

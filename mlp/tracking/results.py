@@ -10,9 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlp.metrics import Evaluation, classification_report
 from mlp.model.ensemble import Ensemble
 from mlp.model.explanation import contributions, first_layer
+from mlp.predictions import Evaluation, classification_report
 from mlp.tracking import pictures
 
 _EXPLAINED = 8  # images

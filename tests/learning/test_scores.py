@@ -8,14 +8,8 @@ import torch
 from sklearn import metrics
 from torch.nn import functional as F
 
-from mlp.metrics import (
-    Evaluation,
-    calibration_error,
-    classification_report,
-    confusion,
-    epoch_scores,
-    final_scores,
-)
+from mlp.metrics import calibration_error, epoch_scores, final_scores
+from mlp.predictions import Evaluation, classification_report, confusion
 from mlp.softmax import probabilities
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mlp.metrics import Evaluation
+from mlp.predictions import Evaluation
 from mlp.serving.challenge import compare, interval
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from mlp.data.audit.remarks import Remark
 from mlp.data.dataset import open_index
-from mlp.metrics import Evaluation, final_scores
+from mlp.metrics import final_scores
+from mlp.predictions import Evaluation
 from mlp.settings.training import RunConfig
 from mlp.study.arm import Arm
 from mlp.study.plan import Study, plan

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from mlp.metrics import COMPARED, METRICS, Evaluation, Floats, Metric, final_scores
+from mlp.metrics import COMPARED, METRICS, Metric, final_scores
+from mlp.predictions import Evaluation, Floats
 from mlp.report.wording import Wording
 from mlp.settings.base import ConfigError, field_choices
 from mlp.settings.study import ReportConfig

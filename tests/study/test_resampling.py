@@ -9,7 +9,8 @@ from sklearn import metrics as sk
 from mlp.errors import SettingsError
 from mlp.evidence import resampling
 from mlp.evidence.resampling import draws
-from mlp.metrics import COMPARED, METRICS, Evaluation, final_scores, require
+from mlp.metrics import COMPARED, METRICS, final_scores, require
+from mlp.predictions import Evaluation
 
 
 def evaluation(images: int = 60, classes: int = 4, seed: int = 0) -> Evaluation:

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mlp.learning.learner import EpochRecord
-from mlp.metrics import Evaluation
+from mlp.predictions import Evaluation
 from mlp.tracking import pictures
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from mlp.evidence.comparison import Comparison
 from mlp.evidence.dynamics import TARGET_SHARE
 from mlp.evidence.findings import ArmEvidence, Evidence
-from mlp.metrics import Floats
+from mlp.predictions import Floats
 from mlp.report.blocks import Section, Terms
 from mlp.report.sections import interaction
 from mlp.report.sections.verdict import headline

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from mlp.evidence.findings import ArmEvidence, Evidence
-from mlp.metrics import Floats
+from mlp.predictions import Floats
 from mlp.report.blocks import Grid, Raw, Section, Text
 from mlp.report.sections.verdict import certainty
 from mlp.report.wording import NONE, Wording

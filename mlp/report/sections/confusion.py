@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from mlp.escaping import figure as _plain
 from mlp.evidence.findings import ArmEvidence, Evidence
-from mlp.metrics import Floats, confusion
+from mlp.predictions import Floats, confusion
 from mlp.report.blocks import Picture, Section
 from mlp.report.drawing import GRAY, WIDTH
 from mlp.report.wording import Wording

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from mlp.escaping import figure as _plain
 from mlp.evidence.findings import ArmEvidence, Evidence
-from mlp.metrics import METRICS, Floats
+from mlp.metrics import METRICS
+from mlp.predictions import Floats
 from mlp.report.blocks import Picture, Section
 from mlp.report.drawing import BLUE, GRAY, NARROW, WIDTH
 from mlp.report.wording import Wording

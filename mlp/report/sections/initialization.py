@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mlp.escaping import figure as _plain
 from mlp.evidence.findings import ArmEvidence, Evidence, InitialWeights
-from mlp.metrics import Floats
+from mlp.predictions import Floats
 from mlp.report.blocks import Grid, Picture, Section, Text
 from mlp.report.drawing import BLUE, WIDTH
 from mlp.report.wording import NONE, Wording

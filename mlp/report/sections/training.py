@@ -7,7 +7,7 @@ import numpy as np
 from mlp.evidence.comparison import VERDICT_FROM, Comparison
 from mlp.evidence.dynamics import TARGET_SHARE, Overfitting
 from mlp.evidence.findings import ArmEvidence, Evidence
-from mlp.metrics import Floats
+from mlp.predictions import Floats
 from mlp.report.blocks import Cell, Grid, Section, Text
 from mlp.report.wording import NONE, Wording
 

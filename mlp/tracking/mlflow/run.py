@@ -19,7 +19,7 @@ from mlp.data.dataset import Dataset
 from mlp.data.split_file import split_text
 from mlp.escaping import markdown
 from mlp.learning.learner import EpochRecord, Learner
-from mlp.metrics import Evaluation
+from mlp.predictions import Evaluation
 from mlp.softmax import probabilities
 from mlp.study.tracker import Outcome, RunResult, RunSpec, Status, TakenOver
 from mlp.tracking import pictures, results

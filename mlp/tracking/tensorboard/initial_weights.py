@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from mlp.study.record import Histogram
+from mlp.study.record import Histogram, layer_of
 
 
 def read_weights(folder: str) -> dict[str, Histogram]:
@@ -15,8 +15,8 @@ def read_weights(folder: str) -> dict[str, Histogram]:
     found = {}
     for tag in accumulator.Tags()["histograms"]:
         first = accumulator.Histograms(tag)[0]
-        layer = tag.removeprefix("weights/").removesuffix(".weight")
-        if tag == f"weights/{layer}.weight" and first.step == 0:
+        layer = layer_of(tag)
+        if layer and first.step == 0:
             value = first.histogram_value
             edges = np.array([value.min, *value.bucket_limit])
             found[layer] = edges, np.array(value.bucket)

@@ -16,7 +16,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 
 from mlp.escaping import line, lines, markdown
-from mlp.metrics import Evaluation, classification_report
+from mlp.predictions import Evaluation, classification_report
 from mlp.study.tracker import RunSpec
 from mlp.tracking.tensorboard import hparams
 

@@ -1,0 +1,100 @@
+"""Contrasts of the arms of a recorded study, tested together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from tqdm import tqdm
+
+from mlp.evidence.comparison import Comparison, compare, family
+from mlp.evidence.resampling import draws
+from mlp.metrics import Metric, require
+from mlp.predictions import Floats
+from mlp.study.record import RecordedStudy
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Tests contrasts of arms: weights by arm name, such as 1 for an arm and -1 for another."""
+
+    measure: Metric
+    overlap: float | None
+    images: int
+    scores: Mapping[str, Floats]
+    replicates: Mapping[str, Floats]
+
+    @classmethod
+    def of(cls, study: RecordedStudy, measure: Metric) -> Judge:
+        """The judge of a recorded study by a metric."""
+        overlap = _overlap(study)
+        scores, replicates = _resample(study, measure, shared=overlap is None)
+        images = (len(run.evaluation.labels) for run in study.runs if run.evaluation is not None)
+        return cls(measure, overlap, next(images, 0), scores, replicates)
+
+    def family(self, contrasts: Mapping[str, Mapping[str, float]]) -> list[Comparison]:
+        """The contrasts, corrected for one another."""
+        made = []
+        for name, weights in contrasts.items():
+            differences = sum(w * self.scores[arm] for arm, w in weights.items())
+            replicates = sum(w * self.replicates[arm] for arm, w in weights.items())
+            made.append(
+                compare(
+                    name,
+                    np.asarray(differences),
+                    np.asarray(replicates),
+                    images=self.images,
+                    overlap=self.overlap,
+                )
+            )
+        return family(made, higher_is_better=self.measure.higher_is_better, overlap=self.overlap)
+
+
+def require_defined(study: RecordedStudy, metric: str) -> None:
+    """Raise SettingsError where a metric is not defined on the images that validated a run."""
+    for run in study.runs:
+        if run.evaluation is not None:
+            fold = "" if run.fold == "none" else f", fold {run.fold}"
+            of = f" of {study.name}, seed {run.seed}{fold},"
+            require(metric, run.evaluation.present, of)
+
+
+def _overlap(study: RecordedStudy) -> float | None:
+    """Validation images per training image where pairs have images of their own, else None."""
+    finished = [run for run in study.runs if run.evaluation is not None]
+    if len({run.evaluation.ids.tobytes() for run in finished if run.evaluation}) <= 1:
+        return None
+    return float(np.mean([run.val_images / run.train_images for run in finished]))
+
+
+def _resample(
+    study: RecordedStudy, measure: Metric, shared: bool
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """By arm: the score of each pair (P,), and of its resampled images (P, R)."""
+    scores: dict[str, list[float]] = {name: [] for name in study.arm_names}
+    replicates: dict[str, list[Floats]] = {name: [] for name in scores}
+    bar = tqdm(total=len(study.runs), desc="comparing", disable=None, delay=1, leave=False)
+    width = 0
+    runs = {name: study.of(name) for name in scores}
+    for number, pair in enumerate(study.pairs):
+        for name in scores:
+            run = runs[name][pair]
+            bar.update()
+            if run.evaluation is None:
+                scores[name].append(np.nan)
+                replicates[name].append(np.full(1, np.nan))
+                continue
+            weights = draws(len(run.evaluation.labels), seed=0 if shared else number)
+            scores[name].append(measure.score(run.evaluation))
+            replicates[name].append(measure.scores(run.evaluation, weights))
+            width = max(width, len(replicates[name][-1]))
+    bar.close()
+    width = max(width, 1)
+    return (
+        {name: np.array(values) for name, values in scores.items()},
+        {
+            name: np.stack([np.broadcast_to(row, width) for row in rows])
+            for name, rows in replicates.items()
+        },
+    )
