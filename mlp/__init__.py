@@ -1,3 +1,3 @@
-"""Which regularizers, initializations and hyperparameters of an MLP help on a folder of images."""
+"""Find which regularizers, initializations and hyperparameters of an MLP help on your images."""
 
 __version__ = "0.1.0"

@@ -21,12 +21,12 @@ _NO_MEMORY = ("not enough memory", "allocate memory", "insufficient memory", "ou
 
 
 def advice(error: BaseException | None) -> str:
-    """What to do about a file that cannot be read or written; empty where that is no help."""
+    """Advice on a file that cannot be read or written; empty where there is none."""
     return _NUMBERS.get(error.errno or 0, "") if isinstance(error, OSError) else ""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that there was no memory left, here or on a GPU."""
+    """Tell whether an error says that no memory was left, here or on a GPU."""
     told = isinstance(error, RuntimeError | OSError) or type(error).__module__.startswith("cv2")
     words = told and any(text in str(error).lower() for text in _NO_MEMORY)
     return isinstance(error, MemoryError) or words

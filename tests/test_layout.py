@@ -92,6 +92,17 @@ def test_rooms_have_names_and_files_hold_one_concept() -> None:
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
 
 
+def test_a_docstring_says_what_a_thing_is_or_does() -> None:
+    for path in MODULES:
+        if path.is_relative_to(ROOT / "benchmarks"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                first = (ast.get_docstring(node) or "").split(" ")[0]
+                asks = first in {"What", "Whether", "How", "Which", "Why", "Where"}
+                assert not asks, f"{path}: {ast.get_docstring(node)}"
+
+
 def pins(file: str) -> dict[str, str]:
     lines = (ROOT / file).read_text().splitlines()
     found = [re.fullmatch(r"([\w.-]+)==(\S+)", line) for line in lines]

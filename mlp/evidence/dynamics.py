@@ -65,7 +65,7 @@ def dynamics(history: Mapping[str, Floats], target: float) -> Dynamics:
 
 
 def overfitting(train_loss: Floats, val_loss: Floats) -> Overfitting | None:
-    """Where training and validation loss part for good; None where they do not."""
+    """The point at which training and validation loss part for good; None where they do not."""
     if not len(val_loss) or not np.isfinite(val_loss).all():
         return None
     best = int(val_loss.argmin())

@@ -1,1 +1,1 @@
-"""Where pieces of a study train: in this process, in processes, on Dask."""
+"""Training the pieces of a study: in this process, in processes, on Dask."""

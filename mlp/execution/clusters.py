@@ -1,4 +1,4 @@
-"""The executors: where the seeds (and folds) of a study train."""
+"""The executors, which train the seeds (and folds) of a study."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _MEMORY_MEASURES = ("target", "spill", "pause", "terminate")
 
 
 class Serial:
-    """One after the other in this process: what other executors change.
+    """Trains one piece after the other in this process; the base of the other executors.
 
-    Made of its settings and the threads that a training is to have (0: as it sees fit).
+    It is made of its settings and the threads of each training (0: the training decides).
     """
 
     here = True  # on this machine

@@ -113,7 +113,7 @@ def _read(folder: Path, uri: str, version: ModelVersion | None, digest: str) -> 
 
 
 def _logged(store: Store, source: str) -> tuple[str, Mapping[str, str]]:
-    """Where the files of a model are, and its tags."""
+    """The address of the files of a model, and its tags."""
     match = re.fullmatch(r"models:/(m-\w+)", source)
     if match is None:
         return source, {}

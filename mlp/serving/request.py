@@ -40,7 +40,7 @@ _COLUMN = "column 'image' should hold an image file in base64"
 
 
 class Refused(ValueError):
-    """Why a request is not answered, in words for a person, and HTTP's code for that."""
+    """A request that is not answered: the reason in words, and HTTP's code for it."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)

@@ -1,1 +1,1 @@
-"""What a run records: in MLflow and TensorBoard, or in memory."""
+"""The records of runs: in MLflow and TensorBoard, or in memory."""

@@ -1,4 +1,4 @@
-"""What is kept of a model's answers to labelled images: scores, predictions, pictures."""
+"""Files of a model's answers to labelled images: scores, predictions, pictures."""
 
 from __future__ import annotations
 

@@ -78,11 +78,11 @@ class Finding:
 
     @property
     def reason(self) -> str:
-        """What is said of it, in English."""
+        """The sentence on it, in English."""
         return self.told(" and ", lambda key, values: REASONS[key].format(**values))
 
     def told(self, joint: str, phrase: Callable[[str, Mapping[str, object]], str]) -> str:
-        """What is said of it, in the phrases of a language for keys of REASONS."""
+        """The sentence on it, in the phrases of a language for keys of REASONS."""
         if self.said not in REASONS:
             return self.said
         values = {k: joint.join(v) if isinstance(v, tuple) else v for k, v in self.values.items()}

@@ -1,4 +1,4 @@
-"""Which command trains a run: of several that need it at once, one does and the others wait.
+"""Claims on runs: of several commands that need a run at once, one trains it, the others wait.
 
 The claim to a run is its record: RUNNING, of a command that lives. A lock of this machine makes
 looking and claiming one step. It holds no longer than that, and the system takes it from a process

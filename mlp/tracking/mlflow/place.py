@@ -1,4 +1,4 @@
-"""Where the runs of a study are recorded."""
+"""The place where the runs of a study are recorded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `mlflow run` has logged as a parameter: the text that was given, quoted for a shell."""
+"""Parameters that `mlflow run` has logged: the text that was given, quoted for a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of recorded runs: whether reports and registrations can still read them."""
+"""Recorded runs whose files reports and registrations can still read."""
 
 from __future__ import annotations
 
