@@ -8,7 +8,7 @@ from itertools import combinations
 
 import numpy as np
 
-from mlp.evidence.comparison import Comparison, compare
+from mlp.evidence.comparison import POINT, Comparison, compare
 from mlp.evidence.dynamics import TARGET_SHARE, Dynamics, dynamics, learned
 from mlp.evidence.judge import Judge, require_defined
 from mlp.metrics import METRICS
@@ -86,6 +86,7 @@ class Evidence:
 
     study: RecordedStudy
     metric: str
+    margin: float  # the difference that would matter, in the unit of the metric
     arms: tuple[ArmEvidence, ...]
     factorials: tuple[Factorial, ...]
     overlap: float | None
@@ -122,13 +123,13 @@ class Evidence:
         return [run for arm in self.arms for run in arm.runs if not run.finished]
 
 
-def weigh(study: RecordedStudy, metric: str) -> Evidence:
+def weigh(study: RecordedStudy, metric: str, margin: float = POINT) -> Evidence:
     """The evidence of a recorded study by one of `metrics.COMPARED`.
 
     Raises SettingsError where its validation images do not define that.
     """
     require_defined(study, metric)
-    judge = Judge.of(study, METRICS[metric])
+    judge = Judge.of(study, METRICS[metric], margin)
     names = study.arm_names
     baseline = names[0]
     against = judge.family({name: {name: 1.0, baseline: -1.0} for name in names[1:]})
@@ -156,7 +157,7 @@ def weigh(study: RecordedStudy, metric: str) -> Evidence:
             )
         )
     factorials = tuple(_factorial(arms, judge))
-    evidence = Evidence(study, metric, tuple(arms), factorials, judge.overlap, None)
+    evidence = Evidence(study, metric, margin, tuple(arms), factorials, judge.overlap, None)
     return replace(evidence, lead=_lead(evidence, judge))
 
 
@@ -199,7 +200,7 @@ def _paired(
     ]
     made["gap"] = gaps[0] - gaps[1]
     return {
-        name: compare(name, d, np.repeat(d[:, None], 2, axis=1), images=2, overlap=overlap)
+        name: compare({name: (d, np.repeat(d[:, None], 2, axis=1))}, images=2, overlap=overlap)[0]
         for name, d in made.items()
     }
 
@@ -208,26 +209,34 @@ def _factorial(arms: Sequence[ArmEvidence], judge: Judge) -> list[Factorial]:
     """Every pair of changes that the study has alone and together."""
     base = arms[0].name
     changes = {arm.name: dict(arm.changes) for arm in arms[1:]}
-    found = []
-    for one, two in combinations(changes, 2):
-        if not changes[one] or not changes[two] or changes[one].keys() & changes[two].keys():
-            continue
-        together = changes[one] | changes[two]
-        for both in (name for name, made in changes.items() if made == together):
-            effects = judge.family(
-                {
-                    one: {one: 0.5, base: -0.5, both: 0.5, two: -0.5},
-                    two: {two: 0.5, base: -0.5, both: 0.5, one: -0.5},
-                    f"{one} x {two}": {both: 1.0, one: -1.0, two: -1.0, base: 1.0},
-                }
-            )
-            found.append(Factorial(one, two, both, (effects[0], effects[1], effects[2])))
-    return found
+    found = [
+        (one, two, both)
+        for one, two in combinations(changes, 2)
+        if changes[one] and changes[two] and not changes[one].keys() & changes[two].keys()
+        for both, made in changes.items()
+        if made == changes[one] | changes[two]
+    ]
+    factorials = []
+    for one, two, both in found:
+        contrasts = {
+            one: {one: 0.5, base: -0.5, both: 0.5, two: -0.5},
+            two: {two: 0.5, base: -0.5, both: 0.5, one: -0.5},
+            f"{one} x {two}": {both: 1.0, one: -1.0, two: -1.0, base: 1.0},
+        }
+        # One by one: an interaction varies more than a main effect
+        first, second, interaction = (
+            judge.family({name: weights}, comparisons=3 * len(found))[0]
+            for name, weights in contrasts.items()
+        )
+        factorials.append(Factorial(one, two, both, (first, second, interaction)))
+    return factorials
 
 
 def _lead(evidence: Evidence, judge: Judge) -> Comparison | None:
+    """The best arm against the second best: which two they are was seen in the same scores."""
     ranked = evidence.ranked()
     if len(ranked) < 2:
         return None
     first, second = ranked[0].name, ranked[1].name
-    return judge.family({first: {first: 1.0, second: -1.0}})[0]
+    pairs = len(evidence.arms) * (len(evidence.arms) - 1) // 2
+    return judge.family({first: {first: 1.0, second: -1.0}}, comparisons=pairs)[0]

@@ -1,4 +1,4 @@
-"""Contrasts of the arms of a recorded study, tested together."""
+"""Contrasts of the arms of a recorded study, compared together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
-from mlp.evidence.comparison import Comparison, compare, family
+from mlp.evidence.comparison import POINT, Comparison, compare
 from mlp.evidence.resampling import draws
 from mlp.metrics import Metric, require
 from mlp.predictions import Floats
@@ -17,38 +17,45 @@ from mlp.study.record import RecordedStudy
 
 @dataclass(frozen=True)
 class Judge:
-    """Tests contrasts of arms: weights by arm name, such as 1 for an arm and -1 for another."""
+    """Compares arms by contrasts: weights by arm name, such as 1 for an arm and -1 for another.
+
+    `margin`: the difference that would matter, in the unit of the metric.
+    """
 
     measure: Metric
+    margin: float
     overlap: float | None
     images: int
     scores: Mapping[str, Floats]
     replicates: Mapping[str, Floats]
 
     @classmethod
-    def of(cls, study: RecordedStudy, measure: Metric) -> Judge:
+    def of(cls, study: RecordedStudy, measure: Metric, margin: float = POINT) -> Judge:
         """The judge of a recorded study by a metric."""
         overlap = _overlap(study)
         scores, replicates = _resample(study, measure, shared=overlap is None)
         images = (len(run.evaluation.labels) for run in study.runs if run.evaluation is not None)
-        return cls(measure, overlap, next(images, 0), scores, replicates)
+        return cls(measure, margin, overlap, next(images, 0), scores, replicates)
 
-    def family(self, contrasts: Mapping[str, Mapping[str, float]]) -> list[Comparison]:
-        """The contrasts, corrected for one another."""
-        made = []
-        for name, weights in contrasts.items():
-            differences = sum(w * self.scores[arm] for arm, w in weights.items())
-            replicates = sum(w * self.replicates[arm] for arm, w in weights.items())
-            made.append(
-                compare(
-                    name,
-                    np.asarray(differences),
-                    np.asarray(replicates),
-                    images=self.images,
-                    overlap=self.overlap,
-                )
-            )
-        return family(made, higher_is_better=self.measure.higher_is_better, overlap=self.overlap)
+    def family(
+        self, contrasts: Mapping[str, Mapping[str, float]], comparisons: int | None = None
+    ) -> list[Comparison]:
+        """The contrasts, with intervals that hold for all of them, or for so many, together."""
+
+        def total(weights: Mapping[str, float], values: Mapping[str, Floats]) -> Floats:
+            return np.asarray(sum(weight * values[arm] for arm, weight in weights.items()))
+
+        return compare(
+            {
+                name: (total(weights, self.scores), total(weights, self.replicates))
+                for name, weights in contrasts.items()
+            },
+            images=self.images,
+            overlap=self.overlap,
+            margin=self.margin,
+            higher_is_better=self.measure.higher_is_better,
+            comparisons=comparisons,
+        )
 
 
 def require_defined(study: RecordedStudy, metric: str) -> None:
