@@ -38,6 +38,7 @@ SEEDS_SHARE = {"one arm": 0.24, "several": 0.3}  # of the level, for the first l
 IMAGES_SHARE = 0.8  # of the level, for the part that all looks share
 PRIOR_DEGREES = 4
 MOST_PAIRS = 1000  # that anybody might train
+HOPELESS = 0.25  # chance of a verdict, below which more pairs are not worth their trainings
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,11 @@ class Precision:
         From the predictive distribution: Spiegelhalter et al. 1986, Controlled Clinical Trials 7.
         """
         half = float(self.half_width(later))
-        spread = np.sqrt(self.variance * (1 / pairs - 1 / later)) or np.finfo(float).tiny
+        if later <= pairs:
+            return 0.0
+        if not self.variance:
+            return float(difference != 0 or margin > 0)
+        spread = np.sqrt(self.variance * (1 / pairs - 1 / later))
         t = stats.t(float(self._degrees(np.array(pairs))), difference, spread)
         chance = t.sf(half) + t.cdf(-half)
         if half < margin:
