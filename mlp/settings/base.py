@@ -36,9 +36,12 @@ class Kinds:
 
 
 class Settings(BaseModel):
-    """A frozen, validated group of settings in which an unknown key is an error."""
+    """A frozen, validated group of settings in which an unknown key is an error.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The text below a field is its description.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -130,4 +133,5 @@ def field_help(settings: type[Settings], name: str) -> str:
     """The description of a field, and the kinds of values that may be given for it."""
     field = settings.model_fields[name]
     kinds = [row.words for m in field.metadata if isinstance(m, Kinds) for row in m.table.values()]
-    return f"{field.description}{': ' * bool(kinds)}{'; '.join(kinds)}"
+    description = " ".join((field.description or "").split())
+    return f"{description}{': ' * bool(kinds)}{'; '.join(kinds)}"
