@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from mlp import console
+from mlp.errors import MlpError
 from mlp.escaping import line
 from mlp.settings.commands import EXECUTORS, ExecutorConfig, RecipeChoice
 from mlp.settings.recipes import find_recipe
@@ -108,4 +107,4 @@ def launch(
     console.out(f"TensorBoard: {tensorboard(folder)}")
     console.out(f"Written:     {(folder / study.label).resolve()}")
     if made.failure:
-        raise click.ClickException(made.failure)
+        raise MlpError(made.failure)

@@ -3,9 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-import click
-
 from mlp import console
+from mlp.errors import MlpError
 from mlp.escaping import line
 from mlp.settings.commands import EXECUTORS, ExecutorConfig, RecipeChoice, SearchConfig
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
@@ -58,7 +57,7 @@ def search(
     console.out(f"\n{page.terminal(sought, found, say)}\n")
     console.out(store.how_to_open(store.page(run_id)))
     if failure := no_score(found):
-        raise click.ClickException(failure)
+        raise MlpError(failure)
     suite = sought.confirming(found)
     if suite is not None:
         console.out(f"\nThe best {len(suite.arms) - 1} again, under fresh seeds and folds:\n")
