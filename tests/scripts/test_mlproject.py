@@ -37,7 +37,7 @@ COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init, "
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.parent.name)
 def test_mlproject_is_what_the_settings_make(path: Path) -> None:
-    made = mlproject(*ENVIRONMENTS[path])
+    made = mlproject(ENVIRONMENTS[path])
     assert path.read_text(encoding="utf-8") == made, "run: python -m scripts.mlproject"
 
 
