@@ -7,7 +7,7 @@ its depth, and what it comes to once its anchors are followed.
 
 from __future__ import annotations
 
-import stat
+import os
 from collections.abc import Mapping
 from functools import cache
 from itertools import chain
@@ -48,10 +48,7 @@ def find_file(kind: str, name: str, folder: Path, content: str = "") -> Path:
     if name in known:
         return known[name]
     if name.lower().endswith((".yaml", ".yml")):
-        try:
-            return Path(name).expanduser()
-        except RuntimeError as error:
-            raise SettingsError(f"{kind} {name!r}: {error}") from None
+        return Path(os.path.expanduser(name))  # noqa: PTH111 (may name no user)
     raise SettingsError(
         f"{kind} {brief(name)}: there is none of this name; {did_you_mean(name, known)}"
         f"it should be one of {', '.join(known)}, or a YAML file{content} (see docs/studies.md)"
@@ -61,7 +58,7 @@ def find_file(kind: str, name: str, folder: Path, content: str = "") -> Path:
 def _text(path: Path) -> str:
     """The text of a file. Raises OSError or ValueError, which say why it is none."""
     # Opening a pipe waits for whoever writes into it, and a device may never end
-    if not stat.S_ISREG(path.stat().st_mode):
+    if path.exists() and not path.is_file():
         raise ValueError("it is a folder" if path.is_dir() else "it is a pipe or a device")
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES + 1)
