@@ -50,7 +50,6 @@ def search(
     sought = prepare(config, space, base, report.metric)
     for note in remarks(sought.index, sought.base, config.folds):
         console.err(f"Note: {line(note)}")
-    sought.check()
     store = open_to_record(tracking, take_adopted_run())
     say = Wording(report.lang, report.metric)
     found, run_id = recorded_search(sought, store, Path(tracking.runs_dir), say)
