@@ -10,7 +10,7 @@ from mlp.settings.commands import EXECUTORS, ExecutorConfig, RecipeChoice, Searc
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.command import command
-from scripts.launch import begin_with, filled, launch
+from scripts.launch import begin_with, launch
 
 
 @command(SearchConfig, RecipeChoice, RunConfig, TrackingConfig, ReportConfig, ExecutorConfig)
@@ -46,7 +46,7 @@ def search(
 
     EXECUTORS[executor.executor](executor, base.threads).check()
     space = find_space(config.space)
-    base = filled(begin_with(recipe, base), space.base, f"space {space.name}")
+    base = begin_with(recipe, base, (f"space {space.name}", space.base))
     sought = prepare(config, space, base, report.metric)
     for note in remarks(sought.index, sought.base, config.folds):
         console.err(f"Note: {line(note)}")
@@ -63,7 +63,7 @@ def search(
         fresh = sought.base.changed({"seed": sought.base.seed + 1})
         study = StudyConfig(seeds=config.confirm_seeds, folds=config.folds)
         store = dataclasses.replace(store, adopted_run=None)
-        launch(suite, RecipeChoice(), fresh, study, tracking, report, executor, store)
+        launch(suite, RecipeChoice(), fresh, study, tracking, report, executor, store=store)
 
 
 if __name__ == "__main__":
