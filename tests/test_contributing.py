@@ -36,10 +36,16 @@ from mlp.model.checkpoint import Checkpoint
 from mlp.settings.architecture import ACTIVATIONS, NETWORKS
 from mlp.settings.base import ConfigError, Settings, field_choices
 from mlp.settings.commands import EXECUTORS, ExecutorConfig
-from mlp.settings.procedure import INITIALIZATIONS, OPTIMIZERS, SCHEDULES
 from mlp.settings.roles import OfStream
 from mlp.settings.source import SOURCES, Source
-from mlp.settings.training import Probability, Resolved, RunConfig
+from mlp.settings.training import (
+    INITIALIZATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    Probability,
+    Resolved,
+    RunConfig,
+)
 from mlp.study.arm import Arm
 from mlp.study.plan import plan
 from mlp.study.suite import Suite

@@ -28,13 +28,6 @@ class Choice:
         return AfterValidator(self.table.known).__get_pydantic_core_schema__(source, handler)
 
 
-@dataclass(frozen=True)
-class Kinds:
-    """Of a text field: a value of one of the kinds in a table, whose `words` the help lists."""
-
-    table: Table[Any]
-
-
 class Settings(BaseModel):
     """A frozen, validated group of settings in which an unknown key is an error.
 
@@ -130,8 +123,8 @@ def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
 
 
 def field_help(settings: type[Settings], name: str) -> str:
-    """The description of a field, and the kinds of values that may be given for it."""
+    """The description of a field, with the `words` of the rows of a table that its type names."""
     field = settings.model_fields[name]
-    kinds = [row.words for m in field.metadata if isinstance(m, Kinds) for row in m.table.values()]
+    kinds = [row.words for m in field.metadata if isinstance(m, Table) for row in m.values()]
     description = " ".join((field.description or "").split())
     return f"{description}{': ' * bool(kinds)}{'; '.join(kinds)}"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mlp.settings.base import Kinds, Place, Settings
+from mlp.settings.base import Place, Settings
 from mlp.settings.roles import OfSource
 from mlp.tables import Table
 
@@ -51,7 +51,7 @@ SOURCES: Table[Source] = Table(
 class SourceConfig(Settings):
     """Images to read, and how folders and links are read."""
 
-    data: Annotated[OfSource[Place], Kinds(SOURCES)] = Field("digits", min_length=1)
+    data: Annotated[OfSource[Place], SOURCES] = Field("digits", min_length=1)
     """images with their classes"""
     layout: OfSource[Literal["auto", "flat", "splits"]] = "auto"
     """how a folder of images is read; flat: each folder is a class, with everything below it;

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mlp.metrics import MONITORED
 from mlp.settings.architecture import ACTIVATIONS, NETWORKS, VIEWS
 from mlp.settings.base import Choice, Place
-from mlp.settings.procedure import INITIALIZATIONS, OPTIMIZERS, SCHEDULES
 from mlp.settings.roles import (
     OfArmSplit,
     OfMachine,
@@ -23,6 +23,43 @@ from mlp.settings.roles import (
     roles,
 )
 from mlp.settings.source import SourceConfig
+from mlp.tables import Table
+
+if TYPE_CHECKING:
+    import torch
+    from torch.optim.lr_scheduler import LRScheduler
+
+    from mlp.learning.initialization import Initialization
+    from mlp.learning.optimization import Rule
+
+OPTIMIZERS: Table[Rule] = Table(
+    "optimizer",
+    {
+        "adam": "mlp.learning.optimization:ADAM",
+        "adamw": "mlp.learning.optimization:ADAMW",
+        "sgd": "mlp.learning.optimization:SGD",
+    },
+)
+# Of so many steps
+SCHEDULES: Table[Callable[[RunConfig, torch.optim.Optimizer, int], LRScheduler | None]] = Table(
+    "schedule",
+    {
+        "none": "mlp.learning.optimization:constant",
+        "cosine": "mlp.learning.optimization:cosine",
+        "onecycle": "mlp.learning.optimization:onecycle",
+    },
+)
+INITIALIZATIONS: Table[Initialization] = Table(
+    "initialization",
+    {
+        "he": "mlp.learning.initialization:HE",
+        "xavier": "mlp.learning.initialization:XAVIER",
+        "uniform": "mlp.learning.initialization:UNIFORM",
+        "normal": "mlp.learning.initialization:NORMAL",
+        "constant": "mlp.learning.initialization:CONSTANT",
+        "default": "mlp.learning.initialization:DEFAULT",
+    },
+)
 
 Amount = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
@@ -52,12 +89,11 @@ Widths = Annotated[tuple[Width, ...], Field(min_length=1), BeforeValidator(split
 
 
 def _check_fold(value: str) -> str:
-    if value != "none":
-        number, _, folds = value.partition("/")
-        if not (number.isdecimal() and folds.isdecimal()):
-            raise ValueError("not a fold")
-        if not (2 <= int(folds) <= MAX_FOLDS and 1 <= int(number) <= int(folds)):
-            raise ValueError("no such fold")
+    number, _, folds = value.partition("/")
+    numbers = number.isdecimal() and folds.isdecimal()
+    known = numbers and 2 <= int(folds) <= MAX_FOLDS and 1 <= int(number) <= int(folds)
+    if value != "none" and not known:
+        raise ValueError("no such fold")
     return value
 
 
