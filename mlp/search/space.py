@@ -100,9 +100,7 @@ class _SpaceFile(SettingsFile):
         if isinstance(node, yaml.SequenceNode):
             values = [self.value(name, entry) for entry in self.sequence(node, name)]
             # What Optuna cannot hold is given as it would be typed
-            plain = [
-                v if isinstance(v, bool | int | float | str) else field_text(v) for v in values
-            ]
+            plain = [field_text(v) if isinstance(v, tuple) else v for v in values]
             return CategoricalDistribution(tuple(dict.fromkeys(plain)))
         parts = self.mapping(node, ("low", "high", *_Steps.model_fields), f"{name}: a range")
         if not {"low", "high"} <= set(parts):

@@ -83,14 +83,13 @@ def _explain(settings: type[Settings], name: str, problem: dict[str, Any]) -> st
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not name:
         return message
-    extra = settings.model_fields[name].json_schema_extra
-    expected = extra.get("expected") if isinstance(extra, dict) else None
-    choices = field_choices(settings, name)
-    if expected:
-        message = f"should be {expected}"
+    field, choices = settings.model_fields[name], field_choices(settings, name)
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and "expected" in extra:
+        message = f"should be {extra['expected']}"
     elif choices:
         message = f"should be one of {', '.join(choices)}"
-    elif settings.model_fields[name].annotation is bool:
+    elif field.annotation is bool:
         message = "should be true or false"
     elif problem["type"] == "string_too_short":
         message = "should not be empty"

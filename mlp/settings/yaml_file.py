@@ -132,13 +132,10 @@ class SettingsFile:
         """The value of a setting, as RunConfig takes it."""
         if name in shared(RunConfig):
             self.wrong(node, f"{name} is the same for all arms of a study: give it as an option")
-        given: str | list[str]
-        if isinstance(node, yaml.SequenceNode):
-            given = [self.scalar(entry, name) for entry in node.value]
-        else:
-            given = self.scalar(node, name)
+        several = isinstance(node, yaml.SequenceNode)
+        given = [self.scalar(entry, name) for entry in (node.value if several else [node])]
         try:
-            return getattr(RunConfig().changed({name: given}), name)
+            return getattr(RunConfig().changed({name: given if several else given[0]}), name)
         except ConfigError as error:
             self.wrong(node, str(error))
 
