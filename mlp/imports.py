@@ -59,16 +59,14 @@ def _read(content: bytes) -> tuple[frozenset[str], str]:
 class _WithoutTexts(ast.NodeTransformer):
     """Takes out what is written for people."""
 
-    def visit(self, node: ast.AST) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
-                del node.body[0]
-        elif isinstance(node, ast.Call):
-            node.keywords = [k for k in node.keywords if k.arg != "description"]
-            if ast.unparse(node.func) in ("console.out", "console.err"):
-                node.args = []
-        return node
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
+        # A text that stands alone: a docstring, or the description of a setting
+        return None if isinstance(node.value, ast.Constant) else self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if ast.unparse(node.func) in ("console.out", "console.err"):
+            node.args = []
+        return self.generic_visit(node)
 
 
 def _file(name: str, root: Path) -> Path | None:

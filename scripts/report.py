@@ -1,8 +1,7 @@
 """Report on recorded studies: `python -m scripts.report --study latest --lang es`."""
 
-import click
-
 from mlp import console
+from mlp.errors import MlpError
 from mlp.settings.commands import ReportChoice
 from mlp.settings.study import ReportConfig
 from scripts.command import command
@@ -38,7 +37,7 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     else:
         other = studies.read(studies.find(choice.compare))
         for failure in (one.failure for one in (study, other) if one.failure):
-            raise click.ClickException(failure)
+            raise MlpError(failure)
         result = between.between(study, other, config.metric)
         say = Wording(config.lang, config.metric)
         text = between.markdown(result, say, lambda s: run_page(s.experiment_id, s.run_id))
@@ -49,7 +48,7 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
         console.out(between.table(result, say).text())
     console.out(f"\n{store.how_to_open(page)}")
     if made is not None and made.failure:
-        raise click.ClickException(made.failure)
+        raise MlpError(made.failure)
 
 
 if __name__ == "__main__":

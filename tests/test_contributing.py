@@ -36,10 +36,16 @@ from mlp.model.checkpoint import Checkpoint
 from mlp.settings.architecture import ACTIVATIONS, NETWORKS
 from mlp.settings.base import ConfigError, Settings, field_choices
 from mlp.settings.commands import EXECUTORS, ExecutorConfig
-from mlp.settings.procedure import INITIALIZATIONS, OPTIMIZERS, SCHEDULES
 from mlp.settings.roles import OfStream
 from mlp.settings.source import SOURCES, Source
-from mlp.settings.training import Probability, Resolved, RunConfig
+from mlp.settings.training import (
+    INITIALIZATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    Probability,
+    Resolved,
+    RunConfig,
+)
 from mlp.study.arm import Arm
 from mlp.study.plan import plan
 from mlp.study.suite import Suite
@@ -197,7 +203,8 @@ def test_a_new_augmentation_has_a_stream_of_its_own(monkeypatch: pytest.MonkeyPa
         assert losses(trained(Wider(), negative=0.5)) != losses(trained(Wider())) == plain
         assert stream_key(Wider(negative=0.5)) != stream_key(Wider()) == stream_key(Wider(lr=1.0))
         assert "--negative NUMBER" in help_text(Wider)
-        monkeypatch.setattr(scripts.mlproject, "RunConfig", Wider)
+        made = command(Wider)(lambda *_: None)
+        monkeypatch.setitem(scripts.mlproject.COMMANDS, "train", made)
         assert "negative: {type: float" in project_text()
         with pytest.raises(SettingsError, match="negative: an augmentation is a probability"):
             policy(RunConfig())

@@ -30,6 +30,7 @@ class Serial:
     """
 
     here = True  # on this machine
+    apart = False  # in other processes: one that dies leaves a run that is not the command's
     threads: int  # of each training; 0: it decides for itself
 
     def __init__(self, config: ExecutorConfig, threads: int) -> None:
@@ -45,6 +46,8 @@ class Serial:
 
 class Processes(Serial):
     """In processes of this machine, `workers` at once."""
+
+    apart = True
 
     def __init__(self, config: ExecutorConfig, threads: int) -> None:
         cores = psutil.cpu_count(logical=False) or 1
@@ -87,6 +90,7 @@ class Dask(Serial):
     """With the workers of a Dask cluster, whose scheduler is at `address`."""
 
     here = False
+    apart = True
 
     def __init__(self, config: ExecutorConfig, threads: int) -> None:
         self.address, self.threads = config.address, threads or 1

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mlp.settings.procedure import INITIALIZATIONS
+from mlp.settings.training import INITIALIZATIONS
 
 NOISE_BATCHES = 8
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mlp.settings.procedure import INITIALIZATIONS
+from mlp.settings.training import INITIALIZATIONS
 
 Fill = Callable[[torch.Tensor, torch.Generator], object]
 

@@ -20,8 +20,7 @@ from mlp.learning.initialization import initialize
 from mlp.learning.mixing import correct_answers, cross_entropy, mix
 from mlp.learning.networks.building import build_network
 from mlp.metrics import MONITORED, epoch_scores
-from mlp.settings.procedure import OPTIMIZERS, SCHEDULES
-from mlp.settings.training import Resolved
+from mlp.settings.training import OPTIMIZERS, SCHEDULES, Resolved
 
 # The gradient norm of an epoch is the mean over this many evenly spaced steps: a norm reads every
 # gradient once more, which at each step would cost a tenth of it.

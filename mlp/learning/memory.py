@@ -12,8 +12,7 @@ import torch
 from mlp.learning.networks.building import parameter_count, takes
 from mlp.processes import free_memory
 from mlp.settings.base import field_text
-from mlp.settings.procedure import OPTIMIZERS
-from mlp.settings.training import RunConfig
+from mlp.settings.training import OPTIMIZERS, RunConfig
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # <malloc.h> of glibc
 _MOST = 2**31 - 1

@@ -27,22 +27,15 @@ class StudyConfig(Settings):
         BeforeValidator(_split_seeds),
     ] = Field(
         3,
-        description="number of seeds, counted up from seed; or a list of seeds such as 0,1,2 (a "
-        "list of one ends with a comma: 5,)",
         json_schema_extra={"expected": "a count from 1 to 1000, or a list of seeds such as 0,1,2"},
     )
-    folds: int = Field(
-        0,
-        ge=0,
-        le=MAX_FOLDS,
-        description="number of folds of a cross-validation; each seed draws them anew from "
-        "training and validation images together; 0: the split as given or drawn",
-    )
-    arms_at_once: int = Field(
-        0,
-        ge=0,
-        description="arms trained side by side; 0: as many as fit in half of the free memory",
-    )
+    """number of seeds, counted up from seed; or a list of seeds such as 0,1,2 (a list of one ends
+    with a comma: 5,)"""
+    folds: int = Field(0, ge=0, le=MAX_FOLDS)
+    """number of folds of a cross-validation; each seed draws them anew from training and validation
+    images together; 0: the split as given or drawn"""
+    arms_at_once: int = Field(0, ge=0)
+    """arms trained side by side; 0: as many as fit in half of the free memory"""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -82,37 +75,31 @@ class StudyConfig(Settings):
 class ExperimentConfig(Settings):
     """Experiment in MLflow."""
 
-    experiment_name: str = Field(
-        "",
-        description="MLflow experiment; empty: that of MLFLOW_EXPERIMENT_NAME or "
-        "MLFLOW_EXPERIMENT_ID, else mlp; `mlflow run` has an --experiment-name of its own, which "
-        "decides there",
-    )
+    experiment_name: str = ""
+    """MLflow experiment; empty: that of MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID, else mlp;
+    `mlflow run` has an --experiment-name of its own, which decides there"""
 
 
 class TrackingConfig(ExperimentConfig):
     """Records of runs: where they go, and whether finished runs are used again."""
 
-    runs_dir: Place = Field(
-        "runs",
-        min_length=1,
-        description="folder for the TensorBoard events that are written while training",
-    )
-    retrain: bool = Field(False, description="train again, even what is recorded as finished")
-    patience: float = Field(
-        60.0, ge=0, description="minutes to wait for a tracking server that does not answer"
-    )
+    runs_dir: Place = Field("runs", min_length=1)
+    """folder for the TensorBoard events that are written while training"""
+    retrain: bool = False
+    """train again, even what is recorded as finished"""
+    patience: float = Field(60.0, ge=0)
+    """minutes to wait for a tracking server that does not answer"""
 
 
 class LanguageConfig(Settings):
     """The language of what a command reports."""
 
-    lang: Annotated[str, Choice(LANGUAGES)] = Field("en", description="language of the report")
+    lang: Annotated[str, Choice(LANGUAGES)] = "en"
+    """language of the report"""
 
 
 class ReportConfig(LanguageConfig):
     """The score and the language of a report."""
 
-    metric: Annotated[str, Choice(COMPARED)] = Field(
-        "accuracy", description="validation score by which arms are compared"
-    )
+    metric: Annotated[str, Choice(COMPARED)] = "accuracy"
+    """validation score by which arms are compared"""
