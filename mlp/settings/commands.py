@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from mlp.settings.base import Choice, Place, Settings
 from mlp.settings.source import SourceConfig
-from mlp.settings.study import ExperimentConfig, TrackingConfig
+from mlp.settings.study import ExperimentConfig, Seeds, StudyConfig, TrackingConfig
 from mlp.settings.training import MAX_FOLDS
 from mlp.tables import Table
 
@@ -63,8 +63,10 @@ class SearchConfig(Settings):
     confirm: int = Field(4, ge=0, le=100)
     """number of best configurations that are trained again under fresh seeds and folds, and
     compared with the base configuration as a study; 0: none"""
-    confirm_seeds: int = Field(3, ge=1, le=1000)
-    """number of fresh seeds of that study"""
+    confirm_seeds: Seeds = Field(
+        "auto", json_schema_extra=StudyConfig.model_fields["seeds"].json_schema_extra
+    )
+    """fresh seeds of that study, as seeds of other studies"""
 
 
 _ADDRESS = re.compile(r"(?:(?:tcp|tls|wss?)://)?(?:\[[\w:.%]+\]|[\w.-]+):([0-9]{1,5})")

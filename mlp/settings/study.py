@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -19,18 +19,30 @@ def _split_seeds(value: object) -> object:
     return value
 
 
+Seeds = Annotated[
+    Literal["auto"]
+    | Annotated[int, Field(ge=1, le=1000)]
+    | tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
+    BeforeValidator(_split_seeds),
+]
+
+
 class StudyConfig(Settings):
     """Seeds and folds of a study."""
 
-    seeds: Annotated[
-        Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
-        BeforeValidator(_split_seeds),
-    ] = Field(
-        3,
-        json_schema_extra={"expected": "a count from 1 to 1000, or a list of seeds such as 0,1,2"},
+    seeds: Seeds = Field(
+        "auto",
+        json_schema_extra={
+            "expected": "auto, a count from 1 to 1000, or a list of seeds such as 0,1,2"
+        },
     )
-    """number of seeds, counted up from seed; or a list of seeds such as 0,1,2 (a list of one ends
-    with a comma: 5,)"""
+    """auto: three seeds, then more of them for the arms without a verdict; or their number, counted
+    up from seed; or a list of seeds such as 0,1,2 (a list of one ends with a comma: 5,)"""
+    max_seeds: int = Field(20, ge=3, le=1000)
+    """most seeds of an arm with seeds auto"""
+    minutes: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """most minutes of training with seeds auto: a round of seeds that would end later is left out,
+    but not the first; 0: no limit"""
     folds: int = Field(0, ge=0, le=MAX_FOLDS)
     """number of folds of a cross-validation; each seed draws them anew from training and validation
     images together; 0: the split as given or drawn"""
@@ -56,10 +68,11 @@ class StudyConfig(Settings):
         return super().as_text() | ({"seeds": f"{field_text(self.seeds)},"} if one else {})
 
     def seed_list(self, first: int) -> tuple[int, ...]:
-        """The seeds of the study; a count starts at `first`, the seed of the base configuration."""
+        """The seeds of the study, or all that auto may come to; a count starts at `first`."""
         if isinstance(self.seeds, tuple):
             return self.seeds
-        return tuple((first + k) % (MAX_SEED + 1) for k in range(self.seeds))
+        count = self.max_seeds if self.seeds == "auto" else self.seeds
+        return tuple((first + k) % (MAX_SEED + 1) for k in range(count))
 
     def fold_list(self, base: RunConfig) -> tuple[str, ...]:
         """The folds that each seed trains. Raises SettingsError where base names one as well."""
@@ -103,3 +116,7 @@ class ReportConfig(LanguageConfig):
 
     metric: Annotated[str, Choice(COMPARED)] = "accuracy"
     """validation score by which arms are compared"""
+    margin: float = Field(1.0, ge=0, le=100)
+    """difference that would matter, in points (hundredths) of the metric: an arm whose interval lies
+    within it to both sides is called equal; ask which gain would be worth its cost; 0: no arm is
+    ever called equal"""

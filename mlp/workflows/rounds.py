@@ -15,9 +15,7 @@ from mlp.evidence.looks import FIRST_LOOK, HOPELESS
 from mlp.metrics import METRICS
 from mlp.study.plan import Study
 from mlp.study.record import RecordedStudy
-from mlp.study.tracker import Outcome, RunSpec, Tracker
-
-Train = Callable[[Sequence[RunSpec]], list[Outcome]]
+from mlp.study.tracker import RunSpec, Tracker
 
 
 @dataclass(frozen=True)
@@ -49,9 +47,9 @@ class Rounds:
         self._known: Resampled = {}
         self._pairs_of_seed = len({spec.config.fold for spec in study.specs})
 
-    def train(self, train: Train) -> list[Outcome]:
-        """Train until nothing is left to find out; the outcomes of all that was trained."""
-        began, outcomes, planned = time.monotonic(), list[Outcome](), tuple[RunSpec, ...]()
+    def train(self, train: Callable[[Study], object]) -> None:
+        """Have `train` train parts of the study until nothing is left to find out."""
+        began, planned = time.monotonic(), tuple[RunSpec, ...]()
         left = list(self._study.seeds)
         count = -(-FIRST_LOOK // self._pairs_of_seed)
         while left:
@@ -61,7 +59,7 @@ class Rounds:
             planned += more
             so_far = replace(self._study, specs=planned)
             self._tracker.plan(so_far.plan(self._notes), so_far.split_table())
-            outcomes += train(more)
+            train(replace(self._study, specs=more))
             recorded = self._tracker.studies.read(self._tracker.run_id)
             compared = self._compared(recorded)
             given_up = self._look(recorded, compared)
@@ -75,7 +73,6 @@ class Rounds:
                     f"The next round would not end within {minutes:g} minutes: it is left out"
                 )
                 break
-        return outcomes
 
     def _specs(self, seeds: Sequence[int]) -> tuple[RunSpec, ...]:
         arms = {self._baseline, *self._going}

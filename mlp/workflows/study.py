@@ -8,6 +8,7 @@ from mlp import console
 from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import index_of, reread
 from mlp.escaping import line
+from mlp.evidence.looks import FIRST_LOOK
 from mlp.execution.executor import run
 from mlp.report import report
 from mlp.settings.commands import EXECUTORS, ExecutorConfig
@@ -15,11 +16,12 @@ from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from mlp.study.plan import Study, plan
 from mlp.study.suite import Suite
-from mlp.study.tracker import ended_if_cut_off
+from mlp.study.tracker import Outcome, ended_if_cut_off
 from mlp.tracking.mlflow.environment import take_adopted_run
 from mlp.tracking.mlflow.startup import open_to_record
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.tracker import MlflowTracker
+from mlp.workflows.rounds import Aim, Rounds
 
 
 def recorded_study(
@@ -40,6 +42,9 @@ def recorded_study(
     place.check()
     base = base.changed({"threads": place.threads})
     seeds, folds = config.seed_list(base.seed), config.fold_list(base)
+    automatic = config.seeds == "auto" and len(suite.arms) > 1
+    if config.seeds == "auto" and not automatic:
+        seeds = seeds[:FIRST_LOOK]  # with nothing to compare, there is no verdict to wait for
     single = len(suite.arms) * len(seeds) * len(folds) == 1 and not place.apart
 
     def planned() -> Study:
@@ -56,9 +61,17 @@ def recorded_study(
     with ended_if_cut_off(tracker):
         if not single:
             tracker.describe(study.base, study.index)
-        tracker.plan(study.plan(notes), study.split_table())
         with place.connect() as client:
-            outcomes = run(study, tracker, config.arms_at_once, tracking.retrain, client)
+
+            def train(part: Study) -> list[Outcome]:
+                return run(part, tracker, config.arms_at_once, tracking.retrain, client)
+
+            if automatic:
+                aim = Aim(reported.metric, reported.margin / 100, config.minutes)
+                Rounds(study, tracker, notes, aim).train(train)
+            else:
+                tracker.plan(study.plan(notes), study.split_table())
+                outcomes = train(study)
         studies = tracker.studies
         made = report.publish(studies, studies.read(tracker.run_id), reported)
         if not single:
