@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mlp.data.dataset import Datasets
 from mlp.study.lockstep import train_piece, train_shared
 from mlp.study.plan import Study
-from mlp.study.progress import Progress, Received
+from mlp.study.progress import Progress
 from mlp.study.tracker import Outcome, RunSpec, Tracker
 
 if TYPE_CHECKING:
@@ -31,14 +31,12 @@ def run(
     """
     ended = {} if retrain else tracker.reuse(study.specs)
     todo = list({s.identity: s for s in study.specs if s.identity not in ended}.values())
-    runs, reused = len({s.identity for s in study.specs}), len(ended)
-    progress: Progress
-    if client is None or not todo:
-        progress = Progress(runs, reused)
+    progress = Progress(len(todo) + len(ended), len(ended))
+    if client is None:
 
-        def train(specs: Sequence[RunSpec]) -> dict[str, Outcome]:
+        def train(pieces: Sequence[tuple[RunSpec, ...]]) -> dict[str, Outcome]:
             trained: dict[str, Outcome] = {}
-            for piece in _pieces(specs):
+            for piece in pieces:
                 datasets = Datasets(study.source)  # of other pieces' none is needed again
                 trained |= train_piece(piece, datasets, tracker, progress, arms_at_once)
             tracker.deliver()
@@ -46,14 +44,9 @@ def run(
     else:
         from mlp.execution.driver import Driver
 
-        progress = received = Received(runs, reused, todo)
-        driver = Driver(client, study, tracker, received, arms_at_once)
-
-        def train(specs: Sequence[RunSpec]) -> dict[str, Outcome]:
-            return {k: v for part in driver.train(_pieces(specs)) for k, v in part.items()}
-
+        train = Driver(client, study, tracker, progress, arms_at_once).train
     try:
-        ended |= train_shared(todo, tracker, train, progress.taken)
+        ended |= train_shared(todo, tracker, lambda specs: train(_pieces(specs)), progress.taken)
     finally:
         progress.close()
     return [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 
@@ -29,8 +28,8 @@ class Stopped(Exception):
     """Training is not worth going on with; says why."""
 
 
-class RunProgress(Protocol):
-    """Hears of the runs in training."""
+class RunProgress:
+    """Hears of the runs in training; this one says nothing of them."""
 
     def group(self, specs: Sequence[RunSpec]) -> None:
         """These runs start, side by side."""
