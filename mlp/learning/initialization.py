@@ -11,17 +11,6 @@ from torch import nn
 
 from mlp.settings.procedure import INITIALIZATIONS
 
-Fill = Callable[[torch.Tensor, torch.Generator], object]
-
-
-def _bounded(bias: torch.Tensor, fan_in: int, generator: torch.Generator) -> None:
-    bound = 1 / math.sqrt(fan_in)
-    nn.init.uniform_(bias, -bound, bound, generator=generator)
-
-
-def _zero(bias: torch.Tensor, fan_in: int, generator: torch.Generator) -> None:
-    nn.init.zeros_(bias)
-
 
 @dataclass(frozen=True)
 class Initialization:
@@ -29,8 +18,8 @@ class Initialization:
 
     mean: float
     std: Callable[[int, int], float]  # of fan_in, fan_out
-    fill: Fill
-    fill_bias: Callable[[torch.Tensor, int, torch.Generator], None] = _zero  # given fan_in
+    fill: Callable[[torch.Tensor, torch.Generator], object]
+    bias: float = 0.0  # biases are uniform within ± this / sqrt(fan_in)
 
 
 # Normal, variance 2 / fan_in: He et al. 2015, arXiv:1502.01852
@@ -67,7 +56,7 @@ DEFAULT = Initialization(
     0.0,
     lambda fan_in, fan_out: math.sqrt(1 / (3 * fan_in)),
     lambda w, g: nn.init.kaiming_uniform_(w, a=math.sqrt(5), generator=g),
-    _bounded,
+    bias=1.0,
 )
 
 
@@ -78,4 +67,8 @@ def initialize(network: nn.Module, name: str, generator: torch.Generator) -> Non
         if isinstance(module, nn.Linear | nn.Conv2d):
             assert module.bias is not None
             scheme.fill(module.weight, generator)
-            scheme.fill_bias(module.bias, module.weight[0].numel(), generator)
+            bound = scheme.bias / math.sqrt(module.weight[0].numel())
+            if bound:
+                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+            else:
+                nn.init.zeros_(module.bias)

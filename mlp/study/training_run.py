@@ -13,7 +13,7 @@ from mlp.data.split_file import split_table
 from mlp.data.stream import Batches, Stream
 from mlp.failures import is_out_of_memory
 from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
-from mlp.learning.memory import most_memory, shortage
+from mlp.learning.memory import shortage
 from mlp.learning.networks.building import build_network, parameter_count
 from mlp.metrics import final_scores
 from mlp.model.checkpoint import Checkpoint
@@ -111,9 +111,8 @@ class TrainingRun:
         return learner, self._tracker.start(self.spec, learner.parameter_count, data)
 
     def _shortage(self) -> str:
-        config, shape, classes = self.spec.config, self._stream.dataset.shape, self.spec.classes
-        free = most_memory(config.device)
-        return shortage(config, shape, len(classes), self.spec.train_images, free)
+        spec, shape = self.spec, self._stream.dataset.shape
+        return shortage(spec.config, shape, len(spec.classes), spec.train_images)
 
     def _fail(self, why: str) -> Outcome:
         """End the run for want of memory, which there may be another time."""
