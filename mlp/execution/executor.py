@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -29,9 +28,8 @@ def run(
     Seeds and folds train one after the other, or side by side with the workers of `client`; the
     numbers are the same. Raises ClusterLost.
     """
-    ended = {} if retrain else tracker.reuse(study.specs)
-    todo = list({s.identity: s for s in study.specs if s.identity not in ended}.values())
-    progress = Progress(len(todo) + len(ended), len(ended))
+    recorded = {} if retrain else tracker.reuse(study.specs)
+    progress = Progress(len({spec.identity for spec in study.specs}), len(recorded))
     if client is None:
 
         def train(pieces: Sequence[tuple[RunSpec, ...]]) -> dict[str, Outcome]:
@@ -46,13 +44,11 @@ def run(
 
         train = Driver(client, study, tracker, progress, arms_at_once).train
     try:
-        ended |= train_shared(todo, tracker, lambda specs: train(_pieces(specs)), progress.taken)
+        return train_shared(
+            study.specs, recorded, tracker, lambda specs: train(_pieces(specs)), progress.taken
+        )
     finally:
         progress.close()
-    return [
-        dataclasses.replace(ended[spec.identity], arm=spec.arm, seed=spec.config.seed)
-        for spec in study.specs
-    ]
 
 
 def _pieces(specs: Sequence[RunSpec]) -> list[tuple[RunSpec, ...]]:

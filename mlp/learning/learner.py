@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,20 +23,13 @@ from mlp.metrics import MONITORED, epoch_scores
 from mlp.settings.procedure import OPTIMIZERS, SCHEDULES
 from mlp.settings.training import Resolved
 
+if TYPE_CHECKING:
+    from mlp.data.stream import Batches
+
 # The gradient norm of an epoch is the mean over this many evenly spaced steps: a norm reads every
 # gradient once more, which at each step would cost a tenth of it.
 _NORM_STEPS = 4
 _SAMPLE = 4096  # values of a tensor that stand for it in a histogram
-
-
-class Batches(Protocol):
-    """An epoch's batches: float32 images (B, C, H, W) and int64 labels (B,)."""
-
-    labels: NDArray[np.int64]
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: ...
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -86,11 +79,6 @@ class Learner:
         self.best_epoch = 0
         self._best_value = math.inf
         self._best_weights: dict[str, torch.Tensor] | None = None
-
-    @property
-    def parameter_count(self) -> int:
-        """Trained numbers in the network."""
-        return sum(p.numel() for p in self.network.parameters())
 
     @property
     def finished(self) -> bool:
@@ -146,8 +134,7 @@ class Learner:
             votes = self.network.votes(mixed.images)
             loss = cross_entropy(votes, mixed, smoothing, weights)
             # The sum over members, so that each learns as it would alone
-            summed = loss if config.members == 1 else config.members * loss
-            summed.backward()  # type: ignore[no-untyped-call]
+            (config.members * loss).backward()  # type: ignore[no-untyped-call]
             if step in normed or config.clip_norm:
                 norm = nn.utils.get_total_norm(p.grad for p in parameters if p.grad is not None)
                 if step in normed:

@@ -96,9 +96,8 @@ class _SuiteFile(SettingsFile):
             if other is not None:
                 self.wrong(node, f"arms {other!r} and {arm.name!r} differ in case only")
             names[arm.name.casefold()] = arm.name
-        question = f"What does {self.path.stem} change?"
-        if "question" in parts:
-            question = self.text(parts["question"], "question")
+        asked = self.text(parts["question"], "question") if "question" in parts else ""
+        question = asked or f"What does {self.path.stem} change?"
         return Suite(self.path.stem, question, tuple(arm for arm, _ in arms), base)
 
     def _recipe(self, node: yaml.Node) -> Mapping[str, Any]:
@@ -130,9 +129,7 @@ class _SuiteFile(SettingsFile):
             self.wrong(node, "factors should name settings, each with a list of values")
         lists = {name: self.sequence(values, name) for name, values in factors.items()}
         self._bound(node, math.prod(map(len, lists.values())))
-        levels = []
-        for name, nodes in lists.items():
-            levels.append([(name, self.value(name, value)) for value in nodes])
+        levels = [[(name, self.value(name, v)) for v in nodes] for name, nodes in lists.items()]
         arms = []
         for combination in itertools.product(*levels):
             changes = dict(combination)
