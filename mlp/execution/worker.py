@@ -51,7 +51,7 @@ class NotTrained:
 
 @dataclass
 class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
-    """All that a worker, also one that comes later, has to know of a study. Sent once to each.
+    """All that a worker has to know of a study. Sent once to each, also to one that comes later.
 
     `files`: the decoded images, by name in the cache folder; empty as long as no worker lacked
     them.

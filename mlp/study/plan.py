@@ -93,7 +93,9 @@ def plan(
         if key not in counts:
             drawn = split_of(index, config)
             counts[key] = len(drawn.train), len(drawn.val)
-            require(metric, set(labels[drawn.val]), _whose(index, config))
+            fold = "" if config.fold == "none" else f", fold {config.fold}"
+            whose = f" of seed {config.seed}{fold}" if is_own(index, config) else ""
+            require(metric, set(labels[drawn.val]), whose)
         data = index.name, digest, index.classes, *counts[key]
         specs.append(RunSpec(name, config, identity(config, digest), *data, varied))
     for spec in specs[: len(suite.arms)] if here else ():
@@ -101,8 +103,3 @@ def plan(
         if why := shortage(spec.config, shape, len(spec.classes), spec.train_images):
             raise SettingsError(f"arm {spec.arm!r}: {why}" if len(suite.arms) > 1 else why)
     return Study(suite, resolve(base, source, here), source, index, tuple(specs))
-
-
-def _whose(index: Index, config: RunConfig) -> str:
-    fold = "" if config.fold == "none" else f", fold {config.fold}"
-    return f" of seed {config.seed}{fold}" if is_own(index, config) else ""

@@ -79,7 +79,12 @@ class _SuiteFile(SettingsFile):
         parts = self.mapping(self.root, _KEYS, "a suite")
         if ("arms" in parts) == ("factors" in parts):
             self.wrong(self.root, "a suite has either arms, or factors whose product makes them")
-        base = dict(self._recipe(parts["recipe"])) if "recipe" in parts else {}
+        base: dict[str, Any] = {}
+        if "recipe" in parts:
+            try:
+                base |= find_recipe(self.text(parts["recipe"], "recipe"))
+            except SettingsError as error:
+                self.wrong(parts["recipe"], str(error))
         base |= self.settings(parts["base"]) if "base" in parts else {}
         if "arms" in parts:
             nodes = self.sequence(parts["arms"], "arms")
@@ -99,12 +104,6 @@ class _SuiteFile(SettingsFile):
         asked = self.text(parts["question"], "question") if "question" in parts else ""
         question = asked or f"What does {self.path.stem} change?"
         return Suite(self.path.stem, question, tuple(arm for arm, _ in arms), base)
-
-    def _recipe(self, node: yaml.Node) -> Mapping[str, Any]:
-        try:
-            return find_recipe(self.text(node, "recipe"))
-        except SettingsError as error:
-            self.wrong(node, str(error))
 
     def _arm(self, node: yaml.Node) -> tuple[Arm, yaml.Node]:
         parts = self.mapping(node, _ARM_KEYS, "an arm")
