@@ -64,9 +64,9 @@ class Softmax(Network):
     in_features: int
     classes: int
 
-    def __post_init__(self) -> None:
-        super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), linear(self.in_features, self.classes))
+    def layers(self) -> Iterator[nn.Module]:
+        yield nn.Flatten()
+        yield linear(self.in_features, self.classes)
 
 
 def halved(config: RunConfig, optimizer: torch.optim.Optimizer, steps: int) -> Any:

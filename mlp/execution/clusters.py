@@ -98,6 +98,13 @@ class Dask(Serial):
     def check(self) -> None:
         """Wait no longer than some seconds for a scheduler of this version."""
         import distributed
+        from distributed.core import rpc
+        from distributed.security import Security
+
+        async def versions() -> Any:
+            own = Security().get_connection_args("client")
+            async with rpc(self.address, timeout=_ANSWER_SECONDS, connection_args=own) as there:
+                return await there.versions()
 
         place = urlsplit(self.address if "://" in self.address else f"tcp://{self.address}")
         try:
@@ -108,7 +115,7 @@ class Dask(Serial):
             raise self._no_answer(error.strerror or str(error)) from None
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
-            found = asyncio.run(asyncio.wait_for(self._versions(), _ANSWER_SECONDS))
+            found = asyncio.run(asyncio.wait_for(versions(), _ANSWER_SECONDS))
             theirs = found["packages"]["distributed"]
         except Exception as error:
             # Another program may answer anything, and be taken for a message of any length
@@ -120,16 +127,6 @@ class Dask(Serial):
                 f"{distributed.__version__}: install the same requirements.txt there and start it "
                 "again"
             )
-
-    async def _versions(self) -> Any:
-        from distributed.core import rpc
-        from distributed.security import Security
-
-        arguments = Security().get_connection_args("client")
-        async with rpc(
-            self.address, timeout=_ANSWER_SECONDS, connection_args=arguments
-        ) as scheduler:
-            return await scheduler.versions()
 
     def _no_answer(self, reason: str) -> ClusterLost:
         return ClusterLost(

@@ -14,8 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from mlp.data.images.depth import FULL
 from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
-from mlp.learning.networks.committee import Committee
-from mlp.learning.networks.network import Network
+from mlp.learning.networks.network import Committee, Network
 from mlp.settings.architecture import NETWORKS
 from mlp.softmax import probabilities
 

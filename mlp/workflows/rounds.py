@@ -45,12 +45,13 @@ class Rounds:
         self._baseline, *arms = (arm.name for arm in study.suite.arms)
         self._going = set(arms)
         self._known: Resampled = {}
+        self._seeds = list(dict.fromkeys(spec.config.seed for spec in study.specs))
         self._pairs_of_seed = len({spec.config.fold for spec in study.specs})
 
     def train(self, train: Callable[[Study], object]) -> None:
         """Have `train` train parts of the study until nothing is left to find out."""
         began, planned = time.monotonic(), tuple[RunSpec, ...]()
-        left = list(self._study.seeds)
+        left = self._seeds
         count = -(-FIRST_LOOK // self._pairs_of_seed)
         while left:
             started = time.monotonic()
@@ -86,7 +87,7 @@ class Rounds:
 
     def _look(self, recorded: RecordedStudy, compared: dict[str, Comparison]) -> list[str]:
         """End the arms that need no more seeds; those of them that have no verdict."""
-        most = self._pairs_of_seed * len(self._study.seeds)
+        most = self._pairs_of_seed * len(self._seeds)
         without = {name for name in self._going if compared[name].verdict == "undecided"}
         hopeless = {
             name
@@ -109,5 +110,5 @@ class Rounds:
             going = [name for name in compared if name in self._going]
             said.append(f"{', '.join(map(line, going))} go on, for at most {most} more trainings")
         elif self._going:
-            said.append(f"the {len(self._study.seeds)} seeds of max_seeds are trained")
+            said.append(f"the {len(self._seeds)} seeds of max_seeds are trained")
         console.out("; ".join(said))
