@@ -210,7 +210,9 @@ def _paired(
         gaps.append(np.array([own.get(pair) for pair in study.pairs], float))
     made["gap"] = gaps[0] - gaps[1]
     return {
-        name: compare({name: (d, np.repeat(d[:, None], 2, axis=1))}, images=2, overlap=overlap)[0]
+        name: compare({name: (d, np.repeat(d[:, None], 2, axis=1))}, images=None, overlap=overlap)[
+            0
+        ]
         for name, d in made.items()
     }
 

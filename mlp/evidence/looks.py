@@ -85,11 +85,9 @@ class Precision:
 
         From the predictive distribution: Spiegelhalter et al. 1986, Controlled Clinical Trials 7.
         """
-        half = float(self.half_width(later))
-        if later <= pairs:
+        if later <= pairs or not self.variance:
             return 0.0
-        if not self.variance:
-            return float(difference != 0 or margin > 0)
+        half = float(self.half_width(later))
         spread = np.sqrt(self.variance * (1 / pairs - 1 / later))
         t = stats.t(float(self._degrees(np.array(pairs))), difference, spread)
         chance = t.sf(half) + t.cdf(-half)
@@ -99,8 +97,12 @@ class Precision:
 
 
 def moderated(variance: Floats, prior: float | None) -> Floats:
-    """Variances (n,) of an arm after 1 to n pairs, pulled towards that of all arms."""
+    """Variances (n,) of an arm after 1 to n pairs, pulled towards that of all arms.
+
+    Where nothing tells an arm from its baseline, there is nothing to pull.
+    """
     if prior is None:
         return variance
     own = np.arange(len(variance))
-    return np.asarray((PRIOR_DEGREES * prior + own * variance) / (PRIOR_DEGREES + own))
+    pulled = (PRIOR_DEGREES * prior + own * variance) / (PRIOR_DEGREES + own)
+    return np.where(variance > 0, pulled, 0.0)

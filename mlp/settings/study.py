@@ -117,6 +117,6 @@ class ReportConfig(LanguageConfig):
     metric: Annotated[str, Choice(COMPARED)] = "accuracy"
     """validation score by which arms are compared"""
     margin: float = Field(1.0, ge=0, le=100)
-    """difference that would matter, in points (hundredths) of the metric: an arm whose interval lies
-    within it to both sides is called equal; ask which gain would be worth its cost; 0: no arm is
-    ever called equal"""
+    """difference that would matter, in points (hundredths) of the metric: an arm whose interval
+    lies within it to both sides is called equal; ask which gain would be worth its cost; 0: no arm
+    is ever called equal"""

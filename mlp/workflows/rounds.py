@@ -63,7 +63,7 @@ class Rounds:
             train(replace(self._study, specs=more))
             recorded = self._tracker.studies.read(self._tracker.run_id)
             compared = self._compared(recorded)
-            given_up = self._look(recorded, compared)
+            given_up = self._look(compared)
             now = time.monotonic()
             self._say(compared, given_up, left)
             if not self._going:
@@ -85,7 +85,7 @@ class Rounds:
         made = judge.family({name: {name: 1.0, self._baseline: -1.0} for name in names})
         return dict(zip(names, made, strict=True))
 
-    def _look(self, recorded: RecordedStudy, compared: dict[str, Comparison]) -> list[str]:
+    def _look(self, compared: dict[str, Comparison]) -> list[str]:
         """End the arms that need no more seeds; those of them that have no verdict."""
         most = self._pairs_of_seed * len(self._seeds)
         without = {name for name in self._going if compared[name].verdict == "undecided"}
