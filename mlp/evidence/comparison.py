@@ -36,7 +36,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from mlp.evidence.looks import FIRST_LOOK, LEVEL, Precision, moderated
+from mlp.evidence.looks import FIRST_LOOK, LEVEL, Precision
 from mlp.predictions import Floats
 
 Verdict = Literal["better", "worse", "equal", "slightly better", "slightly worse", "undecided"]
@@ -133,24 +133,19 @@ def compare(
 
     A contrast is the differences (P,) in the order of their seeds, and those on bootstrap resamples
     of the validation `images` (P, R): resample r draws the same ones in every row where seeds share
-    them. Contrasts given together have about the same spread. `overlap`: validation images per
-    training image where each pair has its own validation images, None where all pairs share them.
+    them. `overlap`: validation images per training image where each pair has its own validation images, None where all pairs share them.
     `images` is None for what is not measured on images. Pairs whose difference is NaN are left out.
     `margin`: the difference that would matter; 0 to say of none that it is equal. `comparisons`:
     the number of those that the intervals hold for together, if not that of the contrasts.
     """
-    series = {name: _Series.of(*contrast) for name, contrast in contrasts.items()}
-    first = [s.variance[FIRST_LOOK - 1] for s in series.values() if len(s.variance) >= FIRST_LOOK]
-    pooled = len(first) if len(first) > 1 else 0
-    prior = float(np.mean(first)) if pooled else None
     made = []
-    for name, each in series.items():
-        variance = moderated(each.variance, prior)
-        shared = each.common if overlap is None else variance * overlap
+    for name, contrast in contrasts.items():
+        each = _Series.of(*contrast)
+        common = each.common if overlap is None else each.variance * overlap
         if images:
-            shared = np.where(each.alike, 1 / images**2, shared)
+            common = np.where(each.alike, 1 / images**2, common)
         degrees = images - 1 if images and overlap is None else None
-        precision = Precision(variance, shared, degrees, comparisons or len(series), pooled)
+        precision = Precision(each.variance, common, degrees, comparisons or len(contrasts))
         made.append(_judged(name, each.differences, precision, margin, higher_is_better))
     return made
 

@@ -235,11 +235,7 @@ def _factorial(arms: Sequence[ArmEvidence], judge: Judge) -> list[Factorial]:
             two: {two: 0.5, base: -0.5, both: 0.5, one: -0.5},
             f"{one} x {two}": {both: 1.0, one: -1.0, two: -1.0, base: 1.0},
         }
-        # One by one: an interaction varies more than a main effect
-        first, second, interaction = (
-            judge.family({name: weights}, comparisons=3 * len(found))[0]
-            for name, weights in contrasts.items()
-        )
+        first, second, interaction = judge.family(contrasts, comparisons=3 * len(found))
         factorials.append(Factorial(one, two, both, (first, second, interaction)))
     return factorials
 
