@@ -23,8 +23,7 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlp.data.images import tiff
-from mlp.data.images.ancillary import without_ancillary
+from mlp.data.images.containers import black_is_zero, without_ancillary
 from mlp.data.images.depth import FULL, Wide, is_la, is_wide, load_wide, misread
 from mlp.data.images.formats import PNM, RAW, READABLE, TIFF, Format, by_content
 from mlp.data.images.portable import Portable
@@ -197,7 +196,7 @@ def _whatever_else_is_in_it(data: bytes, use: Callable[[_Opened], Made]) -> Made
 
 def _attempt(data: bytes, kind: Format, use: Callable[[_Opened], Made]) -> Made:
     try:
-        data, white_is_zero = tiff.black_is_zero(data) if kind is TIFF else (data, False)
+        data, white_is_zero = black_is_zero(data) if kind is TIFF else (data, False)
         source = Portable.open(data) if kind is PNM else _open(data, kind)
         _check_size(*source.size)
         return use(_Opened(source, data, kind, white_is_zero))

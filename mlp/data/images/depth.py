@@ -18,8 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from mlp.data.images import tiff
-from mlp.data.images.ancillary import chunks, sound
+from mlp.data.images.containers import BITS, chunks, sound
 from mlp.data.images.formats import JPEG2000, PNG, TIFF, Format
 from mlp.errors import UnreadableImage
 
@@ -107,7 +106,7 @@ def is_wide(image: Image.Image) -> bool:
 def misread(image: Image.Image, data: bytes, kind: Format) -> str:
     """The reason why the values that Pillow reads of an image are not its pixels; else ""."""
     tags = getattr(image, "tag_v2", {})
-    bits = tags.get(tiff.BITS)
+    bits = tags.get(BITS)
     if tags.get(_PLANES) == _IN_PLANES and isinstance(bits, tuple) and max(bits) > 8:
         return "16-bit colours in separate planes: save it as PNG"
     if kind is JPEG2000 and not image.mode.startswith("I") and _precision(data) == FULL:
@@ -203,7 +202,7 @@ def _declared(
         return 0
     said = [tags.get(tag) for tag in _MAX_VALUES]
     numbers = [max(value) if isinstance(value, tuple) else value for value in said if value]
-    bits = tags.get(tiff.BITS)
+    bits = tags.get(BITS)
     deepest = max(bits) if isinstance(bits, tuple) else FULL
     for number in (2**deepest - 1, *numbers):
         white = number if isinstance(number, int) else 0
