@@ -1,15 +1,17 @@
-"""Processes: the name and memory of this one, its turn, and the files that dead ones left."""
+"""Processes: name, memory, turn and end of this one, and the files that dead ones left."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 import psutil
 from filelock import FileLock, Timeout
@@ -60,19 +62,17 @@ def free_memory() -> int:
     return max(0, min(free))
 
 
-@contextmanager
-def alone(path: Path, busy: str) -> Iterator[None]:
-    """Hold a lock file; where another process holds it, say what that one does, and wait."""
+def alone(path: Path, busy: str) -> AbstractContextManager[object]:
+    """Hold a lock file; where another process holds it, say what that one does, and wait.
+
+    The context gives it back.
+    """
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=1)
+        return lock.acquire(timeout=1)
     except Timeout:
         console.out(f"{busy}: waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire()
 
 
 def temporary_prefix(beginning: str) -> str:
@@ -126,3 +126,34 @@ def temporary_files() -> Iterator[None]:
             for name in _VARIABLES:
                 del os.environ[name]
             os.environ.update(variables)
+
+
+class Interrupted(BaseException):
+    """The process was asked to stop. Not an Exception, so that no library swallows it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise Interrupted in the main thread on the first SIGINT or SIGTERM; pass over later ones.
+
+    Later ones come while runs are being ended, which takes moments and should not be cut short.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGBREAK"):  # Ctrl-Break on Windows
+        numbers.append(signal.SIGBREAK)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    former = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
