@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import shutil
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import accumulate, takewhile
 from pathlib import Path
 from typing import NamedTuple
@@ -31,7 +30,6 @@ from mlp.processes import alone
 _BLOCK = 1024
 # Of large images fewer: a block is held in memory twice while it is written
 _BLOCK_BYTES = 64 * 2**20
-_HEADER = 128  # bytes: what NumPy's header of such a shape comes to
 
 
 class Changed(DataError):
@@ -62,29 +60,28 @@ def load_pixels(
     read any more, and Changed when it is another one now.
     """
     depth = index.depth if depth is None else depth
-    name = _name(index, size, gray, depth)
-    store = _Store(cache_folder() / name, len(index.usable), (size, size, 1 if gray else 3))
-    blocks = store.finished()
+    images, stem = len(index.usable), cache_folder() / _name(index, size, gray, depth)
+    blocks = _finished(stem, images)
     if blocks is None:
-        with alone(store.file("lock"), "another process is decoding these images"):
-            blocks = store.finished() or _decode_all(index, store, depth)
+        with alone(stem.with_suffix(".lock"), "another process is decoding these images"):
+            blocks = _finished(stem, images) or _decode_all(index, stem, size, gray, depth)
+    refused = {int(row): why for block in blocks for row, why in block.refused.items()}
+    shape = images - len(refused), size, size, 1 if gray else 3
     try:
-        pixels = np.load(store.file("npy"), mmap_mode="r")
+        file = stem.with_suffix(".bin")
+        # Nothing can be mapped of a file without content
+        pixels = np.memmap(file, np.uint8, "r", shape=shape) if shape[0] else np.empty(shape, "u1")
     except (OSError, MemoryError):
-        said = room(index.name, len(index.usable), size, gray)
-        raise DataError(f"not enough memory for {said}") from None
+        raise DataError(f"not enough memory for {room(index.name, images, size, gray)}") from None
     paths = index.usable["path"]
-    refused = [item for block in blocks for item in block.refused.items()]
-    reasons = {str(paths.iloc[int(row)]): why for row, why in refused}
     single = tuple(str(paths.iloc[row]) for block in blocks for row in block.single)
-    index = refuse(index, reasons) if reasons else index
-    assert len(pixels) == len(index.usable)
-    return replace(index, single=single), pixels
+    reasons = {str(paths.iloc[row]): why for row, why in refused.items()}
+    return replace(refuse(index, reasons) if reasons else index, single=single), pixels
 
 
 def pixel_files(index: Index, size: int, gray: bool) -> tuple[str, ...]:
     """Names of the files in the cache folder that `load_pixels` reads, once it has made them."""
-    return tuple(f"{_name(index, size, gray, index.depth)}.{suffix}" for suffix in ("npy", "notes"))
+    return tuple(f"{_name(index, size, gray, index.depth)}.{suffix}" for suffix in ("bin", "notes"))
 
 
 def _name(index: Index, size: int, gray: bool, depth: int) -> str:
@@ -104,58 +101,32 @@ def room(name: str, images: int, size: int, gray: bool) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Store:
-    """The files of one decoding: `.part`, which becomes `.npy`, and `.notes` on each block."""
+def _finished(stem: Path, images: int) -> list[_Block] | None:
+    """The notes on so many images, None unless all their pixels are there as they were written."""
+    blocks = _intact(stem, ".bin")
+    return blocks if images == (blocks[-1].done if blocks else 0) else None
 
-    stem: Path
-    images: int
-    shape: tuple[int, int, int]
 
-    def file(self, suffix: str) -> Path:
-        return self.stem.with_suffix(f".{suffix}")
+def _intact(stem: Path, suffix: str) -> list[_Block]:
+    """The first blocks of a file that are as they were written, by the notes on them."""
+    blocks: list[_Block] = []
+    with suppress(OSError, ValueError):  # a line that an interruption cut, or none at all
+        for line in stem.with_suffix(".notes").read_text().splitlines():
+            blocks.append(_unsealed(line))
+    file = stem.with_suffix(suffix)
+    if not blocks or not file.exists():
+        return []
 
-    def header(self, blocks: list[_Block]) -> bytes:
-        """The first bytes of the file of these blocks."""
-        buffer = io.BytesIO()
-        shape = (self.images - sum(len(block.refused) for block in blocks), *self.shape)
-        np.lib.format.write_array_header_1_0(
-            buffer, {"descr": "|u1", "fortran_order": False, "shape": shape}
-        )
-        assert len(buffer.getvalue()) == _HEADER, "NumPy pads headers to multiples of 64 bytes"
-        return buffer.getvalue()
+    def same(block: _Block, start: int) -> bool:
+        with file.open("rb") as stream:
+            stream.seek(start)
+            return zlib.crc32(stream.read(block.length)) == block.crc
 
-    def finished(self) -> list[_Block] | None:
-        """The notes on all images, None unless the pixels are there as they were written."""
-        blocks = self.intact("npy")
-        done = blocks[-1].done if blocks else 0
-        with suppress(OSError), self.file("npy").open("rb") as stream:
-            if done == self.images and stream.read(_HEADER) == self.header(blocks):
-                return blocks
-        return None
-
-    def intact(self, suffix: str) -> list[_Block]:
-        """The first blocks of a file, behind its header, that are as they were written."""
-        blocks: list[_Block] = []
-        with suppress(OSError, ValueError):  # a line that an interruption cut, or none at all
-            for line in self.file("notes").read_text().splitlines():
-                blocks.append(_unsealed(line))
-        file = self.file(suffix)
-        if not blocks or not file.exists():
-            return []
-
-        def same(block: _Block, start: int) -> bool:
-            with file.open("rb") as stream:
-                stream.seek(start)
-                return zlib.crc32(stream.read(block.length)) == block.crc
-
-        starts = accumulate((block.length for block in blocks), initial=_HEADER)
-        with ThreadPoolExecutor() as pool:
-            checks = pool.map(same, blocks, starts)
-            bar = tqdm(
-                checks, "verifying", len(blocks), unit="", disable=None, delay=1, leave=False
-            )
-            return [block for block, _ in zip(blocks, takewhile(bool, bar), strict=False)]
+    starts = accumulate((block.length for block in blocks), initial=0)
+    with ThreadPoolExecutor() as pool:
+        checks = pool.map(same, blocks, starts)
+        bar = tqdm(checks, "verifying", len(blocks), unit="", disable=None, delay=1, leave=False)
+        return [block for block, _ in zip(blocks, takewhile(bool, bar), strict=False)]
 
 
 def _sealed(block: _Block) -> str:
@@ -172,37 +143,34 @@ def _unsealed(line: str) -> _Block:
     return _Block(*json.loads(noted))
 
 
-def _decode_all(index: Index, store: _Store, depth: int) -> list[_Block]:
+def _decode_all(index: Index, stem: Path, size: int, gray: bool, depth: int) -> list[_Block]:
     """Write the pixels of all images that can be decoded, and return the notes on them.
 
-    Notes of what an interruption left are kept as far as it is sound.
+    What an interruption left is kept as far as it is sound.
     """
-    part, notes, (size, _, channels) = store.file("part"), store.file("notes"), store.shape
-    with writing(store.file("npy")):
-        blocks = store.intact("part")
+    file, part, notes = (stem.with_suffix(suffix) for suffix in (".bin", ".part", ".notes"))
+    with writing(file):
+        blocks = _intact(stem, ".part")
         notes.write_text("".join(map(_sealed, blocks)))
         part.touch()
-        free = shutil.disk_usage(part.parent).free
-        if store.images * math.prod(store.shape) - part.stat().st_size > free:
-            said = room(index.name, store.images, size, channels == 1)
+        free, images = shutil.disk_usage(part.parent).free, len(index.usable)
+        if images * size**2 * (1 if gray else 3) - part.stat().st_size > free:
             raise DataError(
-                f"{part.parent} has {free / 2**30:.2f} GiB left, too little for {said}; or set "
-                "MLP_CACHE to a folder with more room"
+                f"{part.parent} has {free / 2**30:.2f} GiB left, too little for "
+                f"{room(index.name, images, size, gray)}; or set MLP_CACHE to a folder with more "
+                "room"
             )
         with part.open("r+b") as out, notes.open("a") as log:
-            out.truncate(_HEADER + sum(block.length for block in blocks))
+            out.truncate(sum(block.length for block in blocks))
             out.seek(0, io.SEEK_END)
             done = blocks[-1].done if blocks else 0
-            for block, images in _blocks(index, done, size, channels == 1, depth):
-                out.write(images)
+            for block, pixels in _blocks(index, done, size, gray, depth):
+                out.write(pixels)
                 out.flush()
                 log.write(_sealed(block))
                 log.flush()
                 blocks.append(block)
-            # How many images there are is known only now
-            out.seek(0)
-            out.write(store.header(blocks))
-        part.replace(store.file("npy"))
+        part.replace(file)
     return blocks
 
 
