@@ -142,9 +142,8 @@ def interruptible() -> Iterator[None]:
 
     Later ones come while runs are being ended, which takes moments and should not be cut short.
     """
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGBREAK"):  # Ctrl-Break on Windows
-        numbers.append(signal.SIGBREAK)
+    names = ("SIGINT", "SIGTERM", "SIGBREAK")  # the last is Ctrl-Break on Windows
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         for each in numbers:

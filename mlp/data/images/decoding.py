@@ -23,6 +23,7 @@ import numpy as np
 import PIL
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from mlp.data.images.containers import black_is_zero, without_ancillary
 from mlp.data.images.depth import FULL, Wide, is_la, is_wide, load_wide, refuse_misread
@@ -48,16 +49,11 @@ DECODER_VERSION = f"3 pillow {PIL.__version__} opencv {cv2.__version__}"
 _MARGIN = 2
 
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
-_ORIENTATION = 0x0112
+_ORIENTATION, _TURN = 0x0112, Image.Transpose
 _UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+    2: _TURN.FLIP_LEFT_RIGHT, 3: _TURN.ROTATE_180, 4: _TURN.FLIP_TOP_BOTTOM, 5: _TURN.TRANSPOSE,
+    6: _TURN.ROTATE_270, 7: _TURN.TRANSVERSE, 8: _TURN.ROTATE_90,
+}  # fmt: skip
 # Tags by which a TIFF file shows that it is a camera's, of which the first image is a preview
 _DNG_VERSION, _SUBFILE, _SUB_DIRECTORIES = 50706, 254, 330
 Made = TypeVar("Made")
@@ -110,11 +106,8 @@ def decode(data: bytes, size: int, gray: bool, depth: int = FULL) -> NDArray[np.
     an image with more than 8, of which the format does not say it. Raises UnreadableImage.
     """
     pixels = _whatever_else_is_in_it(data, lambda image: image.pixels(size, gray, depth))
-    height, width = pixels.shape[:2]
-    shrinking = height >= size and width >= size
-    resized = cv2.resize(
-        pixels, (size, size), interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-    )
+    method = cv2.INTER_AREA if min(pixels.shape[:2]) >= size else cv2.INTER_LINEAR
+    resized = cv2.resize(pixels, (size, size), interpolation=method)
     return np.asarray(resized, np.uint8).reshape(size, size, 1 if gray else 3)
 
 
@@ -122,7 +115,7 @@ def decode(data: bytes, size: int, gray: bool, depth: int = FULL) -> NDArray[np.
 class _Opened:
     """An image of which the header was read."""
 
-    source: Image.Image | Portable
+    source: ImageFile | Portable
     data: bytes
     kind: Format
     white_is_zero: bool = False
@@ -225,7 +218,7 @@ def _attempt(data: bytes, kind: Format, use: Callable[[_Opened], Made]) -> Made:
         raise _Damaged(error) from None
 
 
-def _open(data: bytes, kind: Format) -> Image.Image:
+def _open(data: bytes, kind: Format) -> ImageFile:
     """As Image.open does, but for its limit of pixels, which all of a process would share."""
     Image.preinit()
     if kind.reader not in Image.OPEN:
@@ -249,7 +242,5 @@ def drafted(width: int, height: int, size: int) -> int:
     The decoded image is large enough, and the divisor divides both sides. If it did not, the last
     row and column would stand for fewer pixels than the others, and stretch the picture.
     """
-    for part in (8, 4, 2):
-        if min(width, height) >= part * _MARGIN * size and width % part == height % part == 0:
-            return part
-    return 1
+    whole = (part for part in (8, 4, 2) if width % part == height % part == 0)
+    return next((part for part in whole if min(width, height) >= part * _MARGIN * size), 1)

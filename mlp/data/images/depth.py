@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from mlp.data.images.containers import BITS, chunks, sound
 from mlp.data.images.formats import JPEG2000, PNG, Format
@@ -97,17 +98,17 @@ class Wide:
         return ((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
 
 
-def is_wide(image: Image.Image) -> bool:
+def is_wide(image: ImageFile) -> bool:
     """Tell whether an image that Pillow has opened, not loaded, has more than 8 bits a value."""
     return image.mode.startswith("I") or bool(_WIDE.match(_rawmode(image)))
 
 
-def is_la(image: Image.Image) -> bool:
+def is_la(image: ImageFile) -> bool:
     """Tell whether it is 16-bit gray with alpha, for which Pillow has no mode of its own."""
     return _rawmode(image) == "LA;16B"
 
 
-def refuse_misread(image: Image.Image, data: bytes, kind: Format) -> None:
+def refuse_misread(image: ImageFile, data: bytes, kind: Format) -> None:
     """Raise UnreadableImage where the values that Pillow reads of an image are not its pixels."""
     tags = getattr(image, "tag_v2", {})
     bits = tags.get(BITS)
@@ -120,10 +121,10 @@ def refuse_misread(image: Image.Image, data: bytes, kind: Format) -> None:
 
 
 def load_wide(
-    image: Image.Image,
+    image: ImageFile,
     data: bytes,
     kind: Format,
-    again: Callable[[], Image.Image],
+    again: Callable[[], ImageFile],
     white_is_zero: bool,
 ) -> Wide:
     """The values of such an image. `again` opens it once more.
@@ -155,24 +156,22 @@ def load_wide(
     return Wide(values, alpha, white, white_is_zero, raw is not None and raw[1] == "RGBa")
 
 
-def _read_as(image: Image.Image, mode: str) -> NDArray[np.uint16]:
+def _read_as(image: ImageFile, mode: str) -> NDArray[np.uint16]:
     """The bytes (H, W, C) that Pillow keeps of an image if its values are said to lie like this."""
-    image.tile = [  # type: ignore[attr-defined]
+    image.tile = [
         tile._replace(args=(mode, *tile.args[1:]) if isinstance(tile.args, tuple) else mode)
-        for tile in image.tile  # type: ignore[attr-defined]
+        for tile in image.tile
     ]
     return np.asarray(image).astype(np.uint16)
 
 
-def _rawmode(image: Image.Image) -> str:
+def _rawmode(image: ImageFile) -> str:
     """Pillow's name for the way in which the values lie in the file."""
-    tiles = getattr(image, "tile", [])
-    args = tiles[0].args if tiles else ""
-    first = args[0] if isinstance(args, tuple) and args else args
-    return first if isinstance(first, str) else ""
+    args = image.tile[0].args if image.tile else ""
+    return str(args[0] if isinstance(args, tuple) and args else args)
 
 
-def _clear(values: NDArray[np.uint16], image: Image.Image) -> NDArray[np.uint16] | None:
+def _clear(values: NDArray[np.uint16], image: ImageFile) -> NDArray[np.uint16] | None:
     """Alpha of an image in which one value or colour is said to be transparent."""
     clear = image.info.get("transparency")
     if not isinstance(clear, int | tuple):
@@ -182,7 +181,7 @@ def _clear(values: NDArray[np.uint16], image: Image.Image) -> NDArray[np.uint16]
     return np.where(same, 0, _FULL_WHITE).astype(np.uint16)
 
 
-def _declared(values: NDArray[np.uint16], data: bytes, kind: Format, image: Image.Image) -> int:
+def _declared(values: NDArray[np.uint16], data: bytes, kind: Format, image: ImageFile) -> int:
     """The value of white, 0 where the format does not say it or the image contradicts it."""
     if kind is PNG:
         return _by_sbit(values, data)
