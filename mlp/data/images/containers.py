@@ -38,15 +38,16 @@ def without_ancillary(data: bytes, kind: Format) -> bytes | None:
     return None if made == data else made
 
 
-def chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Type, beginning and end of each chunk of a PNG, as far as they are whole."""
-    at, kind = _SIGNATURE, b""
-    while at + 12 <= len(data) and kind != b"IEND":
+def chunks(data: bytes) -> Iterator[bytes]:
+    """The chunks of a PNG as far as they are whole: length, type, content and checksum."""
+    at = _SIGNATURE
+    while at + 12 <= len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4])
         if end > len(data):
-            break
-        kind = data[at + 4 : at + 8]
-        yield kind, at, end
+            return
+        yield data[at:end]
+        if data[at + 4 : at + 8] == b"IEND":
+            return
         at = end
 
 
@@ -57,14 +58,11 @@ def sound(chunk: bytes) -> bool:
 
 def _png(data: bytes) -> bytes:
     whole = list(chunks(data))
-    kept = [
-        data[start:end]
-        for kind, start, end in whole
-        if kind in _CHUNKS and (kind not in _OPTIONAL or sound(data[start:end]))
-    ]
-    rest = data[whole[-1][2] if whole else _SIGNATURE :]
+    known = [chunk for chunk in whole if chunk[4:8] in _CHUNKS]
+    kept = [chunk for chunk in known if chunk[4:8] not in _OPTIONAL or sound(chunk)]
+    rest = data[_SIGNATURE + sum(map(len, whole)) :]
     # Pixels that are cut off are left to the decoder, which says so
-    ended = {b"IDAT", b"IEND"} & {kind for kind, _, _ in whole} and rest[4:8] != b"IDAT"
+    ended = any(chunk[4:8] in (b"IDAT", b"IEND") for chunk in whole) and rest[4:8] != b"IDAT"
     return data[:_SIGNATURE] + b"".join(kept) + (b"" if ended else rest)
 
 

@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from typing import TypeVar
 
 import cv2
@@ -153,8 +152,7 @@ class _Opened:
             return Wide(source.values(), white=source.white % (2**FULL - 1))
         refuse_misread(source, self.data, self.kind)
         if is_wide(source):
-            again = partial(_open, self.data, self.kind)
-            return load_wide(source, self.data, self.kind, again, self.white_is_zero)
+            return load_wide(source, self.data, self.kind, self.white_is_zero)
         part = drafted(*source.size, size)
         if part > 1:  # only a JPEG lets itself be decoded at a fraction of its size
             source.draft(None, (source.width // part, source.height // part))

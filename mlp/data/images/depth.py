@@ -9,9 +9,9 @@ more in one image would change every other image.
 
 from __future__ import annotations
 
+import io
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,16 +120,8 @@ def refuse_misread(image: ImageFile, data: bytes, kind: Format) -> None:
         raise UnreadableImage("floating-point pixels, of which the range is unknown")
 
 
-def load_wide(
-    image: ImageFile,
-    data: bytes,
-    kind: Format,
-    again: Callable[[], ImageFile],
-    white_is_zero: bool,
-) -> Wide:
-    """The values of such an image. `again` opens it once more.
-
-    Raises UnreadableImage, and as Pillow does.
+def load_wide(image: ImageFile, data: bytes, kind: Format, white_is_zero: bool) -> Wide:
+    """The values of such an image. Raises UnreadableImage, and as Pillow does.
 
     Pillow keeps one byte of each value of a colour image: which one, the name of its mode decides.
     """
@@ -147,7 +139,7 @@ def load_wide(
     else:
         mode = raw[1].replace("a", "A")
         high = _read_as(image, f"{mode};16{raw[2]}")
-        low = _read_as(again(), f"{mode};16{_OTHER_BYTE[raw[2]]}")
+        low = _read_as(type(image)(io.BytesIO(data), ""), f"{mode};16{_OTHER_BYTE[raw[2]]}")
         values = np.asarray(high << 8 | low, np.uint16)
     alpha = values[..., -1] if image.mode == "RGBA" else _clear(values, image)
     if image.mode == "RGBA":
@@ -199,7 +191,7 @@ def _declared(values: NDArray[np.uint16], data: bytes, kind: Format, image: Imag
 
 def _by_sbit(values: NDArray[np.uint16], data: bytes) -> int:
     """White by the chunk sBIT: values fill all 16 bits then, by the standard, and often do not."""
-    found = next((data[a:b] for kind, a, b in chunks(data) if kind == b"sBIT"), b"")
+    found = next((chunk for chunk in chunks(data) if chunk[4:8] == b"sBIT"), b"")
     if not found or not sound(found):
         return 0
     said = found[8:-4]
