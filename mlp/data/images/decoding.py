@@ -1,4 +1,4 @@
-"""One encoded image: its header, and its pixels at a given size.
+"""One encoded image: its header, its pixels at a given size, and the file of given pixels.
 
 Formats (`mlp.data.images.formats`) are recognised by content, never by file name. EXIF rotation
 is applied, palettes and CMYK become RGB, transparent pixels show white, values of more than 8 bits
@@ -61,7 +61,7 @@ Made = TypeVar("Made")
 class _Damaged(UnreadableImage):
     """A decoder failed, and said why."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception | str) -> None:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         super().__init__(f"damaged: {reason}")
 
@@ -108,6 +108,11 @@ def decode(data: bytes, size: int, gray: bool, depth: int = FULL) -> NDArray[np.
     method = cv2.INTER_AREA if min(pixels.shape[:2]) >= size else cv2.INTER_LINEAR
     resized = cv2.resize(pixels, (size, size), interpolation=method)
     return np.asarray(resized, np.uint8).reshape(size, size, 1 if gray else 3)
+
+
+def png(pixels: NDArray[np.uint8]) -> bytes:
+    """A PNG file of pixels (H, W), (H, W, 1) or (H, W, 3), colours in the order RGB."""
+    return cv2.imencode(".png", pixels if pixels.ndim == 2 else pixels[..., ::-1])[1].tobytes()
 
 
 @dataclass(frozen=True)
@@ -225,8 +230,8 @@ def _open(data: bytes, kind: Format) -> ImageFile:
     try:
         image = reader(io.BytesIO(data), "")
     except (SyntaxError, IndexError, TypeError, struct.error) as error:
-        what = f"a {kind.name} file that is not whole, or of a variant that is not read"
-        raise _Damaged(ValueError(what)) from error
+        said = f"a {kind.name} file that is not whole, or of a variant that is not read"
+        raise _Damaged(said) from error
     tags = getattr(image, "tag_v2", {})
     preview = tags.get(_SUBFILE, 0) & 1 and _SUB_DIRECTORIES in tags
     if _DNG_VERSION in tags or preview:
