@@ -76,22 +76,19 @@ def alone(path: Path, busy: str) -> AbstractContextManager[object]:
 
 
 def temporary_prefix(beginning: str) -> str:
-    """The first part of the name of a temporary file or folder of this process."""
+    """The first part of the name of a temporary folder of this process."""
     return f"{beginning}{this_process().replace(' ', '-')}-"
 
 
 def remove_left(folder: Path, beginning: str) -> None:
-    """Remove what processes of this user and machine that are gone left in a folder.
+    """Remove the folders that processes of this user and machine that are gone left in a folder.
 
     Only what was named by `temporary_prefix` with the same beginning.
     """
     with suppress(OSError):
         for left in folder.glob(f"{beginning}*"):
             if _is_left(left, beginning):
-                if left.is_dir():
-                    shutil.rmtree(left, ignore_errors=True)
-                else:
-                    left.unlink(missing_ok=True)
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_left(path: Path, beginning: str) -> bool:
@@ -102,7 +99,7 @@ def _is_left(path: Path, beginning: str) -> bool:
     except (OSError, ValueError, OverflowError, psutil.Error):
         return False  # another's, or removed just now
     own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
-    return gone and own and not stat.S_ISLNK(status.st_mode)
+    return gone and own and stat.S_ISDIR(status.st_mode)
 
 
 @contextmanager
