@@ -16,7 +16,7 @@ from mlp.settings.training import AUGMENTATION, RunConfig
 from mlp.tables import Table
 
 # Each makes its transform of the module albumentations. Its probability is the field of that name
-# in RunConfig. Its random numbers depend on its place, so that a new one belongs at the end.
+# in RunConfig. Its random numbers depend on its place: a new one belongs at the end.
 AUGMENTATIONS: Table[Callable[[Any], Any]] = Table(
     "augmentation",
     {

@@ -18,10 +18,10 @@ _OPTIONAL = {b"sBIT", b"eXIf"}
 _SIGNATURE = 8
 # How a segment begins that matters, and its least length
 _SEGMENTS = ((b"Exif\x00\x00", 14), (b"JFIF\x00", 14), (b"Adobe", 12))
-PHOTOMETRIC, BITS = 262, 258
+_PHOTOMETRIC, BITS = 262, 258
 # Of the first image: what its pixels depend on, by the TIFF specification and libtiff
 _OF_PIXELS = {
-    254, 256, 257, BITS, 259, PHOTOMETRIC, 266, 273, 274, 277, 278, 279, 280, 281, 284, 292, 293,
+    254, 256, 257, BITS, 259, _PHOTOMETRIC, 266, 273, 274, 277, 278, 279, 280, 281, 284, 292, 293,
     317, 320, 322, 323, 324, 325, 332, 338, 339, 340, 341, 347, 512, 513, 514, 515, 517, 518, 519,
     520, 521, 529, 530, 531, 532,
 }  # fmt: skip
@@ -91,13 +91,13 @@ class _Directory:
     def __init__(self, data: bytes) -> None:
         self._data = data
         self.order: Literal["little", "big"] = "little" if data[:2] == b"II" else "big"
-        # Bytes of a place or a count of values, and of the count of entries
-        self.word, self.half = (8, 8) if 43 in data[2:4] else (4, 2)
+        # Bytes that a place or a count of values takes, and that the count of entries takes
+        self.word, self.head = (8, 8) if 43 in data[2:4] else (4, 2)
         self.start = self._number(self.word, self.word)
-        count, self.step = self._number(self.start, self.half), 4 + 2 * self.word
+        count, self.step = self._number(self.start, self.head), 4 + 2 * self.word
         if count > 4096:
             raise ValueError("no directory has so many entries")
-        first = self.start + self.half
+        first = self.start + self.head
         places = range(first, first + count * self.step, self.step)
         self.entries = [(self._number(at, 2), at) for at in places]  # tags, and where they stand
 
@@ -124,11 +124,11 @@ def black_is_zero(data: bytes) -> tuple[bytes, bool]:
     try:
         directory = _Directory(data)
         found = dict(directory.entries)
-        if directory.short(found[BITS]) <= 8 or directory.short(found[PHOTOMETRIC]) != 0:
+        if directory.short(found[BITS]) <= 8 or directory.short(found[_PHOTOMETRIC]) != 0:
             return data, False
     except (KeyError, ValueError):
         return data, False
-    value = found[PHOTOMETRIC] + 4 + directory.word
+    value = found[_PHOTOMETRIC] + 4 + directory.word
     return data[:value] + (1).to_bytes(2, directory.order) + data[value + 2 :], True
 
 
@@ -136,7 +136,7 @@ def _tiff(data: bytes) -> bytes:
     """The file without the entries that its pixels do not depend on. Raises ValueError."""
     directory = _Directory(data)
     kept = [data[at : at + directory.step] for tag, at in directory.entries if tag in _OF_PIXELS]
-    count = len(kept).to_bytes(directory.half, directory.order)
+    count = len(kept).to_bytes(directory.head, directory.order)
     # Nor on the directories of further images, which would be named behind the last entry
     made = count + b"".join(kept) + bytes(directory.word)
     return data[: directory.start] + made + data[directory.start + len(made) :]

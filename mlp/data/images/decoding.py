@@ -86,7 +86,7 @@ def quiet_decoder() -> Iterator[None]:
 
 def read_header(data: bytes) -> Header:
     """The header of an image, without decoding it. Raises UnreadableImage."""
-    return _whatever_else_is_in_it(data, _Opened.header)
+    return _with_opened(data, _Opened.header)
 
 
 def significant_bits(data: bytes) -> int:
@@ -94,7 +94,7 @@ def significant_bits(data: bytes) -> int:
 
     An image of more than 8 is decoded for this. Raises UnreadableImage.
     """
-    return _whatever_else_is_in_it(data, _Opened.bits)
+    return _with_opened(data, _Opened.bits)
 
 
 def decode(data: bytes, size: int, gray: bool, depth: int = FULL) -> NDArray[np.uint8]:
@@ -104,7 +104,7 @@ def decode(data: bytes, size: int, gray: bool, depth: int = FULL) -> NDArray[np.
     times as large is decoded at a fraction of its size first (`drafted`). `depth`: bits of white in
     an image with more than 8, of which the format does not say it. Raises UnreadableImage.
     """
-    pixels = _whatever_else_is_in_it(data, lambda image: image.pixels(size, gray, depth))
+    pixels = _with_opened(data, lambda image: image.pixels(size, gray, depth))
     method = cv2.INTER_AREA if min(pixels.shape[:2]) >= size else cv2.INTER_LINEAR
     resized = cv2.resize(pixels, (size, size), interpolation=method)
     return np.asarray(resized, np.uint8).reshape(size, size, 1 if gray else 3)
@@ -178,7 +178,7 @@ class _Opened:
         return image if method is None else image.transpose(method)
 
 
-def _whatever_else_is_in_it(data: bytes, use: Callable[[_Opened], Made]) -> Made:
+def _with_opened(data: bytes, use: Callable[[_Opened], Made]) -> Made:
     """Return what `use` makes of an image, tried again without its texts, profiles and metadata.
 
     Raises UnreadableImage.
