@@ -20,8 +20,7 @@ from mlp import console
 from mlp.errors import MlpError, SettingsError
 from mlp.escaping import lines
 from mlp.failures import advice
-from mlp.interruption import Interrupted, interruptible
-from mlp.processes import temporary_files
+from mlp.processes import Interrupted, interruptible, temporary_files
 from mlp.settings.base import ConfigError, Settings, field_choices, field_help, field_text
 from mlp.tracking.mlflow.environment import prepare_environment
 

@@ -12,13 +12,13 @@ from functools import cache
 from importlib import metadata
 from typing import Literal
 
-import psutil
 from distributed import Worker, WorkerPlugin, get_worker
 
 from mlp.data.cache import cache_folder, replacing
 from mlp.data.dataset import Datasets
 from mlp.data.images.decoding import DECODER_VERSION
 from mlp.data.index import Index
+from mlp.processes import free_memory
 from mlp.study.identity import source_digest
 from mlp.study.lockstep import train_piece
 from mlp.study.progress import Sent
@@ -95,7 +95,7 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
                 if tracker.count_try(left) > TRIES:
                     said = f"given up after {TRIES} tries, in which its worker died"
                     return NotTrained("given up", said)
-                free = psutil.virtual_memory().available
+                free = free_memory()
                 # It has neighbours on its machine, which Dask has given their share
                 memory = min(free, self.memory_limit or free) // 2
                 ended |= train_piece(left, datasets, tracker, progress, arms_at_once, memory)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mlp.data.dataset import is_own
-from mlp.data.images.encoding import png
+from mlp.data.images.decoding import png
 from mlp.data.index import Index
 from mlp.data.split_file import split_table
 from mlp.data.stream import Batches, Stream

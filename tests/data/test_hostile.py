@@ -273,7 +273,7 @@ def test_a_disk_that_is_full_says_what_to_do_and_leaves_nothing_wrong(
         env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "File too large; make room, or set MLP_CACHE to a folder" in done.stdout
-    assert not list((tmp_path / "cache").glob("*.npy"))
+    assert not list((tmp_path / "cache").glob("*.bin"))
     index = open_index(str(image_tree))
     _, data = load(index, resolve(RunConfig(data=str(image_tree)), index))
     for row in (0, 53):

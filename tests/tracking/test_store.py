@@ -242,7 +242,8 @@ def test_temporary_files_of_the_dead_are_removed_and_no_others(
         assert own.parent.parent == tmp_path and os.environ["TMPDIR"] == str(own.parent)
     assert not own.parent.exists() and not dead.exists() and link.is_symlink()
     assert all((folder / "file").exists() for folder in kept)
-    left = tmp_path / f".writing-{host}-{pid}-1-x.npy"
-    left.touch()
+    left = tmp_path / f".writing-{host}-{pid}-1-x"
+    left.mkdir()
+    (left / "index.parquet").touch()
     remove_left(tmp_path, ".writing-")
     assert not left.exists()

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.datasets import load_digits
 
-from mlp.data.images.encoding import png
+from mlp.data.images.decoding import png
 from mlp.data.index import COLUMNS, Index
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mlp.data.images.encoding import png
+from mlp.data.images.decoding import png
 from mlp.data.index import COLUMNS, SPLITS, Index
 from mlp.errors import DataError
 from mlp.processes import free_memory
