@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -113,16 +113,6 @@ def refuse(index: Index, reasons: dict[str, str], kind: Refusal = Refusal.DAMAGE
     return replace(index, table=table)
 
 
-def with_unread(table: pd.DataFrame, unread: Sequence[tuple[str, str, str, str]]) -> pd.DataFrame:
-    """The table with files that are not to be opened: path, class, split and reason of each."""
-    if not unread:
-        return table
-    rows = [(*row[:3], "", 0, 0, False, 0, str(Refusal.DAMAGED), row[3]) for row in unread]
-    added = pd.DataFrame(rows, columns=list(COLUMNS))
-    every = pd.concat([table, added], ignore_index=True) if len(table) else added
-    return every.sort_values("path", ignore_index=True)
-
-
 def check(index: Index) -> None:
     """Raise DataError where no classifier could be trained on these images."""
     table, usable = index.table, index.usable
@@ -169,20 +159,19 @@ def _check_folders(index: Index) -> None:
     """Raise DataError where all images of a class, in a split, cannot be used."""
     left = index.table.drop(index.damaged.index)
     kept = set(zip(left["split"], left["class"], strict=True))
-    gone: dict[tuple[str, str], list[str]] = {}
-    for row in index.damaged.itertuples():
-        if (row.split, row[2]) not in kept:
-            gone.setdefault((row.split, row[2]), []).append(f"{row.path}: {row.reason}")
+    gone = {
+        f"{cls!r}{f' in {split}/' if split else ''}": rows
+        for (split, cls), rows in index.damaged.groupby(["split", "class"])
+        if (split, cls) not in kept
+    }
     if gone:
-        shown = {
-            f"{cls!r}{f' in {split}/' if split else ''}": files
-            for (split, cls), files in sorted(gone.items())[:_SHOWN]
-        }
+        names = list(gone)[:_SHOWN]
+        firsts = [(name, len(gone[name]), gone[name].iloc[0]) for name in names]
         listed = said(
-            f"{n}: {len(files)} files, the first: {files[0]}" for n, files in shown.items()
+            f"{n}: {k} files, the first: {row.path}: {row.reason}" for n, k, row in firsts
         )
         more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
         raise DataError(
-            f"{index.name}: no image can be used of the class {', '.join(shown)}{more}; convert or "
+            f"{index.name}: no image can be used of the class {', '.join(names)}{more}; convert or "
             f"repair its files, or remove the folder{listed}"
         )

@@ -48,10 +48,12 @@ _TICK = 2_000_000_000  # nanoseconds
 _IN_DOUBT = -1
 # File systems that keep no time of their own, or only sometimes
 _NO_CTIME = ("fuse", "macfuse", "osxfuse", "vfat", "msdos", "exfat", "fat")
+_UNREAD = (-1, -1, -1, -1, "", 0, 0, False, 0)  # what is known of a file that cannot be opened
 _CHUNK = 4096
 _SAVE_EVERY = 64  # chunks: what an interruption that cannot be caught may cost
 
 Row = tuple[object, ...]
+File = tuple[str, str, str, str]  # path, class, split, and why it is not to be opened, or ""
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ class Files:
         _memory(self.root).unlink(missing_ok=True)
 
 
-def read_files(root: Path, files: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
-    """The table of an index of (path, class, split) files under `root`, sorted by path.
+def read_files(root: Path, files: Sequence[File]) -> pd.DataFrame:
+    """The table of an index of files under `root`, sorted by path.
 
     What an earlier call read of files that have not changed is not read again. Interrupted, it
     keeps what it has read.
@@ -79,7 +81,7 @@ def read_files(root: Path, files: Sequence[tuple[str, str, str]]) -> pd.DataFram
     parts: list[pd.DataFrame] = []
     unsaved = 0
     try:
-        for chunk, new in _chunks(root, [path for path, _, _ in files], known):
+        for chunk, new in _chunks(root, files, known):
             parts.append(chunk)
             unsaved += new
             if unsaved >= _SAVE_EVERY * _CHUNK:
@@ -88,13 +90,11 @@ def read_files(root: Path, files: Sequence[tuple[str, str, str]]) -> pd.DataFram
     finally:
         if unsaved:
             _remember(memory, parts, known)
-    table = pd.concat(parts, ignore_index=True).drop(columns=list(_STATE))
+    table = pd.concat(parts, ignore_index=True)
     parts.clear()
-    table.insert(1, "class", [cls for _, cls, _ in files])
-    table.insert(2, "split", [split for _, _, split in files])
-    assert tuple(table.columns) == COLUMNS
+    table["class"], table["split"] = [file[1] for file in files], [file[2] for file in files]
     in_order = table["path"].is_monotonic_increasing
-    return table if in_order else table.sort_values("path", ignore_index=True)
+    return (table if in_order else table.sort_values("path", ignore_index=True))[list(COLUMNS)]
 
 
 def _memory(root: Path) -> Path:
@@ -104,22 +104,25 @@ def _memory(root: Path) -> Path:
 
 
 def _chunks(
-    root: Path, paths: Sequence[str], known: pd.DataFrame
+    root: Path, files: Sequence[File], known: pd.DataFrame
 ) -> Iterator[tuple[pd.DataFrame, int]]:
-    """Rows in the order of the paths, some thousand at a time, and how many were read anew."""
+    """Rows in the order of the files, some thousand at a time, and how many were read anew."""
     places = pd.Index(known["path"])
-    dated = _Dates()
+    dated: dict[int, bool] = {}
     bar = tqdm(
-        total=len(paths), desc="indexing", unit=" images", disable=None, delay=1, leave=False
+        total=len(files), desc="indexing", unit=" images", disable=None, delay=1, leave=False
     )
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
-        for start in range(0, len(paths), _CHUNK):
-            part = paths[start : start + _CHUNK]
-            found = places.get_indexer(part)
+        for start in range(0, len(files), _CHUNK):
+            part = files[start : start + _CHUNK]
+            found = places.get_indexer([path for path, *_ in part])
             remembered = iter(known.iloc[found[found >= 0]].itertuples(index=False, name=None))
             old = [next(remembered) if place >= 0 else None for place in found]
             # Asking whether a file has changed takes less time than asking a thread to do it
-            rows = [_unchanged(root, row, dated) for row in old]
+            rows = [
+                None if file[3] else _unchanged(root, row, dated)
+                for file, row in zip(part, old, strict=True)
+            ]
             changed = [k for k, row in enumerate(rows) if row is None]
             read = partial(_row, root)
             anew = pool.map(read, [part[k] for k in changed], [old[k] for k in changed])
@@ -156,28 +159,17 @@ def _remember(memory: Path, parts: list[pd.DataFrame], known: pd.DataFrame) -> N
         )
 
 
-class _Dates:
-    """Knows the file systems that note by themselves when a file was changed."""
-
-    def __init__(self) -> None:
-        self._found: dict[int, bool] = {}
-
-    def kept(self, path: str, status: os.stat_result) -> bool:
-        """Tell whether that of this file does: links lead to others."""
-        if status.st_dev not in self._found:
-            self._found[status.st_dev] = self._kept_at(Path(path).resolve())
-        return self._found[status.st_dev]
-
-    def _kept_at(self, path: Path) -> bool:
-        if os.name == "nt":
-            return False  # its ctime is when the file was made
-        try:
-            partitions = psutil.disk_partitions(all=True)
-        except OSError:
-            return False
-        mounted = {Path(part.mountpoint): part.fstype.lower() for part in partitions}
-        kind = next((mounted[place] for place in (path, *path.parents) if place in mounted), "")
-        return not kind.startswith(_NO_CTIME)
+def _keeps_dates(path: Path) -> bool:
+    """Tell whether the file system of a file notes by itself when it was changed."""
+    if os.name == "nt":
+        return False  # its ctime is when the file was made
+    try:
+        partitions = psutil.disk_partitions(all=True)
+    except OSError:
+        return False
+    mounted = {Path(part.mountpoint): part.fstype.lower() for part in partitions}
+    kind = next((mounted[place] for place in (path, *path.parents) if place in mounted), "")
+    return not kind.startswith(_NO_CTIME)
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:
@@ -186,8 +178,11 @@ def _state(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
 
 
-def _unchanged(root: Path, known: Row | None, dates: _Dates) -> Row | None:
-    """The row that is remembered of a file, if it certainly has not changed."""
+def _unchanged(root: Path, known: Row | None, dated: dict[int, bool]) -> Row | None:
+    """The row that is remembered of a file, if it certainly has not changed.
+
+    `dated`: the devices whose file systems keep dates, and those whose do not.
+    """
     if known is None:
         return None
     # A Path made for each image would take longer than the question
@@ -196,19 +191,23 @@ def _unchanged(root: Path, known: Row | None, dates: _Dates) -> Row | None:
         status = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
-    return known if known[1:_HASH] == _state(status) and dates.kept(path, status) else None
+    if status.st_dev not in dated:  # links lead to others
+        dated[status.st_dev] = _keeps_dates(Path(path).resolve())
+    return known if known[1:_HASH] == _state(status) and dated[status.st_dev] else None
 
 
-def _row(root: Path, path: str, known: Row | None) -> Row:
+def _row(root: Path, file: File, known: Row | None) -> Row:
     """One row with the columns _REMEMBERED; one known of the same content stays valid."""
-
+    path, _, _, refusal = file
+    if refusal:
+        return (path, *_UNREAD, Refusal.DAMAGED, refusal)
     begun = time.time_ns()
     try:
         data, status = read_whole(root / path)
     except UnreadableImage as error:
         stray = by_name(path) is None and Path(path).suffix != ""
         said = (Refusal.STRAY, NOT_AN_IMAGE) if stray else (Refusal.DAMAGED, str(error))
-        return (path, -1, -1, -1, -1, "", 0, 0, False, 0, *said)
+        return (path, *_UNREAD, *said)
     size, mtime, ctime, inode = _state(status)
     if ctime > begun - _TICK:
         ctime = _IN_DOUBT

@@ -225,7 +225,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(
 
     monkeypatch.setattr(reading.Path, "read_bytes", growing)
     found = reading.read_files(
-        image_tree, [("train/red/0.png", "red", ""), ("val/red/1.png", "red", "")]
+        image_tree, [("train/red/0.png", "red", "", ""), ("val/red/1.png", "red", "", "")]
     )
     assert list(found["reason"]) == ["changed while it was being read", ""]
 

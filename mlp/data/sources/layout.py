@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Literal, NoReturn
 
-from mlp.data.index import Layout
+from mlp.data.index import SPLITS, Layout
 from mlp.data.labels import label, likeness
-from mlp.data.sources.walk import Listing, Walk, below
+from mlp.data.sources.walk import Walk, below
 from mlp.errors import DataError
 
 Kind = Literal["auto", "flat", "splits"]
@@ -42,13 +42,10 @@ def split_in(name: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def read_layout(walk: Walk, kind: Kind = "auto") -> Layout:
-    """Understand a folder. Raises DataError where it could mean several things, OSError."""
-    return _Reader(walk, kind).read()
+class Reader:
+    """Understands a folder: `read` raises DataError where it could mean several things, OSError."""
 
-
-class _Reader:
-    def __init__(self, walk: Walk, kind: Kind) -> None:
+    def __init__(self, walk: Walk, kind: Kind = "auto") -> None:
         self.walk, self.kind = walk, kind
         self.passed: list[tuple[str, int]] = []
         self.top = self.unwrapped("", splits=kind != "flat")
@@ -56,23 +53,25 @@ class _Reader:
         full = self.full(self.top)
         self.meant = {n: split_in(n) for n in full if kind != "flat" and split_in(n)}
         self.inner = {n: self.unwrapped(below(self.top, n)) for n in self.meant}
+        self.held = {n: self.full(part) for n, part in self.inner.items()}
         self.others = [n for n in full if n not in self.meant]
-        training = {n: self.full(self.inner[n]) for n in self.meant if self.meant[n] == "train"}
         # A single folder may as well be a wrapper of the images of one class, called train
-        single = self.kind == "splits" or not self.others
+        single = kind == "splits" or not self.others
         self.training = [
             name
-            for name, found in training.items()
-            if len(found) > 1 or (found and (single or self.is_shared(name, found[0])))
+            for name, found in self.held.items()
+            if self.meant[name] == "train"
+            and (len(found) > 1 or (found and (single or self.is_shared(name, found[0]))))
         ]
-        self.known = {likeness(c) for n in self.training for c in training[n]}
+        self.known = {likeness(c) for n in self.training for c in self.held[n]}
+        self.classes = {n: self.classes_of(n) for n in self.meant}
 
     def read(self) -> Layout:
-        if self.kind == "flat" or not self.meant:
+        if not self.meant:
             if self.kind == "splits":
                 self.unclear("layout=splits was said, but no folder is called train")
-            return self.flat()
-        labelled = [n for n in self.meant if self.classes_of(n)]
+            return self.layout()
+        labelled = [n for n in self.meant if self.classes[n]]
         if not self.training:
             return self.without_training(labelled)
         tested = [n for n in labelled if self.meant[n] != "train"]
@@ -82,25 +81,33 @@ class _Reader:
             name = self.training[0]
             self.unclear(
                 f"{name}/ could be the training split, with the classes "
-                f"{_and(self.full(self.inner[name]))}, or a class beside {_and(self.others)}"
+                f"{_and(self.held[name])}, or a class beside {_and(self.others)}"
             )
         for name in tested if self.kind == "auto" else []:
-            if not split_named(name) and not self.known & set(map(likeness, self.classes_of(name))):
+            classes = self.classes[name]
+            if not split_named(name) and self.known.isdisjoint(map(likeness, classes)):
                 self.unclear(
                     f"{name}/ could be a split, but none of its folders ("
-                    f"{_and(self.classes_of(name))}) is a class of {_and(self.training)}"
+                    f"{_and(classes)}) is a class of {_and(self.training)}"
                 )
-        return self.splits(labelled)
+        for split in SPLITS:
+            names = [n for n in labelled if self.meant[n] == split]
+            if len(names) > 1:
+                raise DataError(
+                    f"{self.shown()} has two folders for one split: {', '.join(names)}; move one "
+                    f"of them elsewhere{self.tree()}"
+                )
+        return self.layout(labelled)
 
     def is_shared(self, name: str, folder: str) -> bool:
         """Tell whether another folder called for a split has a folder of that name as well."""
-        return any(folder in self.full(self.inner[n]) for n in self.meant if n != name)
+        return any(folder in found for other, found in self.held.items() if other != name)
 
     def classes_of(self, name: str) -> list[str]:
         """The classes in a folder called for a split, none where its images have no labels."""
         if self.meant[name] == _PRED or (self.meant[name] == "train" and name not in self.training):
             return []
-        found = self.full(self.inner[name])
+        found = self.held[name]
         if len(found) == 1 and self.known and likeness(found[0]) not in self.known:
             # One folder around images of all kinds; in val/, a class that train/ lacks is an error
             plain = found[0].casefold() in _PLAIN or split_in(found[0])
@@ -110,12 +117,12 @@ class _Reader:
     def without_training(self, labelled: Sequence[str]) -> Layout:
         """A flat folder, if folders called for splits can be classes in it. Raises DataError."""
         names = sorted(self.meant)
-        called = {split for split in self.meant.values() if split != _PRED}
+        called = set(self.meant.values()) - {_PRED}
         if self.kind == "splits":
             self.unclear("layout=splits was said, but no folder called train holds classes")
-        nested = [n for n in labelled if len(self.classes_of(n)) > 1]
+        nested = [n for n in labelled if len(self.classes[n]) > 1]
         if not nested and (len(self.others) > 1 or (self.others and len(called) < 2)):
-            return self.flat()
+            return self.layout()
         if labelled and not self.others:
             raise DataError(
                 f"{self.shown()} has {'/ and '.join(names)}/ but no train/{self.tree()}"
@@ -125,30 +132,20 @@ class _Reader:
         holds = "hold images, but no folders" if len(names) > 1 else "holds images, but no folder"
         self.unclear(f"{_and(names)} {holds} for each class, so nothing says what they show")
 
-    def splits(self, labelled: Sequence[str]) -> Layout:
-        for split in ("train", "val", "test"):
-            names = [n for n in labelled if self.meant[n] == split]
-            if len(names) > 1:
-                raise DataError(
-                    f"{self.shown()} has two folders for one split: {', '.join(names)}; move one "
-                    f"of them elsewhere{self.tree()}"
-                )
-        top = self.walk.listing(self.top)
-        for name in top.folders:
-            if name not in labelled:
-                self.pass_over(below(self.top, name))
-        self.around(self.top)
+    def layout(self, names: Sequence[str] = ()) -> Layout:
+        """The layout in which these folders are splits; of no names, one without splits."""
+        places = [(self.meant[n], self.inner[n], below(self.top, n)) for n in names]
+        if names:
+            for name in self.walk.listing(self.top).folders:
+                if name not in names:
+                    self.pass_over(below(self.top, name))
+            self.around(self.top)
         found: list[tuple[str, str, str]] = []
-        for name in labelled:
-            self.around(self.inner[name], below(self.top, name))
-            found += self.class_folders(self.inner[name], self.meant[name])
-        places = tuple((self.meant[n], self.inner[n]) for n in labelled)
-        return Layout(tuple(found), places, tuple(self.passed))
-
-    def flat(self) -> Layout:
-        self.around(self.top)
-        found = tuple(self.class_folders(self.top, ""))
-        return Layout(found, (("", self.top),), tuple(self.passed))
+        for split, part, within in places or [("", self.top, "")]:
+            self.around(part, within)
+            found += self.class_folders(part, split)
+        held = [(split, part) for split, part, _ in places] or [("", self.top)]
+        return Layout(tuple(found), tuple(held), tuple(self.passed))
 
     def class_folders(self, part: str, split: str) -> Iterator[tuple[str, str, str]]:
         for name in self.walk.listing(part).folders:
@@ -175,42 +172,34 @@ class _Reader:
         `splits`: a folder that is called for one, and holds no others, is not gone through.
         `loose`: images beside a folder of folders do not keep one from going into it.
         """
-        while True:
-            full = self.full(part)
-            if len(full) != 1:
-                return part
+        while len(full := self.full(part)) == 1:
             inside = below(part, full[0])
             within = self.full(inside)
             # A folder of images is a class, even where it is the only one
             if not within or self.walk.listing(inside).images:
-                return part
+                break
             if self.walk.listing(part).images and not (loose and len(within) > 1):
-                return part
+                break
             called = {split_in(n) for n in self.full(self.unwrapped(inside))}
             if splits and split_in(full[0]) and "train" not in called:
-                return part
+                break
             part = inside
+        return part
 
     def full(self, part: str) -> list[str]:
         """Names of the folders with images in a folder; of what may be images, if none has any."""
-        listing = self.walk.listing(part)
-        for named in (True, False):
-            found = [
-                name
-                for name in listing.folders
-                if (named or not name.startswith("."))
-                and self.walk.holds_images(below(part, name), named)
-            ]
-            if found:
-                return found
-        return []
+        names = self.walk.listing(part).folders
+        found = [n for n in names if self.walk.holds_images(below(part, n))]
+        return found or [
+            n for n in names if n[0] != "." and self.walk.holds_images(below(part, n), False)
+        ]
 
     def around(self, part: str, within: str = "") -> None:
         """Note what is in a folder of folders, and in those around it, and is none of them."""
         while True:
             listing = self.walk.listing(part)
             if listing.images:
-                self.passed.append((below(part, "*"), len(listing.images)))
+                self.passed.append((below(part, "*"), listing.images))
             for name in listing.system:
                 self.walk.pass_over(below(part, name))
             if part == within:
@@ -241,22 +230,21 @@ class _Reader:
         lines = [f"\n{self.shown()} holds"]
         folders = self.walk.listing(self.top).folders
         for name in folders[:_SHOWN]:
-            lines.append(f"  {name}/  {self.content(self.walk.listing(below(self.top, name)))}")
+            listing = self.walk.listing(below(self.top, name))
+            content = _first(listing.folders, 4, "and {} folders more")
+            content += [f"{listing.images} images"] if listing.images else []
+            lines.append(f"  {name}/  {'  '.join(content)}".rstrip())
         if len(folders) > _SHOWN:
             lines.append(f"  and {len(folders) - _SHOWN} folders more")
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join(lines)
 
-    def content(self, listing: Listing) -> str:
-        parts = [f"{name}/" for name in listing.folders[:4]]
-        if len(listing.folders) > 4:
-            parts.append(f"and {len(listing.folders) - 4} folders more")
-        if listing.images:
-            parts.append(f"{len(listing.images)} images")
-        return "  ".join(parts)
+
+def _first(names: Sequence[str], most: int, more: str) -> list[str]:
+    """The first names of folders, and how many there are more."""
+    left = len(names) - most
+    return [f"{name}/" for name in names[:most]] + ([more.format(left)] if left > 0 else [])
 
 
 def _and(names: Sequence[str]) -> str:
-    parts = [f"{name}/" for name in names[:_SHOWN]]
-    if len(names) > _SHOWN:
-        parts.append(f"{len(names) - _SHOWN} more")
-    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+    *first, last = _first(names, _SHOWN, "{} more")
+    return f"{', '.join(first)} and {last}" if first else last

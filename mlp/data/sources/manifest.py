@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from mlp.data.index import SPLITS, Index, Layout, with_unread
+from mlp.data.index import SPLITS, Index, Layout
 from mlp.data.labels import label
 from mlp.data.reading import Files, read_files
 from mlp.data.sources.layout import Kind, split_named
 from mlp.data.sources.notes import Notes
-from mlp.data.sources.walk import Links
-from mlp.data.split_file import named_twice, read_csv
+from mlp.data.sources.walk import Links, lies_in
+from mlp.data.split_file import check_twice, read_csv
 from mlp.errors import DataError
+
+_OUTSIDE = "outside of the CSV file's folder (links=inside)"
 
 
 def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index:
@@ -24,47 +26,43 @@ def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index
     Without a column `split`, validation images are drawn. With links=inside, what lies outside of
     its folder is refused. Raises DataError naming the line.
     """
-    table = read_csv(file, "manifest", ("path", "class"))
+    what, root = f"manifest {file}", Path(file).resolve().parent
+    table = read_csv(what, file, ("path", "class"))
     if "split" not in table.columns:
         table["split"] = ""
-    names = table["split"].map(lambda name: split_named(name) if name.strip() else "")
+    blank = table[["path", "class", "split"]].map(str.strip) == ""
+    names = table["split"].map(split_named)
     for column, wrong, right in (
-        ("path", table["path"].str.strip() == "", "the path of an image"),
-        ("class", table["class"].str.strip() == "", "the name of a class"),
-        (
-            "split",
-            (names == "") & (table["split"].str.strip() != ""),
-            f"{', '.join(SPLITS)}, or empty",
-        ),
+        ("path", blank["path"], "the path of an image"),
+        ("class", blank["class"], "the name of a class"),
+        ("split", (names == "") & ~blank["split"], f"{', '.join(SPLITS)}, or empty"),
     ):
         if wrong.any():
             line = wrong.idxmax()
             raise DataError(
-                f"manifest {file}, line {line}: {column} should be {right}, "
-                f"not {table[column][line]!r}"
+                f"{what}, line {line}: {column} should be {right}, not {table[column][line]!r}"
             )
-    table = table.assign(split=names, **{"class": table["class"].map(label)})
-    given = set(table["split"])
-    if "" in given and len(given) > 1:
-        line = (table["split"] == "").idxmax()
+    if blank["split"].any() and not blank["split"].all():
         raise DataError(
-            f"manifest {file}, line {line}: split is empty, but other lines have one; "
+            f"{what}, line {blank['split'].idxmax()}: split is empty, but other lines have one; "
             "name it for all images, or for none"
         )
-    root = Path(file).resolve().parent
+    table = table.assign(split=names, **{"class": table["class"].map(label)})
     table["path"] = [_on_disk(root, path.replace("\\", "/")) for path in table["path"]]
-    _check_twice(file, table, root)
-    notes, files, unread = Notes(), [], []
+    normal = (os.path.normpath(root / unicodedata.normalize("NFC", p)) for p in table["path"])
+    keys = pd.Series(map(os.path.normcase, normal), table.index)
+    check_twice(what, table, keys, lambda one, other: _same(root / one, root / other))
+    notes, files = Notes(), []
     for path, cls, split in zip(table["path"], table["class"], table["split"], strict=True):
-        if links == "inside" and not (root / path).resolve().is_relative_to(root):
+        out = links == "inside" and not lies_in(root / path, root)
+        if out:
             notes.add("link_out", path)
-            unread.append((path, cls, split, "outside of the CSV file's folder (links=inside)"))
-        else:
-            files.append((path, cls, split))
-    if not files:
-        raise DataError(f"manifest {file}: no image of it may be read\n  {next(iter(notes))}")
-    index = with_unread(read_files(root, files), unread)
-    return Index(Path(file).stem, index, Files(root), tuple(notes), layout=Layout())
+        files.append((path, cls, split, _OUTSIDE if out else ""))
+    if all(refusal for *_, refusal in files):
+        raise DataError(f"{what}: no image of it may be read\n  {next(iter(notes))}")
+    return Index(
+        Path(file).stem, read_files(root, files), Files(root), tuple(notes), layout=Layout()
+    )
 
 
 def _on_disk(root: Path, path: str) -> str:
@@ -78,19 +76,6 @@ def _on_disk(root: Path, path: str) -> str:
         return path
     forms = (unicodedata.normalize(form, path) for form in ("NFC", "NFD"))
     return next((form for form in forms if (root / form).exists()), path)
-
-
-def _check_twice(file: str, table: pd.DataFrame, root: Path) -> None:
-    """Raise DataError where two lines name one file, however they spell it."""
-    keys = [
-        os.path.normcase(os.path.normpath(root / unicodedata.normalize("NFC", path)))
-        for path in table["path"]
-    ]
-    first: dict[str, int] = {}
-    for line, key in zip(table.index, keys, strict=True):
-        before = first.setdefault(key, line)
-        if before != line and _same(root / table["path"][before], root / table["path"][line]):
-            raise named_twice(f"manifest {file}", table, before, line)
 
 
 def _same(one: Path, other: Path) -> bool:

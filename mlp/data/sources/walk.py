@@ -30,23 +30,10 @@ _OTHER = {
     ".log", ".doc", ".docx", ".xls", ".xlsx", ".lock", ".tfrecord",
 }  # fmt: skip
 _OTHER_NAMES = {"readme", "license", "licence", "copying", "makefile", "dockerfile"}
-
-
-def is_system(name: str) -> bool:
-    """Tell whether a system or a tool made a folder: __MACOSX, .git and their like."""
-    small = name.lower()
-    return small in _SYSTEM or small.startswith((".trash-", ".nfs"))
-
-
-def is_image_name(name: str) -> bool:
-    """Tell whether the ending of a file's name is that of an image."""
-    return by_name(name) is not None
-
-
-def may_be_image(name: str) -> bool:
-    """Tell whether a file's name leaves open that it is an image."""
-    stem, ending = os.path.splitext(name.lower())  # noqa: PTH122 (asked of every file)
-    return ending not in _OTHER and (ending != "" or stem not in _OTHER_NAMES)
+_SAID = {
+    "link_lost": "a link that leads nowhere, or in a circle",
+    "link_out": "a link that leads out of the folder, which links=inside refuses",
+}
 
 
 @dataclass
@@ -59,9 +46,9 @@ class Listing:
     files: list[tuple[str, str]] = field(default_factory=list)  # and why not to open it, or ""
 
     @property
-    def images(self) -> list[str]:
-        """The files with names of images."""
-        return [name for name, _ in self.files if is_image_name(name)]
+    def images(self) -> int:
+        """The number of files with names of images."""
+        return sum(by_name(name) is not None for name, _ in self.files)
 
 
 class Walk:
@@ -79,7 +66,7 @@ class Walk:
     def listing(self, part: str) -> Listing:
         """The content of a folder, none where it cannot be read. Raises OSError for the root."""
         if part not in self._listed:
-            made = Listing()
+            made = self._listed[part] = Listing()
             try:
                 with os.scandir(self.root / part) as entries:
                     for entry in sorted(entries, key=lambda entry: entry.name):
@@ -88,7 +75,6 @@ class Walk:
                 if not part:
                     raise
                 self.notes.add("unreadable", f"{part}/ cannot be read: {error.strerror}")
-            self._listed[part] = made
         return self._listed[part]
 
     def files(self, part: str, noted: bool = True) -> Iterator[tuple[str, str]]:
@@ -97,42 +83,38 @@ class Walk:
         A folder is walked once, however many links lead to it. `noted`: what is passed over on the
         way is counted, as the files are read or passed over themselves.
         """
-        seen = {self._key(part)}
+        seen: set[str] = set()
         folders, linked = deque([part]), deque[str]()
         while folders or linked:
             # Links last: a folder that is there itself is called by its own name
             here = folders.popleft() if folders else linked.popleft()
-            if here != part:
-                key = self._key(here)
-                if key in seen:
-                    if noted:
-                        self.notes.add("link_again", here)
-                    continue
-                seen.add(key)
-            listing, hidden = self.listing(here), list[str]()
+            place = os.path.realpath(self.root / here)
+            if place in seen:
+                if noted:
+                    self.notes.add("link_again", here)
+                continue
+            seen.add(place)
+            listing = self.listing(here)
+            hidden = [name for name in listing.folders if name.startswith(".")]
             for name in listing.folders:
-                path = below(here, name)
-                if name.startswith("."):
-                    hidden.append(path)
-                else:
-                    (linked if name in listing.linked else folders).append(path)
-            hidden += [below(here, name) for name in listing.system]
-            for path in hidden if noted else []:
-                self.pass_over(path)
+                if name not in hidden:
+                    (linked if name in listing.linked else folders).append(below(here, name))
+            for name in [*hidden, *listing.system] if noted else []:
+                self.pass_over(below(here, name))
             for name, refusal in listing.files:
                 yield below(here, name), refusal
 
     def holds_images(self, part: str, named: bool = True) -> bool:
         """Tell whether files with names of images (else: that may be images) are under a folder."""
         if (part, named) not in self._holds:
-            fits = is_image_name if named else may_be_image
-            found = any(fits(path.rpartition("/")[2]) for path, _ in self.files(part, noted=False))
-            self._holds[part, named] = found
+            fits = by_name if named else _may_be_image
+            names = (path.rpartition("/")[2] for path, _ in self.files(part, noted=False))
+            self._holds[part, named] = any(map(fits, names))
         return self._holds[part, named]
 
     def count(self, part: str) -> int:
         """Count the files with names of images under a folder."""
-        return sum(is_image_name(path) for path, _ in self.files(part))
+        return sum(by_name(path) is not None for path, _ in self.files(part))
 
     def pass_over(self, part: str) -> None:
         """Note the images of a folder that is hidden, or a system's."""
@@ -140,56 +122,40 @@ class Walk:
         if count:
             self.notes.add("system", f"{part}/", count)
 
-    def _key(self, part: str) -> tuple[int, int]:
-        try:
-            status = (self.root / part).stat()
-        except OSError:
-            return (-1, hash(part))
-        return status.st_dev, status.st_ino
-
     def _sort(self, part: str, entry: os.DirEntry[str], made: Listing) -> None:
-        name, path, link = entry.name, below(part, entry.name), entry.is_symlink()
-        why = self._refusal(entry) if link else ""
+        """Put what is in a folder where it belongs, or note why it is passed over."""
+        name, path, link, why = entry.name, below(part, entry.name), entry.is_symlink(), ""
+        if link and not os.path.exists(entry.path):  # noqa: PTH110 (asked of every link)
+            why = "link_lost"
+        elif link and self.links == "inside" and not lies_in(entry.path, self.root):
+            why = "link_out"
         if not why and entry.is_dir():
-            if link and self._leads_back(part, entry):
+            small = name.lower()
+            if link and lies_in(self.root / part, entry.path):
                 self.notes.add("link_again", path)
-            elif is_system(name):
+            elif small in _SYSTEM or small.startswith((".trash-", ".nfs")):
                 made.system.append(name)
             else:
                 made.folders.append(name)
                 made.linked |= {name} if link else set()
         elif name.startswith("."):
-            if is_image_name(name):
+            if by_name(name):
                 self.notes.add("hidden", path)
-        elif why and not is_image_name(name):
+        elif why and not by_name(name):
             self.notes.add(why, path)
         else:
-            made.files.append((name, _SAID[why] if why else ""))
-
-    def _refusal(self, entry: os.DirEntry[str]) -> str:
-        """The reason (a kind of note) why a link is not followed, "" if it is."""
-        try:
-            entry.stat()
-        except OSError:
-            return "link_lost"
-        out = self.links == "inside" and leads_out(self.root, entry.path)
-        return "link_out" if out else ""
-
-    def _leads_back(self, part: str, link: os.DirEntry[str]) -> bool:
-        """Tell whether a link leads to a folder that it is in."""
-        target, here = os.path.realpath(link.path), os.path.realpath(self.root / part)
-        return Path(here).is_relative_to(target)
+            made.files.append((name, _SAID.get(why, "")))
 
 
-_SAID = {
-    "link_lost": "a link that leads nowhere, or in a circle",
-    "link_out": "a link that leads out of the folder, which links=inside refuses",
-}
+def _may_be_image(name: str) -> bool:
+    """Tell whether a file's name leaves open that it is an image."""
+    stem, ending = os.path.splitext(name.lower())  # noqa: PTH122 (asked of every file)
+    return ending not in _OTHER and (ending != "" or stem not in _OTHER_NAMES)
 
 
-def leads_out(root: Path, path: str | Path) -> bool:
-    """Tell whether a path, its links followed, is outside of a folder."""
-    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+def lies_in(path: str | Path, folder: str | Path) -> bool:
+    """Tell whether a path, all links followed, is a folder or in it."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def below(part: str, name: str) -> str:
