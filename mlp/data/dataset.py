@@ -101,9 +101,7 @@ def open_index(
     Raises DataError.
     """
     index = source(data, layout, links)
-    if split_file:
-        index = apply_split(index, split_file)
-    index = settle_leaks(index, on_leak)
+    index = settle_leaks(apply_split(index, split_file) if split_file else index, on_leak)
     check(index)
     return index
 
@@ -152,11 +150,11 @@ def resolve(config: RunConfig, index: Index, here: bool = True) -> Resolved:
 
 def split_of(index: Index, config: RunConfig) -> Split:
     """The images of an index with which a configuration trains, validates and tests."""
-    whole = split(index, config.val_fraction, config.seed, config.fold)
-    if not config.images_per_class:
-        return whole
-    train = thin(whole.train, index, config.images_per_class, config.seed)
-    return dataclasses.replace(whole, train=train)
+    made = split(index, config.val_fraction, config.seed, config.fold)
+    if config.images_per_class:
+        train = thin(made.train, index, config.images_per_class, config.seed)
+        made = dataclasses.replace(made, train=train)
+    return made
 
 
 def is_own(index: Index, config: RunConfig) -> bool:
@@ -166,10 +164,8 @@ def is_own(index: Index, config: RunConfig) -> bool:
 
 def _check_memory(index: Index, config: Resolved) -> None:
     """Raise DataError where validation images will not fit: of all images, only they have to."""
-    images = int((index.usable["split"] == "val").sum())
-    images = images or int(config.val_fraction * len(index.usable))
-    gray = config.channels == "gray"
-    free = free_memory()
+    rows, gray, free = index.usable, config.channels == "gray", free_memory()
+    images = int((rows["split"] == "val").sum()) or int(config.val_fraction * len(rows))
     if images * config.image_size**2 * (1 if gray else 3) > free:
         said = room(index.name, images, config.image_size, gray)
         raise DataError(f"{free / 2**30:.2f} GiB of memory are free, too little for {said}")

@@ -88,6 +88,11 @@ class Index:
         return tuple(sorted(self.usable["class"].unique()))
 
     @cached_property
+    def by_split(self) -> dict[str, set[str]]:
+        """The classes of the usable images of each split, in the order of their names."""
+        return {split: set(classes) for split, classes in self.usable.groupby("split")["class"]}
+
+    @cached_property
     def depth(self) -> int:
         """Bits of white in images of more than 8 whose format does not say it: one for the set.
 
@@ -115,8 +120,7 @@ def refuse(index: Index, reasons: dict[str, str], kind: Refusal = Refusal.DAMAGE
 
 def check(index: Index) -> None:
     """Raise DataError where no classifier could be trained on these images."""
-    table, usable = index.table, index.usable
-    refused = index.damaged
+    table, usable, refused = index.table, index.usable, index.damaged
     listed = said([f"{row.path}: {row.reason}" for row in refused.itertuples()], _SHOWN)
     listed += said(index.notes)
     if usable.empty:
@@ -127,20 +131,19 @@ def check(index: Index) -> None:
             f"{index.name}: {len(refused)} of {len(table)} images cannot be used, more than a "
             f"tenth; repair or remove them{listed}"
         )
-    given = set(usable["split"])
     if len(index.classes) < 2:
         passed = said(index.layout.told() if index.layout else [])
         raise DataError(
             f"{index.name}: all {len(usable)} images are of one class ({index.classes[0]!r}); "
             f"a classifier needs a folder for each of at least two classes{passed}{listed}"
         )
-    training = set(usable.loc[usable["split"].isin(["train", ""]), "class"])
+    training = index.by_split.get("train", set()) | index.by_split.get("", set())
     if not training:
         raise DataError(f"{index.name}: no training images; put them in train/<class>/{listed}")
-    for split in sorted(given - {"train", ""}):
-        unknown = sorted(set(usable.loc[usable["split"] == split, "class"]) - training)
+    near = {likeness(name): name for name in training}
+    for split, classes in index.by_split.items():
+        unknown = sorted(classes - training)
         if unknown:
-            near = {likeness(name): name for name in training}
             alike = [f"{n} ({near[likeness(n)]}?)" if likeness(n) in near else n for n in unknown]
             raise DataError(
                 f"{index.name}: {split}/ has classes that train/ lacks: {', '.join(alike)}; "
@@ -159,19 +162,15 @@ def _check_folders(index: Index) -> None:
     """Raise DataError where all images of a class, in a split, cannot be used."""
     left = index.table.drop(index.damaged.index)
     kept = set(zip(left["split"], left["class"], strict=True))
-    gone = {
-        f"{cls!r}{f' in {split}/' if split else ''}": rows
-        for (split, cls), rows in index.damaged.groupby(["split", "class"])
-        if (split, cls) not in kept
-    }
-    if gone:
-        names = list(gone)[:_SHOWN]
-        firsts = [(name, len(gone[name]), gone[name].iloc[0]) for name in names]
-        listed = said(
-            f"{n}: {k} files, the first: {row.path}: {row.reason}" for n, k, row in firsts
-        )
-        more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
+    names, firsts = [], []
+    for (split, cls), rows in index.damaged.groupby(["split", "class"]):
+        if (split, cls) not in kept:
+            names.append(f"{cls!r}{f' in {split}/' if split else ''}")
+            file = rows.iloc[0]
+            firsts.append(f"{names[-1]}: {len(rows)} files, the first: {file.path}: {file.reason}")
+    if names:
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         raise DataError(
-            f"{index.name}: no image can be used of the class {', '.join(names)}{more}; convert or "
-            f"repair its files, or remove the folder{listed}"
+            f"{index.name}: no image can be used of the class {', '.join(names[:_SHOWN])}{more}; "
+            f"convert or repair its files, or remove the folder{said(firsts[:_SHOWN])}"
         )

@@ -46,7 +46,7 @@ def settle_leaks(index: Index, on_leak: OnLeak) -> Index:
         )
     reasons = {row.path: f"a copy of {row.of}" for row in leaks.itertuples()}
     kept = refuse(index, reasons, Refusal.COPY)
-    if "val" in set(index.usable["split"]) - set(kept.usable["split"]):
+    if "val" in index.by_split.keys() - kept.by_split.keys():
         raise DataError(
             f"{index.name}: every validation image is a copy of a training image; none would be "
             "left. Give other ones, or none: each seed then draws its own"

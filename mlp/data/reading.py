@@ -20,8 +20,6 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from mlp.data.cache import cache_folder, replacing
@@ -134,15 +132,11 @@ def _chunks(
 
 def _recall(memory: Path) -> pd.DataFrame:
     """The rows that were read before, none where their file was damaged."""
-    empty = pd.DataFrame(columns=list(_REMEMBERED))
-    if not memory.exists():
-        return empty
+    columns = list(_REMEMBERED)
     try:
-        table = pq.read_table(
-            memory, columns=list(_REMEMBERED), page_checksum_verification=True
-        ).to_pandas()
-    except Exception:  # whatever a flipped bit makes of Arrow's reader
-        return empty
+        table = pd.read_parquet(memory, columns=columns, page_checksum_verification=True)
+    except Exception:  # there is none yet, or whatever a flipped bit makes of Arrow's reader
+        return pd.DataFrame(columns=columns)
     return table.drop_duplicates("path", keep="last", ignore_index=True)
 
 
@@ -154,9 +148,7 @@ def _remember(memory: Path, parts: list[pd.DataFrame], known: pd.DataFrame) -> N
     # Files that could not be read are tried again
     every = every[every["size"] >= 0]
     with replacing(memory) as target:
-        pq.write_table(
-            pa.Table.from_pandas(every, preserve_index=False), target, write_page_checksum=True
-        )
+        every.to_parquet(target, index=False, write_page_checksum=True)
 
 
 def _keeps_dates(path: Path) -> bool:

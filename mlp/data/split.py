@@ -25,7 +25,7 @@ class Split:
 
 def is_drawn(index: Index) -> bool:
     """Tell whether validation images have to be drawn, because the source does not name any."""
-    return "val" not in set(index.usable["split"])
+    return "val" not in index.by_split
 
 
 def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> Split:
@@ -44,8 +44,18 @@ def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> S
     pool = rows[given != "test"]
     if fold != "none":
         validates = _deal(index.name, pool, seed, fold)
+        what = f"fold {fold}"
+        advice = ": too many of its images are copies of one another; use fewer folds"
     else:
         validates = _draw(index.name, pool, val_fraction, seed)
+        # Rounding may leave nothing of a small class when val_fraction is large
+        what = f"val_fraction {val_fraction:g}"
+        advice = "; choose a smaller one, or give a val/ folder"
+    absent = sorted(set(pool["class"]) - set(pool.loc[~validates, "class"]))
+    if absent:
+        raise DataError(
+            f"{index.name}: {what} leaves no training image of {', '.join(absent)}{advice}"
+        )
     where = pool.index.to_numpy(np.int64)
     return Split(where[~validates], where[validates], test)
 
@@ -73,20 +83,7 @@ def _deal(name: str, pool: pd.DataFrame, seed: int, fold: str) -> NDArray[np.boo
         )
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seeds.integer(seed, "split"))
     dealt = list(dealer.split(pool, pool["class"], pool["sha256"]))
-    validates = np.zeros(len(pool), bool)
-    validates[dealt[number - 1][1]] = True
-    _check_left(
-        f"{name}: fold {fold}", pool, validates,
-        ": too many of its images are copies of one another; use fewer folds",
-    )  # fmt: skip
-    return validates
-
-
-def _check_left(what: str, pool: pd.DataFrame, validates: NDArray[np.bool_], advice: str) -> None:
-    """Raise DataError where a class has no image left to train on."""
-    absent = sorted(set(pool["class"]) - set(pool.loc[~validates, "class"]))
-    if absent:
-        raise DataError(f"{what} leaves no training image of {', '.join(absent)}{advice}")
+    return np.isin(np.arange(len(pool)), dealt[number - 1][1])
 
 
 def _draw(name: str, pool: pd.DataFrame, val_fraction: float, seed: int) -> NDArray[np.bool_]:
@@ -98,24 +95,15 @@ def _draw(name: str, pool: pd.DataFrame, val_fraction: float, seed: int) -> NDAr
             f"{name}: class {counts.idxmin()!r} has {counts.min()} distinct image; at least "
             "2 are needed to draw validation images, or give a val/ folder"
         )
-    classes = len(counts)
-    wanted = round(val_fraction * len(distinct))
+    classes, wanted = len(counts), round(val_fraction * len(distinct))
     # scikit-learn needs room for every class on either side
     if not classes <= wanted <= len(distinct) - classes:
         raise DataError(
             f"{name}: val_fraction {val_fraction:g} of {len(distinct)} distinct images leaves no "
             f"image of each of the {classes} classes on either side; choose another val_fraction"
         )
+    state = seeds.integer(seed, "split")
     _, val = train_test_split(
-        distinct,
-        test_size=wanted,
-        random_state=seeds.integer(seed, "split"),
-        stratify=distinct["class"],
+        distinct["sha256"], test_size=wanted, random_state=state, stratify=distinct["class"]
     )
-    validates = np.asarray(pool["sha256"].isin(val["sha256"]), bool)
-    # Rounding may leave nothing of a small class when val_fraction is large
-    _check_left(
-        f"{name}: val_fraction {val_fraction:g}", pool, validates,
-        "; choose a smaller one, or give a val/ folder",
-    )  # fmt: skip
-    return validates
+    return np.asarray(pool["sha256"].isin(val), bool)

@@ -32,7 +32,7 @@ SOURCES: Table[Source] = Table(
             "mlp.data.sources.folder:folder",
         ),
         "digits": Source(
-            "digits (built in)", lambda data: data == "digits", "mlp.data.sources.digits:digits"
+            "digits (built in)", lambda data: data == "digits", "mlp.data.sources.arrays:digits"
         ),
         "csv": Source(
             "a CSV file of path, class and perhaps split",
@@ -42,7 +42,7 @@ SOURCES: Table[Source] = Table(
         "medmnist": Source(
             "a MedMNIST .npz file, or medmnist:NAME",
             lambda data: data.startswith("medmnist:") or data.lower().endswith(".npz"),
-            "mlp.data.sources.medmnist:medmnist",
+            "mlp.data.sources.arrays:medmnist",
         ),
     },
 )

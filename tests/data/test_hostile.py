@@ -300,11 +300,11 @@ def test_whatever_arrow_says_of_a_damaged_memory_it_is_read_anew(
 ) -> None:
     before = open_index(str(image_tree)).table
 
-    def read_table(*_: object, **__: object) -> None:
+    def read_parquet(*_: object, **__: object) -> None:
         # What a flipped bit in the file's footer has been seen to give: no OSError, no ValueError
         raise pa.ArrowNotImplementedError("Integers with more than 64 bits not implemented")
 
-    monkeypatch.setattr(reading.pq, "read_table", read_table)
+    monkeypatch.setattr(reading.pd, "read_parquet", read_parquet)
     assert open_index(str(image_tree)).table.equals(before)
 
 

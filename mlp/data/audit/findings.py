@@ -111,14 +111,12 @@ class Audit:
 def audit(index: Index) -> Audit:
     """Look at every image of a source, usable or not. Nothing is changed or left out."""
     index, pixels = load_pixels(index, SIDE, False)
-    rows = index.usable.reset_index(drop=True)
+    rows = index.usable
     small = rows[["width", "height"]].min(axis=1).to_numpy() < COMPARED
     findings = [
         *(Finding("unreadable", (row.path,), row.reason) for row in index.damaged.itertuples()),
-        *_copies(rows),
-        *_near_copies(rows, pixels, small),
-        *_of_each_image(index, rows, pixels),
-        *_classes(rows),
+        *_copies(rows, pixels, small),
+        *_of_each_image(index, pixels),
         *_of_the_whole(index),
     ]
     order = list(KINDS)
@@ -128,11 +126,23 @@ def audit(index: Index) -> Audit:
     return Audit(index, pixels, tuple(findings), counts, mean, std, _sizes(rows), int(small.sum()))
 
 
-def _copies(rows: pd.DataFrame) -> Iterator[Finding]:
-    """Groups of equal files."""
-    repeated = rows[rows["sha256"].duplicated(keep=False)]
-    for _, group in repeated.groupby("sha256"):
+def _copies(
+    rows: pd.DataFrame, pixels: NDArray[np.uint8], small: NDArray[np.bool_]
+) -> Iterator[Finding]:
+    """Groups of equal files, and pairs that show the same picture.
+
+    In the pairs, the first of equal files stands for all. Small images have too few details to tell
+    alike from the same: their pixels have to be equal.
+    """
+    for _, group in rows[rows["sha256"].duplicated(keep=False)].groupby("sha256"):
         yield from _group(group, "", {"what": "equal_files"})
+    first = np.flatnonzero(~rows["sha256"].duplicated())
+    for i, j, agreement in alike(pixels[first]):
+        pair = first[[i, j]]
+        equal = np.array_equal(*pixels[pair])
+        if equal or not small[pair].any():
+            what = {"what": "equal_pixels" if equal else "same_picture", "agreement": agreement}
+            yield from _group(rows.iloc[pair], "near_", what)
 
 
 def _group(group: pd.DataFrame, near: str, what: Mapping[str, object]) -> Iterator[Finding]:
@@ -150,26 +160,9 @@ def _group(group: pd.DataFrame, near: str, what: Mapping[str, object]) -> Iterat
         yield Finding(f"{near}duplicate", paths, "times", {**what, "count": len(paths)})
 
 
-def _near_copies(
-    rows: pd.DataFrame, pixels: NDArray[np.uint8], small: NDArray[np.bool_]
-) -> Iterator[Finding]:
-    """Pairs that show the same picture: of equal files, the first stands for all.
-
-    Small images have too few details to tell alike from the same: their pixels have to be equal.
-    """
-    first = np.flatnonzero(~rows["sha256"].duplicated())
-    for i, j, agreement in alike(pixels[first]):
-        pair = first[[i, j]]
-        equal = np.array_equal(*pixels[pair])
-        if equal or not small[pair].any():
-            what = {"what": "equal_pixels" if equal else "same_picture", "agreement": agreement}
-            yield from _group(rows.iloc[pair], "near_", what)
-
-
-def _of_each_image(
-    index: Index, rows: pd.DataFrame, pixels: NDArray[np.uint8]
-) -> Iterator[Finding]:
+def _of_each_image(index: Index, pixels: NDArray[np.uint8]) -> Iterator[Finding]:
     """Sizes and shapes that few images have, images of one shade, wrong endings of names."""
+    rows = index.usable
     usual = rows[["width", "height"]].min(axis=1).median() > TINY
     for row, image in zip(rows.itertuples(), pixels, strict=True):
         size = {"width": row.width, "height": row.height}
@@ -185,23 +178,17 @@ def _of_each_image(
             yield Finding("extension", (row.path,), "format", {"format": found.name})
 
 
-def _classes(rows: pd.DataFrame) -> Iterator[Finding]:
-    """Classes that a split lacks, and those of few images."""
-    everywhere = set(rows["class"])
-    for split, classes in rows.groupby("split")["class"]:
-        absent = sorted(everywhere - set(classes))
-        if absent:
-            yield Finding(
-                "class_sets", (), "absent", {"split": split, "classes": ", ".join(absent)}
-            )
+def _of_the_whole(index: Index) -> Iterator[Finding]:
+    """Classes that a split lacks, of few images or of like names; what was passed over."""
+    rows = index.usable
+    for split, classes in index.by_split.items():
+        if absent := sorted(set(index.classes) - classes):
+            values = {"split": split, "classes": ", ".join(absent)}
+            yield Finding("class_sets", (), "absent", values)
     counts = rows.loc[rows["split"].isin(["train", ""]), "class"].value_counts().sort_index()
     for cls, count in counts[counts < FEW * counts.max()].items():
-        values = {"cls": cls, "count": count, "largest": counts.max()}
-        yield Finding("imbalance", (), "few", values)
-
-
-def _of_the_whole(index: Index) -> Iterator[Finding]:
-    """Classes of like names, and what was passed over."""
+        few = {"cls": cls, "count": count, "largest": int(counts.max())}
+        yield Finding("imbalance", (), "few", few)
     for group in look_alikes(index.classes):
         yield Finding("look_alikes", (), "look_alikes", {"classes": tuple(map(repr, group))})
     for part, count in index.layout.passed if index.layout else ():
@@ -212,10 +199,9 @@ def _of_the_whole(index: Index) -> Iterator[Finding]:
 
 
 def _sizes(rows: pd.DataFrame) -> dict[str, int]:
-    measures = {"smallest": "min", "median": "median", "largest": "max"}
-    sizes = rows[["width", "height"]].agg(list(measures.values())) if len(rows) else pd.DataFrame()
     return {
-        f"{name} {side}": int(sizes.at[measure, side])
-        for name, measure in measures.items()
-        for side in sizes
+        f"{name} {side}": int(getattr(rows[side], measure)())
+        for name, measure in (("smallest", "min"), ("median", "median"), ("largest", "max"))
+        for side in ("width", "height")
+        if len(rows)
     }
