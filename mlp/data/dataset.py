@@ -162,27 +162,20 @@ def is_own(index: Index, config: RunConfig) -> bool:
     return config.fold != "none" or config.images_per_class > 0 or is_drawn(index)
 
 
-def _check_memory(index: Index, config: Resolved) -> None:
-    """Raise DataError where validation images will not fit: of all images, only they have to."""
-    rows, gray, free = index.usable, config.channels == "gray", free_memory()
-    images = int((rows["split"] == "val").sum()) or int(config.val_fraction * len(rows))
-    if images * config.image_size**2 * (1 if gray else 3) > free:
-        said = room(index.name, images, config.image_size, gray)
-        raise DataError(f"{free / 2**30:.2f} GiB of memory are free, too little for {said}")
-
-
 def load(index: Index, config: Resolved) -> tuple[Index, Dataset]:
     """Decode (or find decoded) the images as a configuration wants them, and split them.
 
     Also returns the index with the images refused that could not be decoded. Raises DataError.
     """
-    depth, gray = index.depth, config.channels == "gray"
-    _check_memory(index, config)
+    rows, depth, gray, free = index.usable, index.depth, config.channels == "gray", free_memory()
+    # Of all images, only those that validate have to fit
+    images = int((rows["split"] == "val").sum()) or int(config.val_fraction * len(rows))
+    if images * config.image_size**2 * (1 if gray else 3) > free:
+        said = room(index.name, images, config.image_size, gray)
+        raise DataError(f"{free / 2**30:.2f} GiB of memory are free, too little for {said}")
     index, pixels = load_pixels(index, config.image_size, gray, depth)
     check(index)
-    rows = index.usable
-    number = {name: label for label, name in enumerate(index.classes)}
-    drawn = split_of(index, config)
+    rows, drawn = index.usable, split_of(index, config)
     content = rows["sha256"].array
     copies = pd.Series(content[drawn.val]).isin(content[drawn.train]).to_numpy()
     return index, Dataset(
@@ -190,7 +183,7 @@ def load(index: Index, config: Resolved) -> tuple[Index, Dataset]:
         digest=index.digest,
         classes=index.classes,
         ids=rows["path"].to_numpy(dtype=np.str_),
-        labels=rows["class"].map(number).to_numpy(np.int64),
+        labels=pd.Categorical(rows["class"], index.classes).codes.astype(np.int64),
         pixels=pixels,
         split=drawn,
         leaked=drawn.val[copies],

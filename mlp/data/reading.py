@@ -12,7 +12,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -26,11 +26,10 @@ from mlp.data.cache import cache_folder, replacing
 from mlp.data.images.decoding import (
     DECODER_VERSION,
     NOT_AN_IMAGE,
-    Header,
     quiet_decoder,
     read_header,
     significant_bits,
-)
+)  # fmt: skip
 from mlp.data.images.formats import by_content, by_name
 from mlp.data.index import COLUMNS, Refusal
 from mlp.errors import DataError, UnreadableImage
@@ -114,18 +113,13 @@ def _chunks(
         for start in range(0, len(files), _CHUNK):
             part = files[start : start + _CHUNK]
             found = places.get_indexer([path for path, *_ in part])
-            remembered = iter(known.iloc[found[found >= 0]].itertuples(index=False, name=None))
-            old = [next(remembered) if place >= 0 else None for place in found]
+            remembered = known.iloc[found[found >= 0]].itertuples(index=False, name=None)
+            old = {row[0]: row for row in remembered}
             # Asking whether a file has changed takes less time than asking a thread to do it
-            rows = [
-                None if file[3] else _unchanged(root, row, dated)
-                for file, row in zip(part, old, strict=True)
-            ]
-            changed = [k for k, row in enumerate(rows) if row is None]
-            read = partial(_row, root)
-            anew = pool.map(read, [part[k] for k in changed], [old[k] for k in changed])
-            for k, row in zip(changed, anew, strict=True):
-                rows[k] = row
+            rows = [_unchanged(root, old, file, dated) for file in part]
+            changed = [file for file, row in zip(part, rows, strict=True) if row is None]
+            anew = pool.map(partial(_row, root, old), changed)
+            rows = [row or next(anew) for row in rows]
             bar.update(len(rows))
             yield pd.DataFrame(rows, columns=list(_REMEMBERED)), len(changed)
 
@@ -170,15 +164,18 @@ def _state(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
 
 
-def _unchanged(root: Path, known: Row | None, dated: dict[int, bool]) -> Row | None:
+def _unchanged(
+    root: Path, old: Mapping[str, Row], file: File, dated: dict[int, bool]
+) -> Row | None:
     """The row that is remembered of a file, if it certainly has not changed.
 
     `dated`: the devices whose file systems keep dates, and those whose do not.
     """
-    if known is None:
+    known = old.get(file[0])
+    if known is None or file[3]:
         return None
     # A Path made for each image would take longer than the question
-    path = os.path.join(root, str(known[0]))  # noqa: PTH118
+    path = os.path.join(root, file[0])  # noqa: PTH118
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError:
@@ -188,8 +185,8 @@ def _unchanged(root: Path, known: Row | None, dated: dict[int, bool]) -> Row | N
     return known if known[1:_HASH] == _state(status) and dated[status.st_dev] else None
 
 
-def _row(root: Path, file: File, known: Row | None) -> Row:
-    """One row with the columns _REMEMBERED; one known of the same content stays valid."""
+def _row(root: Path, old: Mapping[str, Row], file: File) -> Row:
+    """One row with the columns _REMEMBERED; an old one of the same content stays valid."""
     path, _, _, refusal = file
     if refusal:
         return (path, *_UNREAD, Refusal.DAMAGED, refusal)
@@ -205,22 +202,21 @@ def _row(root: Path, file: File, known: Row | None) -> Row:
         ctime = _IN_DOUBT
     digest = hashlib.sha256(data).hexdigest()
     where = path, size, mtime, ctime, inode, digest
+    known = old.get(path)
     if known is not None and known[_HASH] == digest:
         return (*where, *known[_HASH + 1 :])
-    depth, refusal, reason = 0, "", ""
     try:
         header = read_header(data)
-        if header.wide:
-            depth = significant_bits(data)
+        depth = significant_bits(data) if header.wide else 0
     except UnreadableImage as error:
-        header, reason = Header(0, 0, False), said_of(path, data, str(error))
         stray = by_name(path) is None and by_content(data) is None
-        refusal = Refusal.STRAY if stray else Refusal.DAMAGED
+        kind = Refusal.STRAY if stray else Refusal.DAMAGED
+        return (*where, 0, 0, False, 0, kind, said_of(path, data, str(error)))
     except MemoryError:
         raise DataError(
             f"not enough memory to decode {path}: close other programs, or make that image smaller"
         ) from None
-    return (*where, header.width, header.height, header.gray, depth, refusal, reason)
+    return (*where, header.width, header.height, header.gray, depth, "", "")
 
 
 def said_of(path: str, data: bytes, reason: str) -> str:

@@ -54,15 +54,13 @@ def _oriented(image: NDArray[Pixel]) -> Iterator[NDArray[Pixel]]:
 def _hashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """A hash of each orientation of each image (N, 8), the image as it is first."""
 
-    def of_one(number: int) -> NDArray[np.uint64]:
-        bits = [
-            imagehash.phash(Image.fromarray(_gray(image))).hash.ravel()
-            for image in _oriented(pixels[number])
-        ]
+    def of_one(image: NDArray[np.uint8]) -> NDArray[np.uint64]:
+        turned = (Image.fromarray(_gray(turned)) for turned in _oriented(image))
+        bits = [imagehash.phash(picture).hash.ravel() for picture in turned]
         return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
 
     with ThreadPoolExecutor() as pool:
-        made = pool.map(of_one, range(len(pixels)))
+        made = pool.map(of_one, pixels)
         bar = tqdm(made, "hashing", len(pixels), unit="", disable=None, delay=1, leave=False)
         return np.array(list(bar), np.uint64).reshape(len(pixels), _ORIENTATIONS)
 

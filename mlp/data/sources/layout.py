@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal, NoReturn
 
@@ -55,13 +56,15 @@ class Reader:
         self.inner = {n: self.unwrapped(below(self.top, n)) for n in self.meant}
         self.held = {n: self.full(part) for n, part in self.inner.items()}
         self.others = [n for n in full if n not in self.meant]
-        # A single folder may as well be a wrapper of the images of one class, called train
+        # A single folder may as well be a wrapper of the images of one class, called train, where
+        # no other folder has one of that name
         single = kind == "splits" or not self.others
+        times = Counter(name for found in self.held.values() for name in found)
         self.training = [
-            name
-            for name, found in self.held.items()
-            if self.meant[name] == "train"
-            and (len(found) > 1 or (found and (single or self.is_shared(name, found[0]))))
+            n
+            for n, found in self.held.items()
+            if found and self.meant[n] == "train"
+            if len(found) > 1 or single or times[found[0]] > 1
         ]
         self.known = {likeness(c) for n in self.training for c in self.held[n]}
         self.classes = {n: self.classes_of(n) for n in self.meant}
@@ -99,10 +102,6 @@ class Reader:
                 )
         return self.layout(labelled)
 
-    def is_shared(self, name: str, folder: str) -> bool:
-        """Tell whether another folder called for a split has a folder of that name as well."""
-        return any(folder in found for other, found in self.held.items() if other != name)
-
     def classes_of(self, name: str) -> list[str]:
         """The classes in a folder called for a split, none where its images have no labels."""
         if self.meant[name] == _PRED or (self.meant[name] == "train" and name not in self.training):
@@ -134,18 +133,18 @@ class Reader:
 
     def layout(self, names: Sequence[str] = ()) -> Layout:
         """The layout in which these folders are splits; of no names, one without splits."""
-        places = [(self.meant[n], self.inner[n], below(self.top, n)) for n in names]
         if names:
             for name in self.walk.listing(self.top).folders:
                 if name not in names:
                     self.pass_over(below(self.top, name))
             self.around(self.top)
-        found: list[tuple[str, str, str]] = []
-        for split, part, within in places or [("", self.top, "")]:
-            self.around(part, within)
-            found += self.class_folders(part, split)
-        held = [(split, part) for split, part, _ in places] or [("", self.top)]
-        return Layout(tuple(found), tuple(held), tuple(self.passed))
+        places, classes = [], list[tuple[str, str, str]]()
+        for name in names or [""]:
+            split, part = self.meant.get(name, ""), self.inner.get(name, self.top)
+            places.append((split, part))
+            self.around(part, below(self.top, name) if name else "")
+            classes += self.class_folders(part, split)
+        return Layout(tuple(classes), tuple(places), tuple(self.passed))
 
     def class_folders(self, part: str, split: str) -> Iterator[tuple[str, str, str]]:
         for name in self.walk.listing(part).folders:
@@ -200,8 +199,6 @@ class Reader:
             listing = self.walk.listing(part)
             if listing.images:
                 self.passed.append((below(part, "*"), listing.images))
-            for name in listing.system:
-                self.walk.pass_over(below(part, name))
             if part == within:
                 return
             part, _, through = part.rpartition("/")
@@ -228,10 +225,10 @@ class Reader:
     def tree(self) -> str:
         """The first folders of what was found."""
         lines = [f"\n{self.shown()} holds"]
-        folders = self.walk.listing(self.top).folders
+        folders = list(self.walk.listing(self.top).folders)
         for name in folders[:_SHOWN]:
             listing = self.walk.listing(below(self.top, name))
-            content = _first(listing.folders, 4, "and {} folders more")
+            content = _first(list(listing.folders), 4, "and {} folders more")
             content += [f"{listing.images} images"] if listing.images else []
             lines.append(f"  {name}/  {'  '.join(content)}".rstrip())
         if len(folders) > _SHOWN:

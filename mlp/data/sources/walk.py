@@ -40,9 +40,7 @@ _SAID = {
 class Listing:
     """The direct content of a folder, sorted: folders, and files that are not hidden."""
 
-    folders: list[str] = field(default_factory=list)
-    linked: set[str] = field(default_factory=set)  # those of the folders that are links
-    system: list[str] = field(default_factory=list)
+    folders: dict[str, bool] = field(default_factory=dict)  # and whether it is a link
     files: list[tuple[str, str]] = field(default_factory=list)  # and why not to open it, or ""
 
     @property
@@ -69,8 +67,9 @@ class Walk:
             made = self._listed[part] = Listing()
             try:
                 with os.scandir(self.root / part) as entries:
-                    for entry in sorted(entries, key=lambda entry: entry.name):
-                        self._sort(part, entry, made)
+                    found = sorted(entries, key=lambda entry: entry.name)
+                for entry in found:
+                    self._sort(part, entry, made)
             except OSError as error:
                 if not part:
                     raise
@@ -95,12 +94,11 @@ class Walk:
                 continue
             seen.add(place)
             listing = self.listing(here)
-            hidden = [name for name in listing.folders if name.startswith(".")]
-            for name in listing.folders:
-                if name not in hidden:
-                    (linked if name in listing.linked else folders).append(below(here, name))
-            for name in [*hidden, *listing.system] if noted else []:
-                self.pass_over(below(here, name))
+            for name, is_link in listing.folders.items():
+                if not name.startswith("."):
+                    (linked if is_link else folders).append(below(here, name))
+                elif noted:
+                    self.pass_over(below(here, name))
             for name, refusal in listing.files:
                 yield below(here, name), refusal
 
@@ -134,10 +132,9 @@ class Walk:
             if link and lies_in(self.root / part, entry.path):
                 self.notes.add("link_again", path)
             elif small in _SYSTEM or small.startswith((".trash-", ".nfs")):
-                made.system.append(name)
+                self.pass_over(path)
             else:
-                made.folders.append(name)
-                made.linked |= {name} if link else set()
+                made.folders[name] = link
         elif name.startswith("."):
             if by_name(name):
                 self.notes.add("hidden", path)
