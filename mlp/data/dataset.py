@@ -17,12 +17,11 @@ from mlp.data.familiarity import Familiarity
 from mlp.data.familiarity_fit import fit_familiarity
 from mlp.data.images.depth import UNKNOWN
 from mlp.data.index import Index, check
-from mlp.data.leaks import OnLeak, settle_leaks
 from mlp.data.normalization import Normalization, channel_statistics
 from mlp.data.pixels import Changed, load_pixels, room
 from mlp.data.sources.layout import Kind
 from mlp.data.sources.walk import Links
-from mlp.data.split import Split, is_drawn, split, thin
+from mlp.data.split import OnLeak, Split, is_drawn, settle_leaks, split, thin
 from mlp.data.split_file import apply_split
 from mlp.errors import DataError, SettingsError
 from mlp.processes import free_memory

@@ -61,8 +61,7 @@ class Familiarity:
 
 def numbers_of(pixels: Iterable[NDArray[np.uint8]]) -> Floats:
     """The numbers by which images (H, W, C) are compared: (B, D)."""
-    scaled = (np.asarray(image / np.float32(255), np.float32) for image in pixels)
-    return np.stack([_describe(image) for image in scaled])
+    return np.stack([_describe(np.asarray(i / np.float32(255), np.float32)) for i in pixels])
 
 
 def _describe(image: NDArray[np.float32]) -> Floats:

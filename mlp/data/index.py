@@ -1,8 +1,9 @@
-"""The index: one row an image, and nothing of its pixels."""
+"""The index: one row an image, and nothing of its pixels; the names of its classes."""
 
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -11,8 +12,7 @@ from functools import cached_property
 import pandas as pd
 
 from mlp.data.images.depth import UNKNOWN
-from mlp.data.labels import likeness
-from mlp.data.sources.notes import Note
+from mlp.data.sources.walk import Note
 from mlp.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -42,12 +42,10 @@ class Layout:
     """A source as it was understood.
 
     `classes`: the folders of classes, relative to the source, with class and split ("" where there
-    is none). `places`: each split, and the folder that holds its classes. `passed`: folders that
-    were passed over, and how many images are in each.
+    is none). `passed`: folders that were passed over, and how many images are in each.
     """
 
     classes: tuple[tuple[str, str, str], ...] = ()
-    places: tuple[tuple[str, str], ...] = ()
     passed: tuple[tuple[str, int], ...] = ()
 
     def told(self) -> list[str]:
@@ -174,3 +172,23 @@ def _check_folders(index: Index) -> None:
             f"{index.name}: no image can be used of the class {', '.join(names[:_SHOWN])}{more}; "
             f"convert or repair its files, or remove the folder{said(firsts[:_SHOWN])}"
         )
+
+
+def label(name: str) -> str:
+    """The name of a class as it is compared: in Unicode's NFC, without blanks around it."""
+    return unicodedata.normalize("NFC", name).strip() or name
+
+
+def look_alikes(names: Iterable[str]) -> list[list[str]]:
+    """Groups of names that differ only in case, width (Unicode's NFKC) or blanks, sorted."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        groups.setdefault(likeness(name), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def likeness(name: str) -> str:
+    """The text that names have in common which a person would take for one."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    # Cf: characters without width
+    return "".join(c for c in folded if not c.isspace() and unicodedata.category(c) != "Cf")

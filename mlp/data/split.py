@@ -1,8 +1,9 @@
-"""The split: images that train, images that validate, and images that are kept for the end."""
+"""The split: images that train, validate or are kept for the end, and copies on two sides of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,13 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from mlp import seeds
-from mlp.data.index import Index
+from mlp.data.index import Index, Refusal, refuse, said
 from mlp.errors import DataError
+
+OnLeak = Literal["warn", "drop", "error"]
+# An image that validates may not have trained, one that tests may have done neither
+_BEFORE = {"val": ("train",), "test": ("train", "val")}
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,11 @@ def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> S
     the k-th validates. Copies of an image (equal bytes) stay on one side. Raises DataError when a
     class has too few images to be drawn from, or would have none left to train on.
     """
-    rows = index.usable.reset_index(drop=True)
-    given = rows["split"].to_numpy()
-    test = np.flatnonzero(given == "test")
+    given = index.usable["split"].to_numpy()
+    test, where = np.flatnonzero(given == "test"), np.flatnonzero(given != "test")
     if fold == "none" and not is_drawn(index):
         return Split(np.flatnonzero(given == "train"), np.flatnonzero(given == "val"), test)
-    pool = rows[given != "test"]
+    pool = index.usable.iloc[where]
     if fold != "none":
         validates = _deal(index.name, pool, seed, fold)
         what = f"fold {fold}"
@@ -56,7 +61,6 @@ def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> S
         raise DataError(
             f"{index.name}: {what} leaves no training image of {', '.join(absent)}{advice}"
         )
-    where = pool.index.to_numpy(np.int64)
     return Split(where[~validates], where[validates], test)
 
 
@@ -82,8 +86,8 @@ def _deal(name: str, pool: pd.DataFrame, seed: int, fold: str) -> NDArray[np.boo
             f"{folds} folds; use {counts.min()} folds or fewer (at least 2), or add images"
         )
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seeds.integer(seed, "split"))
-    dealt = list(dealer.split(pool, pool["class"], pool["sha256"]))
-    return np.isin(np.arange(len(pool)), dealt[number - 1][1])
+    _, validates = list(dealer.split(pool, pool["class"], pool["sha256"]))[number - 1]
+    return np.isin(np.arange(len(pool)), validates)
 
 
 def _draw(name: str, pool: pd.DataFrame, val_fraction: float, seed: int) -> NDArray[np.bool_]:
@@ -107,3 +111,39 @@ def _draw(name: str, pool: pd.DataFrame, val_fraction: float, seed: int) -> NDAr
         distinct["sha256"], test_size=wanted, random_state=state, stratify=distinct["class"]
     )
     return np.asarray(pool["sha256"].isin(val), bool)
+
+
+def find_leaks(index: Index) -> pd.DataFrame:
+    """Validation and test images that are copies, byte for byte: path, split, and `of` which image.
+
+    Only of splits that the source gives: drawn ones keep copies on one side.
+    """
+    rows = index.usable
+    found = []
+    for split, before in _BEFORE.items():
+        originals = rows[rows["split"].isin(before)].drop_duplicates("sha256")
+        of = originals.set_index("sha256")["path"]
+        copies = rows[(rows["split"] == split) & rows["sha256"].isin(of.index)]
+        found.append(copies.assign(of=copies["sha256"].map(of))[["path", "split", "of"]])
+    return pd.concat(found, ignore_index=True)
+
+
+def settle_leaks(index: Index, on_leak: OnLeak) -> Index:
+    """Treat leaks as `on_leak` says: do nothing yet, leave the copies out, or raise DataError."""
+    if on_leak == "warn" or (leaks := find_leaks(index)).empty:
+        return index
+    if on_leak == "error":
+        shown = said([f"{row.path} is {row.of}" for row in leaks.itertuples()], _SHOWN)
+        raise DataError(
+            f"{index.name}: {len(leaks)} validation or test images are copies of images that come "
+            f"before them, byte for byte:{shown}\n"
+            "remove them, or use on_leak=drop to leave them out"
+        )
+    reasons = {row.path: f"a copy of {row.of}" for row in leaks.itertuples()}
+    kept = refuse(index, reasons, Refusal.COPY)
+    if "val" in index.by_split.keys() - kept.by_split.keys():
+        raise DataError(
+            f"{index.name}: every validation image is a copy of a training image; none would be "
+            "left. Give other ones, or none: each seed then draws its own"
+        )
+    return kept

@@ -14,8 +14,7 @@ from typing import TextIO
 import numpy as np
 import pandas as pd
 
-from mlp.data.index import SPLITS, Index, Refusal, refuse
-from mlp.data.labels import label
+from mlp.data.index import SPLITS, Index, Refusal, label, refuse
 from mlp.data.sources.layout import split_named
 from mlp.data.split import Split
 from mlp.errors import DataError

@@ -29,7 +29,7 @@ SOURCES: Table[Source] = Table(
         "folder": Source(
             "a folder: train/ val/ [test/] with a folder for each class, or just a folder for each",
             lambda data: True,
-            "mlp.data.sources.folder:folder",
+            "mlp.data.sources.files:folder",
         ),
         "digits": Source(
             "digits (built in)", lambda data: data == "digits", "mlp.data.sources.arrays:digits"
@@ -37,7 +37,7 @@ SOURCES: Table[Source] = Table(
         "csv": Source(
             "a CSV file of path, class and perhaps split",
             lambda data: data.lower().endswith(".csv"),
-            "mlp.data.sources.manifest:manifest",
+            "mlp.data.sources.files:manifest",
         ),
         "medmnist": Source(
             "a MedMNIST .npz file, or medmnist:NAME",

@@ -16,7 +16,7 @@ from mlp.data import reading
 from mlp.data.dataset import load, open_index, reread, resolve
 from mlp.data.images.decoding import decode
 from mlp.data.pixels import Changed
-from mlp.data.sources.folder import folder
+from mlp.data.sources.files import folder
 from mlp.settings.training import RunConfig
 
 LONG_AGO = (1577836800, 1577836800)

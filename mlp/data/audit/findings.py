@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from mlp.data.audit.likeness import SIDE, alike
 from mlp.data.images.formats import HEAD, by_content, by_name
-from mlp.data.index import Index
-from mlp.data.labels import look_alikes
+from mlp.data.index import Index, look_alikes
 from mlp.data.normalization import channel_statistics
 from mlp.data.pixels import load_pixels
 
@@ -95,7 +94,6 @@ class Audit:
     """All findings, and the numbers that describe the data."""
 
     index: Index  # with the images refused that could not be decoded
-    pixels: NDArray[np.uint8]  # of its usable images (N, 64, 64, 3)
     findings: tuple[Finding, ...]
     counts: pd.DataFrame  # images by class (rows) and split
     mean: tuple[float, ...]  # by channel, 0..1, of the usable images
@@ -123,7 +121,13 @@ def audit(index: Index) -> Audit:
     findings.sort(key=lambda finding: (order.index(finding.kind), finding.paths))
     counts = pd.crosstab(rows["class"], rows["split"].replace("", "all"))
     mean, std = channel_statistics(pixels, np.arange(len(pixels)))
-    return Audit(index, pixels, tuple(findings), counts, mean, std, _sizes(rows), int(small.sum()))
+    sizes = {
+        f"{name} {side}": int(getattr(rows[side], measure)())
+        for name, measure in (("smallest", "min"), ("median", "median"), ("largest", "max"))
+        for side in ("width", "height")
+        if len(rows)
+    }
+    return Audit(index, tuple(findings), counts, mean, std, sizes, int(small.sum()))
 
 
 def _copies(
@@ -196,12 +200,3 @@ def _of_the_whole(index: Index) -> Iterator[Finding]:
             yield Finding("passed_over", (), "folder", {"part": part, "count": count})
     for note in index.notes:
         yield Finding("passed_over", (), str(note))
-
-
-def _sizes(rows: pd.DataFrame) -> dict[str, int]:
-    return {
-        f"{name} {side}": int(getattr(rows[side], measure)())
-        for name, measure in (("smallest", "min"), ("median", "median"), ("largest", "max"))
-        for side in ("width", "height")
-        if len(rows)
-    }

@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlp.data.index import SPLITS, Index, Layout, Refusal
-from mlp.data.labels import look_alikes
-from mlp.data.leaks import find_leaks
-from mlp.data.sources.notes import Note
-from mlp.data.split import is_drawn
+from mlp.data.index import SPLITS, Index, Layout, Refusal, look_alikes
+from mlp.data.sources.walk import Note
+from mlp.data.split import find_leaks, is_drawn
 from mlp.settings.training import RunConfig
 
 _SHOWN = 10
@@ -41,8 +39,7 @@ TEXTS = {
 }
 
 _PASSED = "; passed over, with so many images: {passed}"
-_LAYOUTS = ("layout_flat", "layout_splits", "layout_listed")
-TEXTS |= {f"{kind}_passed": TEXTS[kind] + _PASSED for kind in _LAYOUTS}
+TEXTS |= {f"{kind}_passed": TEXTS[kind] + _PASSED for kind in TEXTS if kind.startswith("layout")}
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,9 @@ def understood(index: Index) -> list[Remark]:
 
 def _on_layout(index: Index, layout: Layout) -> Remark:
     """The splits and classes that were seen in a folder or list, and folders passed over."""
-    counts, places = index.usable["split"].value_counts(), dict(layout.places)
+    counts = index.usable["split"].value_counts()
+    # The folders that hold those of the classes
+    places = {split: part.rpartition("/")[0] for part, _, split in layout.classes}
     seen: dict[str, object] = {"count": len(index.usable), "classes": len(index.classes)}
     seen["names"] = _shortened(index.classes)
     end = "_passed" if layout.passed else ""

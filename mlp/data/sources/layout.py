@@ -7,8 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal, NoReturn
 
-from mlp.data.index import SPLITS, Layout
-from mlp.data.labels import label, likeness
+from mlp.data.index import SPLITS, Layout, label, likeness
 from mlp.data.sources.walk import Walk, below
 from mlp.errors import DataError
 
@@ -50,6 +49,7 @@ class Reader:
         self.walk, self.kind = walk, kind
         self.passed: list[tuple[str, int]] = []
         self.top = self.unwrapped("", splits=kind != "flat")
+        self.shown = walk.root / self.top
         # Folders with images that are called for splits, and what is in them; then the other ones
         full = self.full(self.top)
         self.meant = {n: split_in(n) for n in full if kind != "flat" and split_in(n)}
@@ -67,17 +67,16 @@ class Reader:
             if len(found) > 1 or single or times[found[0]] > 1
         ]
         self.known = {likeness(c) for n in self.training for c in self.held[n]}
-        self.classes = {n: self.classes_of(n) for n in self.meant}
+        self.labelled = {n: found for n in self.meant if (found := self.classes_of(n))}
 
     def read(self) -> Layout:
         if not self.meant:
             if self.kind == "splits":
                 self.unclear("layout=splits was said, but no folder is called train")
             return self.layout()
-        labelled = [n for n in self.meant if self.classes[n]]
         if not self.training:
-            return self.without_training(labelled)
-        tested = [n for n in labelled if self.meant[n] != "train"]
+            return self.without_training()
+        tested = [n for n in self.labelled if self.meant[n] != "train"]
         # One name alone may as well be that of a class, where other folders are full of images
         alone = not tested and (len(self.meant) == 1 or len(self.others) >= len(self.meant))
         if self.kind == "auto" and self.others and alone:
@@ -87,20 +86,20 @@ class Reader:
                 f"{_and(self.held[name])}, or a class beside {_and(self.others)}"
             )
         for name in tested if self.kind == "auto" else []:
-            classes = self.classes[name]
+            classes = self.labelled[name]
             if not split_named(name) and self.known.isdisjoint(map(likeness, classes)):
                 self.unclear(
                     f"{name}/ could be a split, but none of its folders ("
                     f"{_and(classes)}) is a class of {_and(self.training)}"
                 )
         for split in SPLITS:
-            names = [n for n in labelled if self.meant[n] == split]
+            names = [n for n in self.labelled if self.meant[n] == split]
             if len(names) > 1:
                 raise DataError(
-                    f"{self.shown()} has two folders for one split: {', '.join(names)}; move one "
+                    f"{self.shown} has two folders for one split: {', '.join(names)}; move one "
                     f"of them elsewhere{self.tree()}"
                 )
-        return self.layout(labelled)
+        return self.layout(list(self.labelled))
 
     def classes_of(self, name: str) -> list[str]:
         """The classes in a folder called for a split, none where its images have no labels."""
@@ -113,19 +112,17 @@ class Reader:
             return [] if plain or self.meant[name] == "test" else found
         return found
 
-    def without_training(self, labelled: Sequence[str]) -> Layout:
+    def without_training(self) -> Layout:
         """A flat folder, if folders called for splits can be classes in it. Raises DataError."""
         names = sorted(self.meant)
         called = set(self.meant.values()) - {_PRED}
         if self.kind == "splits":
             self.unclear("layout=splits was said, but no folder called train holds classes")
-        nested = [n for n in labelled if len(self.classes[n]) > 1]
+        nested = [n for n, classes in self.labelled.items() if len(classes) > 1]
         if not nested and (len(self.others) > 1 or (self.others and len(called) < 2)):
             return self.layout()
-        if labelled and not self.others:
-            raise DataError(
-                f"{self.shown()} has {'/ and '.join(names)}/ but no train/{self.tree()}"
-            )
+        if self.labelled and not self.others:
+            raise DataError(f"{self.shown} has {'/ and '.join(names)}/ but no train/{self.tree()}")
         if nested:
             self.unclear(f"{_and(nested)} could be a split, or a class beside {_and(self.others)}")
         holds = "hold images, but no folders" if len(names) > 1 else "holds images, but no folder"
@@ -138,22 +135,18 @@ class Reader:
                 if name not in names:
                     self.pass_over(below(self.top, name))
             self.around(self.top)
-        places, classes = [], list[tuple[str, str, str]]()
+        classes: list[tuple[str, str, str]] = []
         for name in names or [""]:
-            split, part = self.meant.get(name, ""), self.inner.get(name, self.top)
-            places.append((split, part))
+            part = self.inner.get(name, self.top)
             self.around(part, below(self.top, name) if name else "")
-            classes += self.class_folders(part, split)
-        return Layout(tuple(classes), tuple(places), tuple(self.passed))
+            classes += self.class_folders(part, self.meant.get(name, ""))
+        return Layout(tuple(classes), tuple(self.passed))
 
     def class_folders(self, part: str, split: str) -> Iterator[tuple[str, str, str]]:
         for name in self.walk.listing(part).folders:
-            here = below(part, name)
-            if name.startswith(".") and not self.walk.holds_images(here):
-                self.walk.pass_over(here)
-                continue
-            cls = label(name)
-            if split not in ("", "train") and cls.casefold() in _UNLABELLED - self.known:
+            here, cls = below(part, name), label(name)
+            unlabelled = split not in ("", "train") and cls.casefold() in _UNLABELLED - self.known
+            if unlabelled or (name.startswith(".") and not self.walk.holds_images(here)):
                 self.pass_over(here)
                 continue
             inside = self.unwrapped(here, loose=False)
@@ -212,19 +205,16 @@ class Reader:
         else:
             self.passed.append((f"{part}/", self.walk.count(part)))
 
-    def shown(self) -> str:
-        return str(self.walk.root / self.top)
-
     def unclear(self, what: str) -> NoReturn:
         raise DataError(
-            f"{self.shown()}: {what}{self.tree()}\nsay layout=flat (each folder is a class, with "
+            f"{self.shown}: {what}{self.tree()}\nsay layout=flat (each folder is a class, with "
             "all below it) or layout=splits (the names of folders say what trains, validates and "
             "tests), give a folder within it as data, or a CSV file of path, class and split"
         )
 
     def tree(self) -> str:
         """The first folders of what was found."""
-        lines = [f"\n{self.shown()} holds"]
+        lines = [f"\n{self.shown} holds"]
         folders = list(self.walk.listing(self.top).folders)
         for name in folders[:_SHOWN]:
             listing = self.walk.listing(below(self.top, name))
