@@ -42,7 +42,6 @@ _HASH = _REMEMBERED.index("sha256")
 # The coarsest clock of a file system: a file that was written so shortly before it was read may be
 # written again without a trace
 _TICK = 2_000_000_000  # nanoseconds
-_IN_DOUBT = -1
 # File systems that keep no time of their own, or only sometimes
 _NO_CTIME = ("fuse", "macfuse", "osxfuse", "vfat", "msdos", "exfat", "fat")
 _UNREAD = (-1, -1, -1, -1, "", 0, 0, False, 0)  # what is known of a file that cannot be opened
@@ -199,7 +198,7 @@ def _row(root: Path, old: Mapping[str, Row], file: File) -> Row:
         return (path, *_UNREAD, *said)
     size, mtime, ctime, inode = _state(status)
     if ctime > begun - _TICK:
-        ctime = _IN_DOUBT
+        ctime = -1  # in doubt
     digest = hashlib.sha256(data).hexdigest()
     where = path, size, mtime, ctime, inode, digest
     known = old.get(path)

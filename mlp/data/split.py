@@ -71,8 +71,8 @@ def thin(rows: NDArray[np.int64], index: Index, images: int, seed: int) -> NDArr
     """
     table = index.usable.reset_index(drop=True).loc[rows, ["class", "sha256"]]
     order = seeds.generator(seed, "split", 1).permutation(len(table))
-    shuffled = table.iloc[order].drop_duplicates("sha256")
-    kept = shuffled.groupby("class", sort=False).head(images)
+    distinct = table.iloc[order].drop_duplicates("sha256")
+    kept = distinct.groupby("class", sort=False).head(images)
     return np.sort(kept.index.to_numpy(np.int64))
 
 
@@ -122,9 +122,9 @@ def find_leaks(index: Index) -> pd.DataFrame:
     found = []
     for split, before in _BEFORE.items():
         originals = rows[rows["split"].isin(before)].drop_duplicates("sha256")
-        of = originals.set_index("sha256")["path"]
-        copies = rows[(rows["split"] == split) & rows["sha256"].isin(of.index)]
-        found.append(copies.assign(of=copies["sha256"].map(of))[["path", "split", "of"]])
+        of = originals[["sha256", "path"]].rename(columns={"path": "of"})
+        copies = rows[rows["split"] == split].merge(of, on="sha256")
+        found.append(copies[["path", "split", "of"]])
     return pd.concat(found, ignore_index=True)
 
 

@@ -117,8 +117,7 @@ def audit(index: Index) -> Audit:
         *_of_each_image(index, pixels),
         *_of_the_whole(index),
     ]
-    order = list(KINDS)
-    findings.sort(key=lambda finding: (order.index(finding.kind), finding.paths))
+    findings.sort(key=lambda finding: ([*KINDS].index(finding.kind), finding.paths))
     counts = pd.crosstab(rows["class"], rows["split"].replace("", "all"))
     mean, std = channel_statistics(pixels, np.arange(len(pixels)))
     sizes = {

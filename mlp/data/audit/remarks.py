@@ -146,12 +146,9 @@ def _shortened(names: Sequence[str]) -> str:
 
 
 def _on_given_splits(index: Index) -> Iterator[Remark]:
-    rows = index.usable
-    leaks = find_leaks(index)["split"].value_counts()
-    for split in ("val", "test"):
-        if split in leaks:
-            every = int((rows["split"] == split).sum())
-            yield _on(index, f"{split}_leaks", count=int(leaks[split]), all=every)
+    for split, copies in find_leaks(index).groupby("split", sort=False):
+        every = int((index.usable["split"] == split).sum())
+        yield _on(index, f"{split}_leaks", count=len(copies), all=every)
     absent = sorted(index.by_split.get("train", set()) - index.by_split["val"])
     if absent:
         yield _on(index, "absent", classes=", ".join(absent))

@@ -47,7 +47,6 @@ class Reader:
 
     def __init__(self, walk: Walk, kind: Kind = "auto") -> None:
         self.walk, self.kind = walk, kind
-        self.passed: list[tuple[str, int]] = []
         self.top = self.unwrapped("", splits=kind != "flat")
         self.shown = walk.root / self.top
         # Folders with images that are called for splits, and what is in them; then the other ones
@@ -133,21 +132,21 @@ class Reader:
         if names:
             for name in self.walk.listing(self.top).folders:
                 if name not in names:
-                    self.pass_over(below(self.top, name))
+                    self.walk.pass_over(below(self.top, name))
             self.around(self.top)
         classes: list[tuple[str, str, str]] = []
         for name in names or [""]:
             part = self.inner.get(name, self.top)
             self.around(part, below(self.top, name) if name else "")
             classes += self.class_folders(part, self.meant.get(name, ""))
-        return Layout(tuple(classes), tuple(self.passed))
+        return Layout(tuple(classes), tuple(self.walk.passed))
 
     def class_folders(self, part: str, split: str) -> Iterator[tuple[str, str, str]]:
         for name in self.walk.listing(part).folders:
             here, cls = below(part, name), label(name)
             unlabelled = split not in ("", "train") and cls.casefold() in _UNLABELLED - self.known
             if unlabelled or (name.startswith(".") and not self.walk.holds_images(here)):
-                self.pass_over(here)
+                self.walk.pass_over(here)
                 continue
             inside = self.unwrapped(here, loose=False)
             folders = self.full(inside)
@@ -191,19 +190,13 @@ class Reader:
         while True:
             listing = self.walk.listing(part)
             if listing.images:
-                self.passed.append((below(part, "*"), listing.images))
+                self.walk.passed.append((below(part, "*"), listing.images))
             if part == within:
                 return
             part, _, through = part.rpartition("/")
             for name in self.walk.listing(part).folders:
                 if name != through:
-                    self.pass_over(below(part, name))
-
-    def pass_over(self, part: str) -> None:
-        if part.rpartition("/")[2].startswith("."):
-            self.walk.pass_over(part)
-        else:
-            self.passed.append((f"{part}/", self.walk.count(part)))
+                    self.walk.pass_over(below(part, name))
 
     def unclear(self, what: str) -> NoReturn:
         raise DataError(

@@ -114,11 +114,12 @@ class Walk:
     """The folders and files under a root, each folder listed once. Paths are relative, with /.
 
     Links are followed: with `links` inside, only those that stay within the root. What is passed
-    over is counted in `notes`.
+    over is counted in `notes`, folders that are neither hidden nor a system's in `passed`.
     """
 
     def __init__(self, root: Path, notes: Notes, links: Links = "follow") -> None:
         self.root, self.notes, self.links = root, notes, links
+        self.passed: list[tuple[str, int]] = []
         self._listed: dict[str, Listing] = {}
         self._holds: dict[tuple[str, bool], bool] = {}
 
@@ -127,9 +128,7 @@ class Walk:
         if part not in self._listed:
             made = self._listed[part] = Listing()
             try:
-                with os.scandir(self.root / part) as entries:
-                    found = sorted(entries, key=lambda entry: entry.name)
-                for entry in found:
+                for entry in sorted(os.scandir(self.root / part), key=lambda entry: entry.name):
                     self._sort(part, entry, made)
             except OSError as error:
                 if not part:
@@ -171,14 +170,15 @@ class Walk:
             self._holds[part, named] = any(map(fits, names))
         return self._holds[part, named]
 
-    def count(self, part: str) -> int:
-        """Count the files with names of images under a folder."""
-        return sum(by_name(path) is not None for path, _ in self.files(part))
+    def pass_over(self, part: str, is_system: bool = False) -> None:
+        """Count the images of a folder: in `passed`, or as a note where it is hidden or a system's.
 
-    def pass_over(self, part: str) -> None:
-        """Note the images of a folder that is hidden, or a system's."""
-        count = self.count(part)
-        if count:
+        Files count by their names alone.
+        """
+        count = sum(by_name(path) is not None for path, _ in self.files(part))
+        if not is_system and not part.rpartition("/")[2].startswith("."):
+            self.passed.append((f"{part}/", count))
+        elif count:
             self.notes.add("system", f"{part}/", count)
 
     def _sort(self, part: str, entry: os.DirEntry[str], made: Listing) -> None:
@@ -193,7 +193,7 @@ class Walk:
             if link and lies_in(self.root / part, entry.path):
                 self.notes.add("link_again", path)
             elif small in _SYSTEM or small.startswith((".trash-", ".nfs")):
-                self.pass_over(path)
+                self.pass_over(path, is_system=True)
             else:
                 made.folders[name] = link
         elif name.startswith("."):
