@@ -158,8 +158,7 @@ def said(notes: Iterable[object], most: int | None = None) -> str:
 
 def _check_folders(index: Index) -> None:
     """Raise DataError where all images of a class, in a split, cannot be used."""
-    left = index.table.drop(index.damaged.index)
-    kept = set(zip(left["split"], left["class"], strict=True))
+    kept = index.table.drop(index.damaged.index).groupby(["split", "class"]).groups
     names, firsts = [], []
     for (split, cls), rows in index.damaged.groupby(["split", "class"]):
         if (split, cls) not in kept:

@@ -124,9 +124,8 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
         free = free_memory()
         if taken > free // 2:
             raise ValueError(
-                f"its arrays take {taken / 2**30:.1f} GiB, more than half of the "
-                f"{free / 2**30:.1f} GiB of memory that are free; a folder of image files takes "
-                "none"
+                f"its arrays take {taken / 2**30:.1f} GiB, more than half of the {free / 2**30:.1f}"
+                " GiB of memory that are free; a folder of image files takes none"
             )
         with np.load(file, allow_pickle=False) as loaded:
             return {name: loaded[name] for name in wanted}
