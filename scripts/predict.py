@@ -16,7 +16,7 @@ def predict(config: PredictConfig) -> None:
     """
     from pathlib import Path
 
-    from mlp.data.sources.notes import Notes
+    from mlp.data.sources.walk import Notes
     from mlp.serving import writing
     from mlp.serving.loading import load_packaged
     from mlp.serving.prediction import explain, find_images, predict

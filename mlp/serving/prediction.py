@@ -15,8 +15,7 @@ from tqdm import tqdm
 from mlp.data.images.decoding import quiet_decoder
 from mlp.data.images.formats import READABLE, by_content, by_name
 from mlp.data.reading import read_whole, said_of
-from mlp.data.sources.notes import Notes
-from mlp.data.sources.walk import Links, Walk
+from mlp.data.sources.walk import Links, Notes, Walk
 from mlp.errors import DataError, UnreadableImage
 from mlp.model.ensemble import Answer, Decoded, Ensemble
 from mlp.model.explanation import contributions

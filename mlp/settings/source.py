@@ -29,20 +29,20 @@ SOURCES: Table[Source] = Table(
         "folder": Source(
             "a folder: train/ val/ [test/] with a folder for each class, or just a folder for each",
             lambda data: True,
-            "mlp.data.sources.folder:folder",
+            "mlp.data.sources.files:folder",
         ),
         "digits": Source(
-            "digits (built in)", lambda data: data == "digits", "mlp.data.sources.digits:digits"
+            "digits (built in)", lambda data: data == "digits", "mlp.data.sources.arrays:digits"
         ),
         "csv": Source(
             "a CSV file of path, class and perhaps split",
             lambda data: data.lower().endswith(".csv"),
-            "mlp.data.sources.manifest:manifest",
+            "mlp.data.sources.files:manifest",
         ),
         "medmnist": Source(
             "a MedMNIST .npz file, or medmnist:NAME",
             lambda data: data.startswith("medmnist:") or data.lower().endswith(".npz"),
-            "mlp.data.sources.medmnist:medmnist",
+            "mlp.data.sources.arrays:medmnist",
         ),
     },
 )

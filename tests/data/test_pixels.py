@@ -325,7 +325,7 @@ def test_two_processes_make_one_file(files: dict[str, bytes], cache: Path, tmp_p
     program = f"""
 import hashlib, time
 from mlp.data import pixels
-from mlp.data.sources.folder import folder
+from mlp.data.sources.files import folder
 decode = pixels.decode
 def slow(*arguments):
     time.sleep(0.1)

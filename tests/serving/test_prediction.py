@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from mlp.data.images.decoding import NOT_AN_IMAGE
-from mlp.data.sources.notes import Notes
+from mlp.data.sources.walk import Notes
 from mlp.errors import DataError
 from mlp.model.ensemble import Answer, Ensemble
 from mlp.serving.loading import load_packaged

@@ -13,7 +13,7 @@ import pytest
 
 from mlp.data.audit.findings import KINDS, REASONS
 from mlp.data.audit.remarks import TEXTS, Remark
-from mlp.data.sources.notes import TEXTS as NOTES
+from mlp.data.sources.walk import TEXTS as NOTES
 from mlp.evidence.findings import weigh
 from mlp.languages import LANGUAGES
 from mlp.metrics import COMPARED, METRICS
