@@ -104,11 +104,11 @@ CHOICES: Sequence[tuple[str, Table[Any], str, object]] = (
 
 @contextmanager
 def added(table: Table[Any], name: str, row: object) -> Iterator[None]:
-    table.add(name, row)
+    table[name] = row
     try:
         yield
     finally:
-        table.remove(name)
+        del table[name]
 
 
 def trained(base: RunConfig, **changes: object) -> MemoryRun:

@@ -29,9 +29,9 @@ def _brier(result: Evaluation, weights: np.ndarray) -> Floats:
 
 @pytest.fixture
 def brier() -> Iterator[str]:
-    METRICS.add("brier", Metric("Brier score", _brier, higher_is_better=False, unit="none"))
+    METRICS["brier"] = Metric("Brier score", _brier, higher_is_better=False, unit="none")
     yield "brier"
-    METRICS.remove("brier")
+    del METRICS["brier"]
 
 
 def test_a_metric_is_added_by_one_row(brier: str, make_recorded: MakeRecorded) -> None:
