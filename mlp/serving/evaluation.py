@@ -40,7 +40,8 @@ def evaluate(
             f"{index.name}: the model does not know {', '.join(unknown)}; it knows "
             f"{', '.join(ensemble.classes)}"
         )
-    index, pixels = load_pixels(index, ensemble.image_size, ensemble.gray, ensemble.depth)
+    first = ensemble.members[0]
+    index, pixels = load_pixels(index, first.image_size, first.gray, first.depth)
     if index.usable.empty and len(index.damaged):
         first = index.damaged.iloc[0]
         raise DataError(

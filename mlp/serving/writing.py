@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from typing import Literal
 
 from mlp.escaping import csv_text
 from mlp.model.ensemble import Answer
 from mlp.report.blocks import Grid
-from mlp.serving.rows import table
 
 
 def write(
@@ -19,33 +19,28 @@ def write(
     form: Literal["table", "csv", "json"],
 ) -> str:
     """Paths with their answers as text. JSON has what a server answers, with the path."""
-    every = table([answer for _, answer in made], classes, top)
-    every.insert(0, "path", [path for path, _ in made])
-    rows = every.to_dict("records")
+    rows = [{"path": path, **answer.row(classes, top)} for path, answer in made]
     if form == "json":
         return json.dumps(rows, indent=1, ensure_ascii=False)
+    ranked = [list(zip(row["top_labels"], row["top_probabilities"], strict=True)) for row in rows]
     if form == "csv":
-        flat = every[["path", "label", "probability"]].copy()
-        for k in range(1, min(top, len(classes))):
-            for part in ("label", "probability"):
-                ranked = f"top_{'labels' if part == 'label' else 'probabilities'}"
-                flat[f"{part}_{k + 1}"] = [(row[ranked] or [None] * top)[k] for row in rows]
-        flat[["unfamiliar", "error"]] = every[["unfamiliar", "error"]]
-        return csv_text([flat.columns, *flat.itertuples(index=False)]).rstrip("\n")
+        count = min(top, len(classes))
+        ends = ["", *(f"_{k}" for k in range(2, count + 1))]
+        head = ["path", *chain(*((f"label{end}", f"probability{end}") for end in ends))]
+        lines = [
+            [row["path"], *chain(*(pairs or [("", "")] * count)), row["unfamiliar"], row["error"]]
+            for row, pairs in zip(rows, ranked, strict=True)
+        ]
+        return csv_text([[*head, "unfamiliar", "error"], *lines]).rstrip("\n")
     headings = ("image", "class", "probability", "then", "note")
     lines = [
         [
             row["path"],
             row["label"] or "–",
             "–" if row["error"] else f"{row['probability']:.1%}",
-            _others(row["top_labels"], row["top_probabilities"]),
+            ", ".join(f"{label} {share:.1%}" for label, share in pairs[1:]),
             row["error"] or ("unlike the training images" if row["unfamiliar"] else ""),
         ]
-        for row in rows
+        for row, pairs in zip(rows, ranked, strict=True)
     ]
     return Grid(headings, lines, left=len(headings)).text()
-
-
-def _others(labels: Sequence[str], probabilities: Sequence[float]) -> str:
-    pairs = zip(labels[1:], probabilities[1:], strict=True)
-    return ", ".join(f"{label} {share:.1%}" for label, share in pairs)
