@@ -17,10 +17,8 @@ from mlp.predictions import classification_report
 from mlp.report.blocks import Grid
 from mlp.report.wording import Wording
 from mlp.serving.challenge import interval
-from mlp.serving.evaluation import Evaluated, evaluate
+from mlp.serving.evaluation import Evaluated, evaluate, trained_on
 from mlp.serving.loading import LoadedModel
-from mlp.serving.registry import RUNS
-from mlp.serving.study_images import trained_on
 from mlp.tracking import results
 from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
@@ -77,8 +75,7 @@ def assess(store: Store, model: LoadedModel, index: Index, part: str) -> Assessm
         REFUSED: float(len(evaluated.index.damaged)),
         UNFAMILIAR: float(evaluated.unfamiliar.sum()),
     }
-    tags = model.version.tags if model.version else {}
-    seen = trained_on(store, tags.get(RUNS, model.run_id).split(","))
+    seen = trained_on(store, model.run_ids)
     if seen is not None:
         scores[TRAINED_ON] = float(evaluated.index.usable["sha256"].isin(seen).sum())
     intervals = {name: interval(result, name) for name in COMPARED if name in scores}
@@ -98,10 +95,11 @@ def record(
         numbers |= {f"{name}_low": low, f"{name}_high": high}
     drawn = results.draw(made.model.ensemble, result, evaluated.images, made.part.capitalize())
     text = markdown(made, say)
-    named = {f"evaluation/{name}": value for name, value in numbers.items()}
-    record_report(store, run_id, text, results.files(result, numbers, drawn), named)
+    files = results.files(result, numbers, drawn)
+    numbers = {f"evaluation/{name}": value for name, value in numbers.items()}
+    record_report(store, run_id, text, files, numbers)
     events = Events(runs_dir / f"evaluation-{folder_name(index.name)}-{run_id[:8]}")
-    events.scalars({f"evaluation/{name}": value for name, value in numbers.items()}, 0)
+    events.scalars(numbers, 0)
     events.evaluation(result, drawn, 0, "evaluation")
     events.close({})
     return events.folder
@@ -139,7 +137,6 @@ def _table(made: Assessment, say: Wording) -> Grid:
 
 def _notes(made: Assessment, say: Wording) -> list[str]:
     scores, index = made.scores, made.evaluated.index
-    counts = {name: f"{scores.get(name, 0):.0f}" for name in (TRAINED_ON, UNFAMILIAR, REFUSED)}
     notes = [say.remark(remark) for remark in understood(index)]
     undefined = [name for name in COMPARED if name not in scores]
     if undefined:
@@ -149,7 +146,7 @@ def _notes(made: Assessment, say: Wording) -> list[str]:
         notes.append(say("evaluation.unknown"))
     for name in (TRAINED_ON, UNFAMILIAR, REFUSED):
         if scores.get(name):
-            notes.append(say(f"evaluation.{name}", count=counts[name]))
+            notes.append(say(f"evaluation.{name}", count=f"{scores[name]:.0f}"))
     if scores[REFUSED]:
         notes[-1] += "".join(
             f"\n  {line(row.path)}: {line(row.reason)}"

@@ -1,11 +1,12 @@
-"""A packaged model's answers to labelled images."""
+"""A packaged model's answers to labelled images, and the images that it was trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -15,6 +16,8 @@ from mlp.data.pixels import load_pixels
 from mlp.errors import DataError
 from mlp.model.ensemble import Ensemble
 from mlp.predictions import Evaluation
+from mlp.tracking.mlflow.store import Store
+from mlp.tracking.mlflow.studies import read_split
 
 
 @dataclass(frozen=True)
@@ -69,3 +72,13 @@ def evaluate(
         ensemble.classes,
     )
     return Evaluated(evaluation, images, np.concatenate(unlike), index)
+
+
+def trained_on(store: Store, run_ids: Sequence[str]) -> set[str] | None:
+    """SHA-256 of the images that some runs trained on, None where that is not recorded."""
+    tables = [read_split(store, run_id) for run_id in run_ids]
+    known = [table for table in tables if table is not None]
+    if len(known) < len(tables):
+        return None
+    every = pd.concat(known)
+    return set(every.loc[every["split"] == "train", "sha256"])
