@@ -89,13 +89,13 @@ def final_scores(result: Evaluation) -> dict[str, float]:
     return {name: value for name, value in scores.items() if value is not None}
 
 
-def calibration_error(labels: Labels, probabilities: Floats) -> float:
+def calibration_error(result: Evaluation) -> float:
     """Expected calibration error: |accuracy - confidence| in each bin, weighted by its images."""
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == labels
+    confidence = result.probabilities.max(axis=1)
+    correct = result.predicted == result.labels
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     difference = np.bincount(bins, correct - confidence, CALIBRATION_BINS)
-    return float(np.abs(difference).sum() / len(labels))
+    return float(np.abs(difference).sum() / len(result.labels))
 
 
 def _final_log_loss(result: Evaluation) -> float:
@@ -232,12 +232,7 @@ METRICS: Table[Metric] = Table(
         "recall": Metric("recall", None, lambda a: float(a.by_class[1].mean())),
         "specificity": Metric("specificity", None, _specificity),
         "log_loss": Metric("log loss", _log_loss, _final_log_loss, None, False, "nats"),
-        "calibration_error": Metric(
-            "calibration error",
-            None,
-            lambda a: calibration_error(a.labels, a.probabilities),
-            higher_is_better=False,
-        ),
+        "calibration_error": Metric("calibration error", None, calibration_error, None, False),
         "roc_auc": Metric("ROC AUC", _roc_auc, _final_roc_auc, classes=2),
     },
 )

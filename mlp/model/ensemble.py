@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mlp.data.familiarity import Familiarity
 from mlp.data.images.decoding import decode
 from mlp.errors import UnreadableImage
-from mlp.model.checkpoint import SETTINGS, WEIGHTS, Checkpoint
+from mlp.model.checkpoint import Checkpoint
 
 Decoded = NDArray[np.uint8] | str  # pixels (H, W, C), or why there are none
 FAMILIARITY = "familiarity.safetensors"
@@ -101,9 +101,7 @@ class Ensemble:
     def save(self, folder: Path) -> None:
         """Write everything into an empty folder."""
         for number, member in enumerate(self.members):
-            place = folder / str(number)
-            place.mkdir()
-            member.save(place)
+            member.save(folder / str(number))
         (folder / MEMBERS).write_text(json.dumps(len(self.members)), encoding="utf-8")
         self.familiarity.save(folder / FAMILIARITY)
 
@@ -111,6 +109,5 @@ class Ensemble:
     def load(cls, folder: Path) -> Ensemble:
         """Read what `save` wrote."""
         count = int((folder / MEMBERS).read_text(encoding="utf-8"))
-        places = [folder / str(number) for number in range(count)]
-        members = tuple(Checkpoint.load(place / WEIGHTS, place / SETTINGS) for place in places)
+        members = tuple(Checkpoint.load(folder / str(number)) for number in range(count))
         return cls(members, Familiarity.load(folder / FAMILIARITY))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -118,10 +117,13 @@ def terminal(made: Assessment, say: Wording) -> str:
 
 
 def _title(made: Assessment, say: Wording) -> str:
-    part = "" if made.part == ALL else say("evaluation.part", part=made.part)
-    model, data = made.model.title, made.evaluated.index.name
-    count = f"{made.scores[IMAGES]:.0f}"
-    return say("evaluation.title", model=model, data=data, part=part, count=count)
+    return say(
+        "evaluation.title",
+        model=made.model.title,
+        data=made.evaluated.index.name,
+        part="" if made.part == ALL else say("evaluation.part", part=made.part),
+        count=len(made.evaluated.evaluation.ids),
+    )
 
 
 def _table(made: Assessment, say: Wording) -> Grid:
@@ -129,8 +131,7 @@ def _table(made: Assessment, say: Wording) -> Grid:
     for name, value in made.scores.items():
         if name in METRICS:
             by = replace(say, metric=name)
-            low, high = map(by.score, made.intervals.get(name, (math.nan, math.nan)))
-            interval = f"{low} {say('to')} {high}" if name in made.intervals else ""
+            interval = f" {say('to')} ".join(map(by.score, made.intervals.get(name, ())))
             rows.append((by.metric_name, by.score(value), interval))
     return Grid((say("evaluation.score"), say("evaluation.value"), say("interval")), rows)
 

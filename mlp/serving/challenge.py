@@ -9,7 +9,7 @@ import numpy as np
 from mlp.evidence.comparison import LEVEL
 from mlp.evidence.resampling import draws
 from mlp.metrics import METRICS
-from mlp.predictions import Evaluation
+from mlp.predictions import Evaluation, Floats
 
 
 @dataclass(frozen=True)
@@ -42,14 +42,17 @@ def compare(challenger: Evaluation, champion: Evaluation, metric: str) -> Challe
     assert (challenger.ids == champion.ids).all() and challenger.classes == champion.classes
     measure, images = METRICS[metric], len(challenger.ids)
     ours, theirs = (measure.scores(e, draws(images)) for e in (challenger, champion))
-    # A resample may lack what a score needs, as ROC AUC needs both kinds of images
-    low, high = np.nanquantile(ours - theirs, [LEVEL / 2, 1 - LEVEL / 2])
     scores = measure.score(challenger), measure.score(champion)
-    return Challenge(metric, images, *scores, float(low), float(high))
+    return Challenge(metric, images, *scores, *_middle(ours - theirs))
 
 
 def interval(result: Evaluation, metric: str) -> tuple[float, float]:
     """The 95% interval of a model's score over the choice of images (percentile bootstrap)."""
-    scores = METRICS[metric].scores(result, draws(len(result.ids)))
-    low, high = np.nanquantile(scores, [LEVEL / 2, 1 - LEVEL / 2])
+    return _middle(METRICS[metric].scores(result, draws(len(result.ids))))
+
+
+def _middle(values: Floats) -> tuple[float, float]:
+    """The ends of the 95% in the middle."""
+    # A resample may lack what a score needs, as ROC AUC needs both kinds of images
+    low, high = np.nanquantile(values, [LEVEL / 2, 1 - LEVEL / 2])
     return float(low), float(high)

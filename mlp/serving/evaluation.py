@@ -59,19 +59,17 @@ def evaluate(
     rows = table.index.to_numpy()
     images = pixels if len(rows) == len(pixels) else pixels[rows]
     starts = range(0, len(images), EVALUATION_BATCH)
-    shares, unlike = [], []
-    for start in tqdm(starts, "classifying", disable=None, delay=1, leave=False):
-        part = images[start : start + EVALUATION_BATCH]
-        shares.append(ensemble.probabilities(part))
-        unlike.append(ensemble.familiarity.unfamiliar(part))
+    bar = tqdm(starts, "classifying", disable=None, delay=1, leave=False)
+    parts = (images[start : start + EVALUATION_BATCH] for start in bar)
+    answers = [answer for part in parts for answer in ensemble.answer(list(part))]
     number = {name: label for label, name in enumerate(ensemble.classes)}
     evaluation = Evaluation(
         table["path"].to_numpy(np.str_),
         table["class"].map(number).to_numpy(np.int64),
-        np.concatenate(shares),
+        np.array([answer.probabilities for answer in answers]),
         ensemble.classes,
     )
-    return Evaluated(evaluation, images, np.concatenate(unlike), index)
+    return Evaluated(evaluation, images, np.array([a.unfamiliar for a in answers]), index)
 
 
 def trained_on(store: Store, run_ids: Sequence[str]) -> set[str] | None:

@@ -143,13 +143,9 @@ def _large(model: Model, asked: Callable[[], Question]) -> bytes:
     try:
         return _predictions(model, asked())
     finally:
-        _trim()
-
-
-def _trim() -> None:
-    """Give freed memory back to the system: of what a large request took, glibc keeps the most."""
-    with suppress(OSError, AttributeError):  # another system, another library
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
+        # Freed memory goes back to the system: of what a large request took, glibc keeps the most
+        with suppress(OSError, AttributeError):  # another system, another library
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _error(status: int, message: str) -> bytes:

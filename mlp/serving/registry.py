@@ -10,6 +10,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from mlp.tracking.mlflow.packaging import SEALED_AS, Packager, model_files
 from mlp.tracking.mlflow.store import Store
 
 CHALLENGER = "challenger"
+_REFUSED = r"[/:.%\"']"  # in the name of a model, by MLflow
 # Tags of a version: the networks that it is made of, who had an alias before it, its scores
 _MEMBERS, _BEFORE, _TEST = "mlp.members", "mlp.before.", "test."
 
@@ -59,9 +61,9 @@ class Registration:
 
 def model_name(given: str, data_name: str) -> str:
     """The name to register under. Raises NoSuchModel where MLflow could not take it."""
-    if given and (re.search(r"[/:.%\"']", given) or not given.isprintable()):
+    if re.search(_REFUSED, given) or not given.isprintable():
         raise NoSuchModel(f"--name: {given!r} has one of / : . % \" ' in it; leave those out")
-    return given or re.sub(r"[/:.%\"']", "-", line(data_name))
+    return given or re.sub(_REFUSED, "-", line(data_name))
 
 
 def register(
@@ -127,19 +129,18 @@ def undo(store: Store, name: str) -> str:
             raise NoSuchModel(f"no version of {name!r} is registered in {store.address}")
         newest = max(versions, key=lambda v: int(v.version))
         number = str(newest.version)
+        others = {str(v.version) for v in versions} - {number}
         said = [f"{name} version {number} is no longer registered; its model stays in its run."]
         aliases = _aliases(store, name)
         client.delete_model_version(name, number)
         for alias in (CHAMPION, CHALLENGER):
             before = newest.tags.get(_BEFORE + alias)
-            if aliases.get(alias) != number:
-                continue
-            if before in {str(v.version) for v in versions} - {number}:
+            if aliases.get(alias) == number and before in others:
                 client.set_registered_model_alias(name, alias, before)
                 said.append(f"{alias} is version {before} again.")
-            else:
+            elif aliases.get(alias) == number:
                 said.append(f"No version is {alias} now.")
-        if len(versions) == 1:
+        if not others:
             client.delete_registered_model(name)
             said.append(f"It was the only one: {name} is gone.")
         return "\n".join(said)
@@ -193,16 +194,12 @@ def _create(
 def _package(store: Store, run_id: str, choice: Choice, ensemble: Ensemble, example: bytes) -> str:
     """An ensemble as a model of the command's run, with its scores where images can give them."""
     run = store.client.get_run(run_id)
-    known = choice.held_out
-    scores = final_scores(known) if known is not None else {}
+    scores = final_scores(choice.held_out) if choice.held_out is not None else {}
     metrics = [Metric(f"final/{k}", v, run.info.start_time, 0) for k, v in scores.items()]
-    packager = Packager(store.client)
-    with tempfile.TemporaryDirectory(prefix="mlp-model-") as folder:
-        model_files(ensemble, example, Path(folder))
-        try:
-            return f"models:/{packager.log_model(run_id, Path(folder), metrics)}"
-        finally:
-            packager.close()
+    folder = tempfile.TemporaryDirectory(prefix="mlp-model-")
+    with closing(Packager(store.client)) as packager, folder as place:
+        model_files(ensemble, example, Path(place))
+        return f"models:/{packager.log_model(run_id, Path(place), metrics)}"
 
 
 def _aliases(store: Store, name: str) -> dict[str, str]:

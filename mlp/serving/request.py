@@ -108,14 +108,12 @@ def _cost(file: bytes, size: int) -> int:
         if scans < 3 and drafted(header.width, header.height, size) > 1:
             return pixels // 4  # of a thumbnail and itself; no pixel of it is made at full size
         return pixels * -(-scans // _SCANS)
-    return pixels * (1 if _plain(file) else 2)
-
-
-def _plain(file: bytes) -> bool:
-    """True for 8 bits and neither a palette nor transparency: half the memory."""
     if file.startswith(b"\x89PNG"):
-        return file[24] <= 8 and file[25] in (0, 2) and b"tRNS" not in file
-    return file.startswith(b"BM")
+        plain = file[24] <= 8 and file[25] in (0, 2) and b"tRNS" not in file
+    else:
+        plain = file.startswith(b"BM")
+    # 8 bits, and neither a palette nor transparency, take half the memory
+    return pixels if plain else 2 * pixels
 
 
 def _from_json(body: bytearray) -> tuple[list[object], object]:

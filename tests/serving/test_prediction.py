@@ -18,8 +18,7 @@ from mlp.data.sources.notes import Notes
 from mlp.errors import DataError
 from mlp.model.ensemble import Answer, Ensemble
 from mlp.serving.loading import load_packaged
-from mlp.serving.prediction import Found, explain, find_images, predict
-from mlp.serving.writing import write
+from mlp.serving.prediction import Found, explain, find_images, predict, write
 from mlp.tracking.mlflow.store import Store
 from tests.serving.conftest import Trained
 from tests.serving.test_registry import register
