@@ -101,8 +101,8 @@ def calibration_error(result: Evaluation) -> float:
 def _final_log_loss(result: Evaluation) -> float:
     from sklearn.metrics import log_loss
 
-    shares = result.probabilities
-    return float(log_loss(result.labels, shares, labels=range(shares.shape[1])))
+    every = range(len(result.classes))
+    return float(log_loss(result.labels, result.probabilities, labels=every))
 
 
 def _specificity(result: Evaluation) -> float | None:

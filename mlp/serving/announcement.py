@@ -10,7 +10,7 @@ import numpy as np
 from mlp.escaping import line, markdown
 from mlp.metrics import METRICS
 from mlp.report.wording import Wording
-from mlp.serving.challenge import interval
+from mlp.serving.evaluation import interval
 from mlp.serving.loading import CHAMPION
 from mlp.serving.registry import CHALLENGER, Registration
 from mlp.tracking import results

@@ -15,8 +15,7 @@ from mlp.metrics import COMPARED, METRICS, final_scores
 from mlp.predictions import classification_report
 from mlp.report.blocks import Grid
 from mlp.report.wording import Wording
-from mlp.serving.challenge import interval
-from mlp.serving.evaluation import Evaluated, evaluate, trained_on
+from mlp.serving.evaluation import Evaluated, evaluate, interval, trained_on
 from mlp.serving.loading import LoadedModel
 from mlp.tracking import results
 from mlp.tracking.mlflow.reports import record_report

@@ -25,7 +25,7 @@ class _Body:
 
     def __init__(self) -> None:
         self.content, self.whole, self.evicted = bytearray(), False, False
-        self.limit = asyncio.timeout(None)
+        self.limit = asyncio.timeout(_SECONDS)
 
     @property
     def small(self) -> bool:
@@ -60,7 +60,6 @@ class Bodies:
         in_time, more = 0, True
         try:
             async with body.limit:
-                body.limit.reschedule(now() + _SECONDS)
                 while more:
                     message = await receive()
                     if body.evicted or body.limit.expired():

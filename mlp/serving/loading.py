@@ -63,7 +63,10 @@ def load_packaged(store: Store, uri: str = "") -> LoadedModel:
         raise NoSuchModel(f"{uri!r} is no address of a model; give {_FORMS}")
     try:
         version = _registered(store, uri)
-        source, tags = _logged(store, (version.source if version else None) or uri)
+        source, tags = (version.source if version else None) or uri, {}
+        if match := re.fullmatch(r"models:/(m-\w+)", source):
+            logged = store.client.get_logged_model(match[1])
+            source, tags = logged.artifact_location, logged.tags
         with tempfile.TemporaryDirectory(prefix="mlp-model-", ignore_cleanup_errors=True) as place:
             folder = _copy(store, source, Path(place) / "model")
             return _load(folder, uri, version, tags)
@@ -112,15 +115,6 @@ def _load(
         f"the model at {uri!r} is refused: {reason}; its files were changed after packaging. "
         "Register its study again, or use another version"
     )
-
-
-def _logged(store: Store, source: str) -> tuple[str, Mapping[str, str]]:
-    """The address of the files of a model, and its tags."""
-    match = re.fullmatch(r"models:/(m-\w+)", source)
-    if match is None:
-        return source, {}
-    logged = store.client.get_logged_model(match[1])
-    return logged.artifact_location, logged.tags
 
 
 def _registered(store: Store, uri: str) -> ModelVersion | None:

@@ -23,9 +23,8 @@ from mlp.escaping import line
 from mlp.metrics import final_scores, require
 from mlp.model.ensemble import Ensemble
 from mlp.predictions import Evaluation
-from mlp.serving.challenge import Challenge, compare
 from mlp.serving.choice import Choice
-from mlp.serving.evaluation import Evaluated, evaluate, trained_on
+from mlp.serving.evaluation import Challenge, Evaluated, compare, evaluate, trained_on
 from mlp.serving.loading import CHAMPION, RUNS, LoadedModel, load_packaged
 from mlp.study.record import RecordedStudy
 from mlp.tracking.mlflow.claims import alone
