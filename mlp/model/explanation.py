@@ -34,8 +34,9 @@ def contributions(
     parts = []
     for member in ensemble.members:
         network = member.network.eval().requires_grad_(False)  # of no use here, and half the work
+        method = IntegratedGradients(lambda x, net=network: net.answers(x).softmax(dim=1))
         images = normalize(pixels, member.normalization)
-        found = IntegratedGradients(lambda x, net=network: net.answers(x).softmax(dim=1)).attribute(
+        found = method.attribute(
             images,
             torch.zeros_like(images),
             torch.from_numpy(classes),

@@ -46,8 +46,8 @@ def evaluate(
             f"{index.name}: the model does not know {', '.join(unknown)}; it knows "
             f"{', '.join(ensemble.classes)}"
         )
-    first = ensemble.members[0]
-    index, pixels = load_pixels(index, first.image_size, first.gray, first.depth)
+    member = ensemble.members[0]
+    index, pixels = load_pixels(index, member.image_size, member.gray, member.depth)
     if index.usable.empty and len(index.damaged):
         first = index.damaged.iloc[0]
         raise DataError(

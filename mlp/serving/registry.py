@@ -222,17 +222,16 @@ def _compare(store: Store, made: Registration) -> tuple[Challenge | None, Why]:
         return None, ("own_images", "")
     try:
         champion = load_packaged(store, f"models:/{made.version.name}@{CHAMPION}")
-        table = made.choice.index.usable
+        index = made.choice.index
         if champion.ensemble.classes != held_out.classes:
             return None, ("other_classes", ", ".join(champion.ensemble.classes))
         theirs = trained_on(store, champion.run_ids)
         ours = trained_on(store, [run.run_id for run in made.choice.runs])
         if theirs is None or ours is None:
             return None, ("not_recorded", "")
-        unseen = table["path"].isin(held_out.ids) & ~table["sha256"].isin(theirs | ours)
-        paths = set(table.loc[unseen, "path"])
-        mine = evaluate(made.ensemble, made.choice.index, paths)
-        other = evaluate(champion.ensemble, made.choice.index, paths)
+        rows = index.usable[index.usable["path"].isin(held_out.ids)]
+        unseen = set(rows.loc[~rows["sha256"].isin(theirs | ours), "path"])
+        mine, other = (evaluate(e, index, unseen) for e in (made.ensemble, champion.ensemble))
         if mine is None or other is None:
             return None, ("none_unseen", "")
         require(made.metric, mine.evaluation.present, " that neither of them trained on")
