@@ -9,8 +9,7 @@ from pathlib import Path
 from mlp.data.audit.remarks import understood
 from mlp.data.index import Index
 from mlp.errors import DataError
-from mlp.escaping import folder_name, line
-from mlp.escaping import markdown as _escape
+from mlp.escaping import folder_name, line, markdown
 from mlp.metrics import COMPARED, METRICS, final_scores
 from mlp.predictions import classification_report
 from mlp.report.blocks import Grid
@@ -92,7 +91,8 @@ def record(
     for name, (low, high) in made.intervals.items():
         numbers |= {f"{name}_low": low, f"{name}_high": high}
     drawn = results.draw(made.model.ensemble, result, evaluated.images, made.part.capitalize())
-    text = markdown(made, say)
+    notes = ["\n".join(map(markdown, note.split("\n"))) for note in _notes(made, say)]
+    text = "\n\n".join([markdown(_title(made, say)), _table(made, say).markdown(), *notes])
     files = results.files(result, numbers, drawn)
     numbers = {f"evaluation/{name}": value for name, value in numbers.items()}
     record_report(store, run_id, text, files, numbers)
@@ -101,12 +101,6 @@ def record(
     events.evaluation(result, drawn, 0, "evaluation")
     events.close({})
     return events.folder
-
-
-def markdown(made: Assessment, say: Wording) -> str:
-    """The description of the run."""
-    notes = ["\n".join(map(_escape, note.split("\n"))) for note in _notes(made, say)]
-    return "\n\n".join([_escape(_title(made, say)), _table(made, say).markdown(), *notes])
 
 
 def terminal(made: Assessment, say: Wording) -> str:
@@ -147,9 +141,6 @@ def _notes(made: Assessment, say: Wording) -> list[str]:
     for name in (TRAINED_ON, UNFAMILIAR, REFUSED):
         if scores.get(name):
             notes.append(say(f"evaluation.{name}", count=f"{scores[name]:.0f}"))
-    if scores[REFUSED]:
-        notes[-1] += "".join(
-            f"\n  {line(row.path)}: {line(row.reason)}"
-            for row in index.damaged.head(10).itertuples()
-        )
+    for row in index.damaged.head(10).itertuples():  # the last note is that there are some
+        notes[-1] += f"\n  {line(row.path)}: {line(row.reason)}"
     return [f"{say('evaluation.note')}: {note}" for note in notes]
