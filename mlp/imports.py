@@ -76,10 +76,8 @@ class _WithoutTexts(ast.NodeTransformer):
 
 def _file(name: str, root: Path) -> Path | None:
     place = root.joinpath(*name.split(".")[1:])
-    for path in (place / "__init__.py", place.with_suffix(".py")):
-        if path.is_file():
-            return path
-    return None
+    files = place / "__init__.py", place.with_suffix(".py")
+    return next(filter(Path.is_file, files), None)
 
 
 def _imported(node: ast.AST) -> Iterator[str]:

@@ -209,18 +209,6 @@ def _loss(result: Evaluation) -> float:
     return float(-result.probabilities[every, result.labels].mean())
 
 
-class _Selection(Table[Metric]):
-    """The metrics that have something, under their names after a prefix; new ones as well."""
-
-    def __init__(self, kind: str, attribute: str, prefix: str = "") -> None:
-        self.kind, self._attribute, self._prefix = kind, attribute, prefix
-
-    @property
-    def data(self) -> dict[str, Metric]:  # type: ignore[override]
-        having = {name: row for name, row in METRICS.items() if getattr(row, self._attribute)}
-        return {f"{self._prefix}{name}": row for name, row in having.items()}
-
-
 METRICS: Table[Metric] = Table(
     "metric",
     {
@@ -236,5 +224,6 @@ METRICS: Table[Metric] = Table(
         "roc_auc": Metric("ROC AUC", _roc_auc, _final_roc_auc, classes=2),
     },
 )
-COMPARED = _Selection("metric", "weighted")  # those by which arms can be compared
-MONITORED = _Selection("metric", "epoch", "val/")  # those of every epoch
+# Those by which arms can be compared, and those of every epoch
+COMPARED = Table("metric", {name: row for name, row in METRICS.items() if row.weighted})
+MONITORED = Table("metric", {f"val/{name}": row for name, row in METRICS.items() if row.epoch})

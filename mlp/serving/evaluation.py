@@ -78,10 +78,9 @@ def evaluate(
 def trained_on(store: Store, run_ids: Sequence[str]) -> set[str] | None:
     """SHA-256 of the images that some runs trained on, None where that is not recorded."""
     tables = [read_split(store, run_id) for run_id in run_ids]
-    known = [table for table in tables if table is not None]
-    if len(known) < len(tables):
+    if any(table is None for table in tables):
         return None
-    every = pd.concat(known)
+    every = pd.concat(tables)
     return set(every.loc[every["split"] == "train", "sha256"])
 
 
