@@ -15,7 +15,7 @@ from mlp.serving.classifier import Classifier  # noqa: E402
 
 classifier = Classifier()
 server = sys.modules.get("mlflow.pyfunc.scoring_server.app")
-if server is not None and "app" not in vars(server):  # it is loading the model
+if server is not None and "app" not in vars(server):  # which is loading the model
     from mlp.serving.guard import guard_server
 
     guard_server(server, classifier)
