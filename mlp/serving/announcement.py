@@ -45,7 +45,7 @@ def record(store: Store, run_id: str, made: Registration, lang: str) -> None:
 
 
 def terminal(made: Registration, lang: str, store: Store) -> str:
-    """What was done, and the commands that come next."""
+    """The outcome, and the commands that come next."""
     name, say = made.version.name, Wording(lang, made.metric)
     aliases = say.list_of([CHAMPION] * made.is_champion + [CHALLENGER])
     known = say("registry.known", number=made.version.version) if made.known else ""
