@@ -110,11 +110,11 @@ CHOICES: Sequence[tuple[str, Table[Any], str, object]] = (
 
 @contextmanager
 def added(table: Table[Any], name: str, row: object) -> Iterator[None]:
-    table.add(name, row)
+    table[name] = row
     try:
         yield
     finally:
-        table.remove(name)
+        del table[name]
 
 
 def trained(base: RunConfig, **changes: object) -> MemoryRun:
@@ -173,13 +173,13 @@ def test_a_new_network_is_kept_and_read_back(tmp_path: Path) -> None:
         result = trained(RunConfig(), network="softmax").result
         assert result is not None
         (kept,) = result.ensemble.members
-        files = kept.save(tmp_path)
-        read = Checkpoint.load(files["weights"], files["settings"])
+        kept.save(tmp_path)
+        read = Checkpoint.load(tmp_path)
         assert isinstance(read.network, Softmax)
         assert np.array_equal(read.probabilities(result.images), result.evaluation.probabilities)
         assert trained(RunConfig(), network="softmax", members=2).result is not None
     with pytest.raises(SettingsError, match="no network 'softmax'; there are mlp, mixer, cnn"):
-        Checkpoint.load(files["weights"], files["settings"])
+        Checkpoint.load(tmp_path)
 
 
 class Wider(RunConfig):

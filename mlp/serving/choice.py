@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Literal
 
 import numpy as np
 
-from mlp.errors import NoSuchStudy
+from mlp.data.dataset import index_of, load, reread
+from mlp.data.index import Index
+from mlp.errors import DataError, NoSuchStudy
 from mlp.evidence.findings import ArmEvidence, Evidence
-from mlp.metrics import METRICS
 from mlp.predictions import Evaluation
 from mlp.study.record import RecordedRun
 
@@ -25,6 +26,21 @@ class Choice:
     runs: tuple[RecordedRun, ...]
     pick: Pick
     passed_over: tuple[str, ...]  # arms with runs that did not finish
+
+    @cached_property
+    def index(self) -> Index:
+        """The images of the study, read when they are first asked for.
+
+        Raises DataError where they are not there, or no longer what they were.
+        """
+        config, then = self.runs[0].config, self.runs[0].data_digest
+        index, _ = reread(lambda: load(index_of(config), config))
+        if index.digest != then:
+            raise DataError(
+                f"{config.data} has changed since the study: its digest was {then} and is "
+                f"{index.digest}"
+            )
+        return index
 
     @property
     def held_out(self) -> Evaluation | None:
@@ -58,11 +74,6 @@ def choose(evidence: Evidence, pick: Pick) -> Choice:
     passed_over = tuple(a.name for a in ranked[: ranked.index(arm)])
     if pick == "ensemble":
         return Choice(arm, tuple(arm.finished), pick, passed_over)
-    sign = 1 if METRICS[evidence.metric].higher_is_better else -1
-    scored = [
-        (sign * float(score), run.pair, run)
-        for score, run in zip(arm.scores, arm.runs, strict=True)
-        if run.finished
-    ]
-    worst_first = sorted(scored, key=lambda entry: entry[:2])
-    return Choice(arm, (worst_first[(len(worst_first) - 1) // 2][2],), pick, passed_over)
+    scores = {run.pair: evidence.sign * s for run, s in zip(arm.runs, arm.scores, strict=True)}
+    worst_first = sorted(arm.finished, key=lambda run: (scores[run.pair], run.pair))
+    return Choice(arm, (worst_first[(len(worst_first) - 1) // 2],), pick, passed_over)

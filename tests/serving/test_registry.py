@@ -18,9 +18,9 @@ from mlp.errors import DataError, NoSuchModel
 from mlp.evidence.findings import weigh
 from mlp.serving import registry
 from mlp.serving.choice import Pick, choose
+from mlp.serving.evaluation import trained_on
 from mlp.serving.loading import load_packaged
 from mlp.serving.registry import Registration, model_name, undo
-from mlp.serving.study_images import trained_on
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.studies import MlflowStudies
 from tests.conftest import CLASSES
