@@ -19,7 +19,6 @@ def audit(config: AuditConfig, language: LanguageConfig) -> None:
     from mlp.report import audit as report
     from mlp.report.wording import Wording
     from mlp.tracking.mlflow.environment import take_adopted_run
-    from mlp.tracking.mlflow.reports import record_report
     from mlp.tracking.mlflow.store import KIND, open_store
 
     say = Wording(language.lang)
@@ -33,7 +32,7 @@ def audit(config: AuditConfig, language: LanguageConfig) -> None:
             "audit.md": description,
         }
         encoded = {name: text.encode() for name, text in files.items()}
-        record_report(store, run_id, description, encoded)
+        store.report(run_id, description, encoded)
     console.out(f"{report.terminal(found, say)}\n\n{store.how_to_open(store.page(run_id))}")
     console.out(f"Written:     run {run_id} of experiment {store.experiment_id},")
     console.out("             with audit.html (thumbnails) and audit.csv among its artifacts")

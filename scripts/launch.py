@@ -63,7 +63,7 @@ def launch(
     from mlp.study.suite import find_suite
     from mlp.study.tracker import ended_if_cut_off
     from mlp.tracking.mlflow.environment import take_adopted_run
-    from mlp.tracking.mlflow.shell import tensorboard
+    from mlp.tracking.mlflow.pages import tensorboard
     from mlp.tracking.mlflow.startup import open_to_record
     from mlp.tracking.mlflow.tracker import MlflowTracker
 

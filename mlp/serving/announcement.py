@@ -15,7 +15,6 @@ from mlp.serving.loading import CHAMPION
 from mlp.serving.registry import CHALLENGER, Registration, Why
 from mlp.tracking import results
 from mlp.tracking.mlflow.pages import run_page
-from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 
 
@@ -47,7 +46,7 @@ def record(store: Store, run_id: str, made: Registration, lang: str) -> None:
         files = results.files(tested, made.test, drawn)
     numbers = {f"test/{name}": value for name, value in made.test.items()}
     files = {f"test/{name}": content for name, content in files.items()}
-    record_report(store, run_id, f"{title}\n\n{text}", files, numbers)
+    store.report(run_id, f"{title}\n\n{text}", files, numbers)
 
 
 def terminal(made: Registration, lang: str, store: Store) -> str:

@@ -22,9 +22,8 @@ from mlp.serving.loading import LoadedModel
 from mlp.serving.registry import RUNS
 from mlp.serving.study_images import trained_on
 from mlp.tracking import results
-from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
-from mlp.tracking.tensorboard.writer import Events
+from mlp.tracking.tensorboard.events import Events
 
 ALL = "all"
 # Keys of `scores` that are counts
@@ -99,7 +98,7 @@ def record(
     drawn = results.draw(made.model.ensemble, result, evaluated.images, made.part.capitalize())
     text = markdown(made, say)
     named = {f"evaluation/{name}": value for name, value in numbers.items()}
-    record_report(store, run_id, text, results.files(result, numbers, drawn), named)
+    store.report(run_id, text, results.files(result, numbers, drawn), named)
     events = Events(runs_dir / f"evaluation-{folder_name(index.name)}-{run_id[:8]}")
     events.scalars({f"evaluation/{name}": value for name, value in numbers.items()}, 0)
     events.evaluation(result, drawn, 0, "evaluation")

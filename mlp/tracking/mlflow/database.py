@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from filelock import FileLock, Timeout
 from mlflow.store.db.utils import _get_latest_schema_revision
@@ -16,25 +15,16 @@ from mlflow.tracking import get_tracking_uri
 
 from mlp import console
 from mlp.errors import StoreUnusable
+from mlp.tracking.mlflow.waiting import LOCKED, WaitLimit, database_file, is_locked, wait_for
 
 _SECONDS = 3.0  # for which one look at a database waits for another program
 _SETTLED = 20.0  # seconds after which nobody is making what is not complete
 _ARTIFACTS = "./mlruns"  # MLflow's own default
-_LOCKED = ("database is locked", "database table is locked", "database schema is locked")
 _CONTENT = (
     ("runs", "SELECT 1 FROM runs LIMIT 1"),
     ("experiments", "SELECT 1 FROM experiments WHERE experiment_id <> 0 LIMIT 1"),
     ("registered_models", "SELECT 1 FROM registered_models LIMIT 1"),
 )
-_Made = TypeVar("_Made")
-
-
-def database_file(uri: str) -> Path | None:
-    """The SQLite file that a tracking URI names, None where it names something else."""
-    scheme, _, rest = uri.partition(":///")
-    name, _, query = rest.partition("?")
-    named = scheme.split("+")[0] == "sqlite" and name not in ("", ":memory:")
-    return Path(name).absolute() if named and "uri=" not in query else None
 
 
 def make_database(path: Path, minutes: float) -> None:
@@ -44,7 +34,9 @@ def make_database(path: Path, minutes: float) -> None:
     it is complete. What a killed process left at its place, without any run, is put aside.
     A locked database is waited for, so many minutes. Raises StoreUnusable.
     """
-    if _waiting(path, minutes, lambda: _is_complete(path)):
+    complete = partial(_is_complete, path)
+    settled = partial(wait_for, complete, f"sqlite:///{path.as_posix()}", WaitLimit(minutes))
+    if settled():
         return
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
@@ -55,7 +47,8 @@ def make_database(path: Path, minutes: float) -> None:
             console.out(f"{path} is being made by another process: waiting for it")
             lock.acquire(timeout=60 * minutes)
         try:
-            _make(path, minutes)
+            if not settled():
+                _make(path)
             with suppress(OSError):
                 # Who waits for it finds a complete database
                 Path(lock.lock_file).unlink()
@@ -73,9 +66,7 @@ def make_database(path: Path, minutes: float) -> None:
         ) from None
 
 
-def _make(path: Path, minutes: float) -> None:
-    if _waiting(path, minutes, lambda: _is_complete(path)):
-        return
+def _make(path: Path) -> None:
     new = path.with_name(f".{path.name}.new")
     try:
         _remove(new)  # of a process that was killed
@@ -148,36 +139,8 @@ def _is_complete(path: Path) -> bool:
             f"upgrade sqlite:///{path.as_posix()}`; if that fails, install the MLflow that wrote it"
         )
     if abs(time.time() - path.stat().st_mtime) < _SETTLED:
-        raise sqlite3.OperationalError(f"{_LOCKED[0]}: it is being made")
+        raise sqlite3.OperationalError(f"{LOCKED[0]}: it is being made")
     return False
-
-
-def _waiting(path: Path, minutes: float, call: Callable[[], _Made]) -> _Made:
-    """The result of a look at a database, as soon as no other program has locked it."""
-    since, said = time.monotonic(), False
-    while True:
-        try:
-            return call()
-        except sqlite3.OperationalError as error:
-            if time.monotonic() - since > 60 * minutes:
-                raise StoreUnusable(still_locked(path, minutes)) from error
-            if not said:
-                console.out(f"{path} is locked by another program: waiting for it")
-            said = True
-            time.sleep(1)
-
-
-def still_locked(path: Path | str, minutes: float) -> str:
-    """The message on a database that was locked for too long."""
-    return (
-        f"{path} has been locked by another program for {minutes:g} minutes: end that program, "
-        "and repeat the command"
-    )
-
-
-def is_locked(error: BaseException) -> bool:
-    """Tell if another program keeps a SQLite database for itself, which may pass."""
-    return any(text in str(error) for text in _LOCKED)
 
 
 def problem(error: BaseException, path: Path | None = None) -> str:

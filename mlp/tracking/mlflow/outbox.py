@@ -59,10 +59,7 @@ class Sender:
         elif kind == "end":
             client.set_terminated(run_id, entry["status"])
         else:
-            metrics = _metrics(entry)
-            # A request to an MLflow server holds at most 1000 metrics
-            for start in range(0, len(metrics), 1000):
-                client.log_batch(run_id, metrics=metrics[start : start + 1000])
+            client.log_batch(run_id, metrics=_metrics(entry))
 
     def close(self) -> None:
         """Tidy up."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+OUTBOX = ".outbox"  # within the folder of all events
+
 
 @dataclass(frozen=True)
 class RecordingPlace:
@@ -27,9 +29,4 @@ class RecordingPlace:
     @property
     def outbox(self) -> Path:
         """The folder of all processes' outboxes."""
-        return outbox_folder(self.runs_dir)
-
-
-def outbox_folder(runs_dir: str) -> Path:
-    """The folder of all processes' outboxes, within that of the events."""
-    return Path(runs_dir) / ".outbox"
+        return Path(self.runs_dir) / OUTBOX

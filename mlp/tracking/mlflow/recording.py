@@ -15,7 +15,7 @@ from mlp.tracking.mlflow.place import RecordingPlace
 from mlp.tracking.mlflow.run import MlflowRun
 from mlp.tracking.mlflow.store import ARM, DATA, IDENTITY, KIND, PARENT, SEED, STUDY, Store
 from mlp.tracking.mlflow.waiting import is_server
-from mlp.tracking.tensorboard.writer import Events
+from mlp.tracking.tensorboard.events import Events
 
 CONTEXT = "training and validation"  # what a data set is for
 

@@ -119,8 +119,7 @@ def copy_contents(store: Store, run: Run, run_id: str, events: Path) -> None:
         for name in run.data.metrics
         for m in client.get_metric_history(source_id, name)
     ]
-    for start in range(0, len(metrics), 1000):
-        client.log_batch(run_id, metrics=metrics[start : start + 1000])
+    client.log_batch(run_id, metrics=metrics)
     with tempfile.TemporaryDirectory(prefix="mlp-copy-") as name:
         files = Path(client.download_artifacts(source_id, "", name))
         # A single training is a study too: what is said of that is not the run's

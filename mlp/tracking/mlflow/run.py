@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import uuid
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from mlflow.entities import Metric
+from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
 from numpy.typing import NDArray
 from PIL import Image
@@ -23,12 +25,10 @@ from mlp.predictions import Evaluation
 from mlp.softmax import probabilities
 from mlp.study.tracker import Outcome, RunResult, RunSpec, Status, TakenOver
 from mlp.tracking import pictures, results
-from mlp.tracking.mlflow.epoch_pictures import write_epoch_picture
 from mlp.tracking.mlflow.outbox import Outbox
 from mlp.tracking.mlflow.packaging import model_files
-from mlp.tracking.mlflow.store import DIVERGED, NOTE, REASON, SPLIT
-from mlp.tracking.mlflow.timed import timed
-from mlp.tracking.tensorboard.writer import POINTS, Events
+from mlp.tracking.mlflow.store import DIVERGED, NOTE, REASON, SPLIT, now, timed
+from mlp.tracking.tensorboard.events import POINTS, Events
 
 _FLUSH_SECONDS = 10.0
 _HISTOGRAMS_A_RUN = 10
@@ -139,7 +139,14 @@ class MlflowRun:
         """Log what is said of some images by now, for a slider over epochs; the picture."""
         said = Evaluation(self._ids, self._labels, answers, self._spec.classes)
         picture = pictures.predictions(said, self._images, title, _FRAME_SIDE)
-        write = partial(write_epoch_picture, picture, "predictions", epoch)
+        stem = f"predictions+step+{epoch}+timestamp+{now()}+{uuid.uuid4()}"
+
+        def write(folder: Path) -> None:  # as `MlflowClient.log_image` does
+            place = folder / "images"
+            place.mkdir()
+            picture.save(place / f"{stem}.png")
+            compress_image_size(picture).save(place / f"{stem}+compressed.webp")
+
         self._outbox.artifacts(self.run_id, write)
         return picture
 

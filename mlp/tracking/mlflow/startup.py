@@ -9,7 +9,7 @@ from mlp import console
 from mlp.errors import SettingsError
 from mlp.settings.study import TrackingConfig
 from mlp.tracking.mlflow.outbox import send_left
-from mlp.tracking.mlflow.place import outbox_folder
+from mlp.tracking.mlflow.place import OUTBOX
 from mlp.tracking.mlflow.store import Store, open_store
 
 
@@ -21,7 +21,7 @@ def open_to_record(config: TrackingConfig, adopted: str | None) -> Store:
     """
     check_runs_dir(config.runs_dir)
     store = open_store(config.experiment_name, config.patience, adopted)
-    send_left(store, outbox_folder(config.runs_dir))
+    send_left(store, Path(config.runs_dir) / OUTBOX)
     stale = store.end_stale_runs()
     if stale:
         console.err(f"Note: {stale} runs of a process that died were ended as KILLED")

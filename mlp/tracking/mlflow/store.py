@@ -5,28 +5,33 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils import get_results_from_paginated_fn
 
 from mlp import console
 from mlp.errors import StoreUnusable
 from mlp.escaping import line, masked
 from mlp.processes import is_gone, this_process
 from mlp.study.tracker import status_after
-from mlp.tracking.mlflow.database import database_file, make_database
+from mlp.tracking.mlflow.database import make_database
 from mlp.tracking.mlflow.moved import follow
-from mlp.tracking.mlflow.pages import run_page
+from mlp.tracking.mlflow.pages import command_line, run_page
 from mlp.tracking.mlflow.quoting import unquoted
-from mlp.tracking.mlflow.shell import command_line
-from mlp.tracking.mlflow.waiting import WaitLimit, connect, is_server
+from mlp.tracking.mlflow.waiting import WaitLimit, connect, database_file, is_server
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
 STUDY, DATA, PROCESS = "mlp.study", "mlp.data", "mlp.process"
@@ -39,6 +44,18 @@ REPORT = ("report.html", "report.md", "comparison.csv", "scores.csv", "figures")
 _EXPERIMENT = "mlp"  # where nothing names another
 _UI = "http://127.0.0.1:5000"  # where `mlflow ui` serves
 COPIED = "Recorded before as "  # how the description of a copied run begins
+_REFUSED = r"[^\w./ -]"  # in the name of a metric, by MLflow, whereas arms may be called a=1,b=2
+
+
+def now() -> int:
+    """Milliseconds of the epoch, in which MLflow counts time."""
+    return int(time.time() * 1000)
+
+
+def timed(values: Mapping[str, float], step: int) -> list[Metric]:
+    """Numbers by name, logged now at a step."""
+    moment = now()
+    return [Metric(name, value, moment, step) for name, value in values.items()]
 
 
 @dataclass(frozen=True)
@@ -124,25 +141,42 @@ class Store:
             # Another command has made the same data set just now
             self.client.log_inputs(run_id, inputs)
 
+    def report(
+        self,
+        run_id: str,
+        description: str,
+        files: Mapping[str, bytes],
+        numbers: Mapping[str, float] | None = None,
+    ) -> None:
+        """Make a report the description and the artifacts of a run, in the place of an earlier one.
+
+        `numbers` are what it says in numbers.
+        """
+        named = {re.sub(_REFUSED, " ", name): value for name, value in (numbers or {}).items()}
+        self.client.log_batch(run_id, metrics=timed(named, 0))
+        said = self.client.get_run(run_id).data.tags.get(NOTE, "")
+        # A single run that was copied has said so there
+        copied = said.partition("\n\n")[0] if said.startswith(COPIED) else ""
+        note = f"{copied}\n\n{description}" if copied else description
+        self.client.set_tag(run_id, NOTE, note)
+        with tempfile.TemporaryDirectory(prefix="mlp-report-") as folder:
+            for name, content in files.items():
+                file = Path(folder, name)
+                file.parent.mkdir(exist_ok=True)
+                file.write_bytes(content)
+            self.client.log_artifacts(run_id, folder)
+
     def search(self, filter_string: str, everywhere: bool = False) -> list[Run]:
         """All runs that match, of this experiment or of the whole store, newest first."""
         experiments = [self.experiment_id]
         if everywhere:
             experiments = [e.experiment_id for e in self.client.search_experiments()]
-        runs: list[Run] = []
-        token = None
-        while True:
-            page = self.client.search_runs(
-                experiments,
-                filter_string,
-                run_view_type=ViewType.ACTIVE_ONLY,
-                max_results=1000,
-                page_token=token,
-            )
-            runs.extend(page)
-            token = page.token
-            if not token:
-                return runs
+
+        def page(most: int, token: str | None) -> Any:
+            search = self.client.search_runs
+            return search(experiments, filter_string, max_results=most, page_token=token)
+
+        return list(get_results_from_paginated_fn(page, 1000))
 
     def end_stale_runs(self) -> int:
         """End as KILLED the RUNNING runs of processes of this machine that are gone; how many.
@@ -166,7 +200,7 @@ class Store:
 
     def how_to_open(self, page: str) -> str:
         """Say what to type, and where to go, to see a page of the store."""
-        if self.uri.startswith(("http://", "https://")):
+        if is_server(self.uri):
             return f"MLflow:      {self.address.rstrip('/')}/{page}"
         shown = f"{_UI}/{page}"
         typed = command_line("mlflow", "ui", "--backend-store-uri", self.address)

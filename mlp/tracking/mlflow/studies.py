@@ -25,7 +25,6 @@ from mlp.tracking import results
 from mlp.tracking.mlflow.pages import shared_view
 from mlp.tracking.mlflow.quoting import unquoted
 from mlp.tracking.mlflow.readable import PREDICTIONS
-from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.reuse import is_diverged
 from mlp.tracking.mlflow.store import (
     DIVERGED,
@@ -38,7 +37,7 @@ from mlp.tracking.mlflow.store import (
     STUDY,
     Store,
 )
-from mlp.tracking.tensorboard.initial_weights import read_weights
+from mlp.tracking.tensorboard.events import read_weights
 
 _READERS = 4  # runs that are read at once: each takes a server some calls
 _FACTS = "epochs", "kept_epoch", "leaked_images", "distinct_units"  # were called scores once
@@ -118,7 +117,7 @@ class MlflowStudies:
         files: Mapping[str, bytes],
         numbers: Mapping[str, float],
     ) -> None:
-        record_report(self._store, study.run_id, description, files, numbers)
+        self._store.report(study.run_id, description, files, numbers)
         if study.has_view:
             self._share_view(study, metric)
 

@@ -29,10 +29,20 @@ from mlp.tracking.mlflow.outbox import send_left
 from mlp.tracking.mlflow.place import RecordingPlace
 from mlp.tracking.mlflow.recording import CONTEXT, RunRecorder
 from mlp.tracking.mlflow.remote import open_worker_tracker
-from mlp.tracking.mlflow.store import KIND, NOTE, PARENT, PLAN, REASON, SPLIT, STUDY, Store
+from mlp.tracking.mlflow.store import (
+    KIND,
+    NOTE,
+    PARENT,
+    PLAN,
+    REASON,
+    SPLIT,
+    STUDY,
+    Store,
+    now,
+    timed,
+)
 from mlp.tracking.mlflow.studies import MlflowStudies
-from mlp.tracking.mlflow.timed import now, timed
-from mlp.tracking.tensorboard.writer import Events
+from mlp.tracking.tensorboard.events import Events
 
 _MONITOR_SECONDS = 5.0
 _LAST_MINUTES = 0.2  # waited for a server when a command was interrupted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -12,13 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from torch.utils.tensorboard import SummaryWriter
 
 from mlp.escaping import line, lines, markdown
 from mlp.predictions import Evaluation, classification_report
+from mlp.study.record import Histogram, layer_of
 from mlp.study.tracker import RunSpec
-from mlp.tracking.tensorboard import hparams
 
 _BINS = 64
 _LAYOUT = {
@@ -156,6 +158,47 @@ class Events:
         self.scalars(scores, 0)
         if scores and self._spec is not None:
             assert self._writer.file_writer is not None
-            for summary in hparams.row(self._spec):
+            for summary in _row(self._spec):
                 self._writer.file_writer.add_summary(summary, 0)
         self._writer.close()
+
+
+def _row(spec: RunSpec) -> Iterator[Summary]:
+    """The summaries that make a run a row of the HParams table: its arm, seed and settings.
+
+    The settings are those that arms change, all where there is nothing to compare with.
+    TensorBoard finds the columns over all studies that it shows, and takes scalars as scores.
+    SummaryWriter's own row has all settings, of which the page opens with the first five of the
+    alphabet, and shows true as 1.
+    """
+    values, texts = spec.config.model_dump(), spec.config.as_text()
+    start = plugin_data_pb2.SessionStartInfo()
+    start.hparams["arm"].string_value = spec.arm
+    for name in ("seed", *spec.varied) if spec.varied else texts:
+        value = values[name]
+        if isinstance(value, bool):
+            start.hparams[name].bool_value = value
+        elif isinstance(value, int | float):
+            start.hparams[name].number_value = value
+        else:
+            start.hparams[name].string_value = texts[name]
+    end = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS)
+    for tag, data in (
+        (metadata.SESSION_START_INFO_TAG, {"session_start_info": start}),
+        (metadata.SESSION_END_INFO_TAG, {"session_end_info": end}),
+    ):
+        about = metadata.create_summary_metadata(plugin_data_pb2.HParamsPluginData(**data))
+        yield Summary(value=[Summary.Value(tag=tag, metadata=about)])
+
+
+def read_weights(folder: str) -> dict[str, Histogram]:
+    """The distribution of each layer's weights before training, from events in a folder."""
+    accumulator = EventAccumulator(folder, size_guidance={"histograms": 0})
+    accumulator.Reload()
+    found = {}
+    for tag in accumulator.Tags()["histograms"]:
+        first = accumulator.Histograms(tag)[0]
+        if (layer := layer_of(tag)) and first.step == 0:
+            value = first.histogram_value
+            found[layer] = np.array([value.min, *value.bucket_limit]), np.array(value.bucket)
+    return found
