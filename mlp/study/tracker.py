@@ -100,13 +100,14 @@ class TakenOver(Exception):
 
 
 class PieceTracker(Protocol):
-    """The record of the runs of one seed (and fold) of a study."""
+    """The record of runs of a study, by a process that trains one seed (and fold) after another."""
 
     def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
         """Make runs that are recorded already part of this study; their outcomes by identity.
 
         Those are runs that ended for good: FINISHED ones, and those that diverged. `fresh`: only
-        those that another command has trained since this one began.
+        those that another command has trained since this one began. A process that trains for a
+        study which another one has begun finds what earlier tries of the same have ended.
         """
 
     def claim(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
@@ -121,13 +122,6 @@ class PieceTracker(Protocol):
     def deliver(self) -> None:
         """Wait until all that was recorded is where it can be read. Raises TakenOver."""
 
-
-class WorkerTracker(PieceTracker, Protocol):
-    """The tracker of a study that another process has begun, and will end.
-
-    It reuses what earlier tries of the same piece have ended.
-    """
-
     def count_try(self, specs: Sequence[RunSpec]) -> int:
         """Count how often in a row these runs of one seed (and fold) were begun and none ended."""
 
@@ -135,7 +129,7 @@ class WorkerTracker(PieceTracker, Protocol):
         """The last one did it: nobody needs their count."""
 
     def close(self) -> None:
-        """Tidy up; the study goes on."""
+        """Tidy up; the study goes on, and another process will end it."""
 
 
 class Studies(Protocol):
@@ -178,7 +172,7 @@ class Tracker(PieceTracker, Protocol):
     def wait(self, specs: Sequence[RunSpec]) -> None:
         """Return when another command no longer trains one of these runs, if it does."""
 
-    def remote(self) -> Callable[[], WorkerTracker]:
+    def remote(self) -> Callable[[], PieceTracker]:
         """A function that another process can be sent, to open a tracker of this study there."""
 
     def ended_already(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:

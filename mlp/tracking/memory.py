@@ -15,7 +15,7 @@ from mlp.errors import NoSuchStudy
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.predictions import Evaluation
 from mlp.study.record import HISTORIES, Histogram, RecordedRun, RecordedStudy, layer_of
-from mlp.study.tracker import Outcome, RunResult, RunSpec, Status, TakenOver, WorkerTracker
+from mlp.study.tracker import Outcome, PieceTracker, RunResult, RunSpec, Status, TakenOver
 
 _BINS = 64
 
@@ -145,7 +145,7 @@ class MemoryStudies:
 
 
 class MemoryTracker:
-    """Records one study; see `mlp.study.tracker.Tracker`. It is the tracker of workers as well."""
+    """Records one study; see `mlp.study.tracker.Tracker`."""
 
     def __init__(
         self,
@@ -205,7 +205,7 @@ class MemoryTracker:
             raise TakenOver("the study that this run is a part of was ended")
         return self._begin(spec)
 
-    def remote(self) -> Callable[[], WorkerTracker]:
+    def remote(self) -> Callable[[], PieceTracker]:
         """A function that opens a tracker of this study: in this process, whose memory it is."""
         return lambda: self
 

@@ -7,7 +7,7 @@ import queue
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ _CLOSING_SECONDS = 30
 _UNFINISHED = ".writing"
 _NEW = "new-"
 
+Write = Callable[[Path], None]  # makes files in a folder
+
 
 class Sender:
     """Gives records to the tracking store. Each may be given twice and counts once."""
@@ -42,32 +44,29 @@ class Sender:
         self._client, self._shared = store.client, shared
         self._packager = Packager(store.client)
 
-    def send(self, entry: Mapping[str, Any], files: Path) -> None:
-        """Record an entry, whose files are in a folder."""
-        client, run_id, kind = self._client, entry["run_id"], entry["kind"]
+    def send(self, kind: str, run_id: str, value: Any, files: Path) -> None:
+        """Record something of a run; `value` and the files in a folder are as its kind has them."""
+        client = self._client
         asked = self._shared and kind in ("metrics", "end") and run_id not in self.lost
         if asked and client.get_run(run_id).info.status != "RUNNING":
             self.lost.add(run_id)
         if run_id in self.lost:
             return
-        if kind == "tag":
-            client.set_tag(run_id, entry["key"], entry["value"])
-        elif kind == "artifacts":
-            client.log_artifacts(run_id, str(files))
-        elif kind == "model":
-            self._packager.log_model(run_id, files, _metrics(entry))
-        elif kind == "end":
-            client.set_terminated(run_id, entry["status"])
-        else:
-            client.log_batch(run_id, metrics=_metrics(entry))
+        match kind:
+            case "metrics":
+                client.log_batch(run_id, metrics=[Metric(*each) for each in value])
+            case "tag":
+                client.set_tag(run_id, *value)
+            case "artifacts":
+                client.log_artifacts(run_id, str(files))
+            case "model":
+                self._packager.log_model(run_id, files, [Metric(*each) for each in value])
+            case "end":
+                client.set_terminated(run_id, value)
 
     def close(self) -> None:
         """Tidy up."""
         self._packager.close()
-
-
-def _metrics(entry: Mapping[str, Any]) -> list[Metric]:
-    return [Metric(*values) for values in entry["metrics"]]
 
 
 def _values(metrics: list[Metric]) -> list[list[Any]]:
@@ -105,23 +104,23 @@ class Outbox:
 
     def metrics(self, run_id: str, metrics: list[Metric]) -> None:
         """Numbers of a run."""
-        self._put({"kind": "metrics", "run_id": run_id, "metrics": _values(metrics)})
+        self._put("metrics", run_id, _values(metrics))
 
     def tag(self, run_id: str, key: str, value: str) -> None:
         """A tag of a run."""
-        self._put({"kind": "tag", "run_id": run_id, "key": key, "value": value})
+        self._put("tag", run_id, (key, value))
 
-    def artifacts(self, run_id: str, write: Callable[[Path], None]) -> None:
+    def artifacts(self, run_id: str, write: Write) -> None:
         """Files of a run, which `write` makes in a folder."""
-        self._put({"kind": "artifacts", "run_id": run_id}, write)
+        self._put("artifacts", run_id, None, write)
 
-    def model(self, run_id: str, write: Callable[[Path], None], metrics: list[Metric]) -> None:
+    def model(self, run_id: str, write: Write, metrics: list[Metric]) -> None:
         """The model of a run, see Packager: `write` makes its files in a folder."""
-        self._put({"kind": "model", "run_id": run_id, "metrics": _values(metrics)}, write)
+        self._put("model", run_id, _values(metrics), write)
 
     def end(self, run_id: str, status: str) -> None:
         """The end of a run."""
-        self._put({"kind": "end", "run_id": run_id, "status": status})
+        self._put("end", run_id, status)
 
     def deliver(self) -> None:
         """Wait until all is recorded. Raises ServerAway, or what went wrong."""
@@ -146,22 +145,20 @@ class Outbox:
             self._queue.put(None)
             self._thread.join(_CLOSING_SECONDS)
 
-    def _put(
-        self, entry: dict[str, Any], write: Callable[[Path], None] = lambda folder: None
-    ) -> None:
+    def _put(self, kind: str, run_id: str, value: Any, write: Write = lambda folder: None) -> None:
         if self._error is not None and not isinstance(self._error, ServerAway):
             raise self._error
         if self._folder is None:
             with tempfile.TemporaryDirectory(prefix="mlp-run-") as name:
                 write(Path(name))
-                self._sender.send(entry, Path(name))
+                self._sender.send(kind, run_id, value, Path(name))
             return
         place = self._folder / f"{self._count:08d}"
         self._count += 1
         unfinished = place.with_suffix(_UNFINISHED)
         (unfinished / _FILES).mkdir(parents=True)
         write(unfinished / _FILES)
-        (unfinished / _ENTRY).write_text(json.dumps(entry), encoding="utf-8")
+        (unfinished / _ENTRY).write_text(json.dumps((kind, run_id, value)), encoding="utf-8")
         unfinished.rename(place)
         self._queue.put(place)
 
@@ -186,9 +183,13 @@ class Outbox:
         self._queue.task_done()
 
 
+def _entry(place: Path) -> tuple[str, str, Any]:
+    kind, run_id, value = json.loads((place / _ENTRY).read_text(encoding="utf-8"))
+    return kind, run_id, value
+
+
 def _send(sender: Sender, place: Path) -> None:
-    entry = json.loads((place / _ENTRY).read_text(encoding="utf-8"))
-    sender.send(entry, place / _FILES)
+    sender.send(*_entry(place), place / _FILES)
     shutil.rmtree(place)
 
 
@@ -225,8 +226,8 @@ def _is_left(folder: Path, uri: str) -> bool:
 
 
 def _send_folder(store: Store, left: Path) -> None:
-    places = sorted(p for p in left.iterdir() if (p / _ENTRY).is_file())
-    places = [p for p in places if p.suffix != _UNFINISHED]
+    complete = (p for p in left.iterdir() if (p / _ENTRY).is_file() and p.suffix != _UNFINISHED)
+    places = sorted(complete)
     if places:
         console.out(f"sending {len(places)} records that an earlier command could not")
     aside = left.with_name(f"{left.name}{_REFUSED}")
@@ -234,7 +235,7 @@ def _send_folder(store: Store, left: Path) -> None:
     sender = Sender(store, shared=True)
     try:
         for place in places:
-            run_id = json.loads((place / _ENTRY).read_text(encoding="utf-8"))["run_id"]
+            _, run_id, _ = _entry(place)
             if run_id not in refused:
                 try:
                     _send(sender, place)

@@ -20,7 +20,7 @@ from mlp.tracking.mlflow.store import Store
 PREDICTIONS = "predictions.parquet"
 COLUMNS = ("id", "label", "probabilities")
 _NETWORKS = "artifacts/"  # in a model
-_MODEL = ("MLmodel", SEAL, "input_example.json")
+_MODEL = ("MLmodel", "input_example.json")
 _AT_ONCE = 8  # questions to a server
 
 
@@ -57,11 +57,8 @@ def _missing_here(store: Store, run: Run) -> str:
             if not place.is_dir():
                 location = store.client.get_logged_model(model_id).artifact_location
                 place = Path(local_file_uri_to_path(location))
-            for name in _MODEL:
-                if not (place / name).stat().st_size:
-                    return f"{name} of its model is empty"
             sealed = json.loads((place / SEAL).read_text(encoding="utf-8"))
-            for name in (name for name in sealed if name.startswith(_NETWORKS)):
+            for name in (*_MODEL, *(name for name in sealed if name.startswith(_NETWORKS))):
                 if not (place / name).stat().st_size:
                     return f"{name} of its model is empty"
         except (OSError, MlflowException):

@@ -5,31 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mlflow.entities import RunTag
+from mlflow.exceptions import MlflowException
 
 from mlp.data.dataset import Dataset
-from mlp.study.tracker import Outcome, RunSpec
+from mlp.study.tracker import Outcome, RunSpec, TakenOver
 from mlp.tracking.mlflow import reuse
 from mlp.tracking.mlflow.claims import Claims, alone
-from mlp.tracking.mlflow.outbox import Outbox
+from mlp.tracking.mlflow.outbox import Outbox, send_left
 from mlp.tracking.mlflow.place import RecordingPlace
 from mlp.tracking.mlflow.run import MlflowRun
-from mlp.tracking.mlflow.store import ARM, DATA, IDENTITY, KIND, PARENT, SEED, STUDY, Store
+from mlp.tracking.mlflow.store import ARM, DATA, IDENTITY, KIND, PARENT, SEED, STUDY, Store, reopen
 from mlp.tracking.mlflow.waiting import is_server
 from mlp.tracking.tensorboard.events import Events
 
 CONTEXT = "training and validation"  # what a data set is for
 
 
-class RunRecorder:
+class MlflowWorkerTracker:
     """Records runs of one study: as children of its parent run, or as that run itself."""
 
-    def __init__(self, store: Store, place: RecordingPlace, shared: bool) -> None:
-        """`shared`: other processes may end its runs."""
+    def __init__(self, place: RecordingPlace, store: Store | None = None) -> None:
+        """`store` is None where another process has opened the study, and may end its runs."""
+        self._shared = store is None
+        if store is None:
+            store = reopen(place.uri, place.experiment_id, place.minutes)
+            send_left(store, place.outbox)
         self.store, self.place = store, place
         self.study, self.run_id, self.single = place.study, place.run_id, place.single
-        self.outbox = Outbox(store, place.outbox, shared)
+        self.outbox = Outbox(store, place.outbox, self._shared)
         self._claims = Claims(store, place.run_id)
         self._claimed: dict[str, str] = {}  # runs that have not started, by identity
+
+    def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
+        return self.ended_already(specs)
 
     def claim(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
         identities = {spec.identity for spec in specs}
@@ -58,6 +66,11 @@ class RunRecorder:
         self._claimed.clear()
 
     def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MlflowRun:
+        # A driver that is gone may have been followed by one that trains the same elsewhere
+        if self._shared and (
+            self.outbox.lost or self.store.client.get_run(self.run_id).info.status != "RUNNING"
+        ):
+            raise TakenOver("the study that this run is a part of was ended")
         run_id = self._claimed.pop(spec.identity, None) or self.open_run(spec)
         self.store.log_params(run_id, {"parameter_count": str(parameter_count)})
         study = "" if self.single else self.store.page(self.run_id)
@@ -65,8 +78,30 @@ class RunRecorder:
         return MlflowRun(self.outbox, run_id, spec, events, dataset, study)
 
     def deliver(self) -> None:
-        """Wait until all that was recorded has reached a server. Raises ServerAway."""
+        """Wait until all that was recorded has reached a server. Raises ServerAway, TakenOver."""
         self.outbox.deliver()
+        if self.outbox.lost:
+            raise TakenOver("runs of this piece were ended by another process")
+
+    def count_try(self, specs: Sequence[RunSpec]) -> int:
+        key = _tries(specs[0])
+        tags = self.store.client.get_run(self.run_id).data.tags
+        left, count = map(int, tags.get(key, "0 0").split())
+        count = count + 1 if left == len(specs) else 1
+        self.store.client.set_tag(self.run_id, key, f"{len(specs)} {count}")
+        return count
+
+    def forget_tries(self, spec: RunSpec) -> None:
+        # Thousands of counts would make the page of a study hard to read
+        try:
+            self.store.client.delete_tag(self.run_id, _tries(spec))
+        except MlflowException as error:
+            # A server that had no time to answer has done it
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+
+    def close(self) -> None:
+        self.outbox.close()
 
     def ended_already(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
         outcomes: dict[str, Outcome] = {}
@@ -75,7 +110,7 @@ class RunRecorder:
             for run in self.store.search(own):
                 if run.info.status == "RUNNING":
                     self.store.client.set_terminated(run.info.run_id, "KILLED")
-                elif run.info.status == "FINISHED" or reuse.is_diverged(run):
+                elif reuse.ended_for_good(run):
                     outcomes[spec.identity] = reuse.outcome(run, spec, run.info.run_id)
         return outcomes
 
@@ -106,3 +141,8 @@ class RunRecorder:
         name, digest, count = spec.data_name, spec.data_digest, len(spec.classes)
         self.store.log_dataset(run_id, name, digest, spec.config.data, count, CONTEXT)
         return run_id
+
+
+def _tries(spec: RunSpec) -> str:
+    """The tag of a study's run that counts them: how many runs are left, and tries of those."""
+    return f"mlp.tries.{spec.config.seed}.{spec.config.fold.replace('/', '.')}"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from mlflow.entities import LifecycleStage, LoggedModelOutput, Metric, Run
@@ -40,18 +42,26 @@ def find(
     `since`: only runs that ended later, in milliseconds of the epoch.
     """
     wanted = {spec.identity for spec in specs}
-    candidates: dict[str, list[Run]] = {}
     filters = {f"tags.`{DATA}` = '{spec.data_digest}'" for spec in specs}
     if len(specs) <= _FEW:
         filters = {f"tags.`{IDENTITY}` = '{identity}'" for identity in wanted}
-    deleted: dict[str, bool] = {}
     later = f" and attributes.end_time >= {since}" if since else ""
-    for chosen in filters:
-        for run in store.search(f"{chosen} and tags.`{KIND}` = 'run'{later}", everywhere=True):
-            ended = run.info.status == "FINISHED" or is_diverged(run)
-            identity = run.data.tags.get(IDENTITY)
-            if ended and identity in wanted and not _study_deleted(store, run, deleted):
-                candidates.setdefault(identity, []).append(run)
+    every = [
+        run
+        for chosen in filters
+        for run in store.search(f"{chosen} and tags.`{KIND}` = 'run'{later}", everywhere=True)
+    ]
+
+    @cache
+    def is_deleted(study: str | None) -> bool:
+        """Tell if a person deleted a study: MLflow leaves its runs as they are."""
+        try:
+            run = store.client.get_run(study) if study else None
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return True  # for good, by `mlflow gc`
+        return run is not None and run.info.lifecycle_stage == LifecycleStage.DELETED
 
     def rank(run: Run) -> tuple[bool, int]:
         # Of this study the newest, which may have taken the place of one that cannot be read; of
@@ -59,8 +69,11 @@ def find(
         own = run.data.tags.get(STUDY) == study
         return not own, -run.info.start_time if own else run.info.start_time
 
-    for runs in candidates.values():
-        runs.sort(key=rank)
+    candidates: dict[str, list[Run]] = defaultdict(list)
+    for run in sorted(every, key=rank):
+        identity, parent = run.data.tags.get(IDENTITY), run.data.tags.get(PARENT)
+        if ended_for_good(run) and identity in wanted and not is_deleted(parent):
+            candidates[identity].append(run)
     found: dict[str, Run] = {}
     lost: dict[str, str] = {}
     while candidates:
@@ -76,28 +89,14 @@ def find(
     return found, {identity: said for identity, said in lost.items() if identity not in found}
 
 
-def _study_deleted(store: Store, run: Run, known: dict[str, bool]) -> bool:
-    """Tell if a person deleted the study that a run is a part of; `known`: what was asked before.
-
-    MLflow leaves the runs of a study as they are.
-    """
-    parent = run.data.tags.get(PARENT)
-    if parent is None:
-        return False
-    if parent not in known:
-        try:
-            stage = store.client.get_run(parent).info.lifecycle_stage
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            stage = LifecycleStage.DELETED  # for good, by `mlflow gc`
-        known[parent] = stage == LifecycleStage.DELETED
-    return known[parent]
-
-
 def is_diverged(run: Run) -> bool:
     """Tell if a run failed in a way in which it would fail again."""
     return run.info.status == "FAILED" and DIVERGED in run.data.tags
+
+
+def ended_for_good(run: Run) -> bool:
+    """Tell if a run would end the same way again."""
+    return run.info.status == "FINISHED" or is_diverged(run)
 
 
 def outcome(run: Run, spec: RunSpec, run_id: str) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -25,7 +26,7 @@ from mlp.tracking import results
 from mlp.tracking.mlflow.pages import shared_view
 from mlp.tracking.mlflow.quoting import unquoted
 from mlp.tracking.mlflow.readable import PREDICTIONS
-from mlp.tracking.mlflow.reuse import is_diverged
+from mlp.tracking.mlflow.reuse import ended_for_good, is_diverged
 from mlp.tracking.mlflow.store import (
     DIVERGED,
     IDENTITY,
@@ -149,22 +150,21 @@ class MlflowStudies:
                 f"run {run_id}: its {PLAN} cannot be read ({error}); repeat its command"
             ) from None
 
-    def _by_identity(self, parent: Run) -> dict[str, list[Run]]:
+    def _by_identity(self, parent: Run) -> dict[str | None, list[Run]]:
         """The runs of the study: of several with one identity its own child first, the best ended.
 
         A single training that repeats another is a run of its study, without an identity.
         """
 
         def rank(run: Run) -> tuple[bool, bool, int]:
-            ended = run.info.status == "FINISHED" or is_diverged(run)
-            return ended, run.data.tags.get(PARENT) == parent.info.run_id, run.info.start_time
+            own = run.data.tags.get(PARENT) == parent.info.run_id
+            return ended_for_good(run), own, run.info.start_time
 
         own = f"tags.`{STUDY}` = '{parent.data.tags[STUDY]}' and tags.`{KIND}` = 'run'"
         runs = self._store.search(own, everywhere=True)
-        known = [run for run in runs if IDENTITY in run.data.tags]
-        found: dict[str, list[Run]] = {}
-        for run in sorted(known, key=rank, reverse=True):
-            found.setdefault(run.data.tags[IDENTITY], []).append(run)
+        found = defaultdict(list)
+        for run in sorted(runs, key=rank, reverse=True):
+            found[run.data.tags.get(IDENTITY)].append(run)
         return found
 
     def _read_run(

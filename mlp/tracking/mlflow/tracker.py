@@ -22,13 +22,13 @@ from mlp.data.split_file import split_text
 from mlp.errors import ServerAway
 from mlp.escaping import markdown
 from mlp.settings.training import RunConfig
-from mlp.study.tracker import Outcome, RunSpec, Status, WorkerTracker
+from mlp.study.tracker import Outcome, PieceTracker, RunSpec, Status
 from mlp.tracking.mlflow import reuse
 from mlp.tracking.mlflow.claims import alone
+from mlp.tracking.mlflow.environment import open_worker_tracker
 from mlp.tracking.mlflow.outbox import send_left
 from mlp.tracking.mlflow.place import RecordingPlace
-from mlp.tracking.mlflow.recording import CONTEXT, RunRecorder
-from mlp.tracking.mlflow.remote import open_worker_tracker
+from mlp.tracking.mlflow.recording import CONTEXT, MlflowWorkerTracker
 from mlp.tracking.mlflow.store import (
     KIND,
     NOTE,
@@ -48,7 +48,7 @@ _MONITOR_SECONDS = 5.0
 _LAST_MINUTES = 0.2  # waited for a server when a command was interrupted
 
 
-class MlflowTracker(RunRecorder):
+class MlflowTracker(MlflowWorkerTracker):
     """Records one study for the command that began it; see `mlp.study.tracker.Tracker`."""
 
     def __init__(
@@ -69,7 +69,7 @@ class MlflowTracker(RunRecorder):
         run_id = store.top_run(name, {KIND: "run" if single else kind, STUDY: study})
         folder, minutes = runs_dir.as_posix(), store.limit.minutes
         place = (store.uri, store.experiment_id, study, folder, run_id, single, minutes, now())
-        super().__init__(store, RecordingPlace(*place), shared=False)
+        super().__init__(RecordingPlace(*place), store)
         self.studies = MlflowStudies(store)
         # Of the machine, while this process works
         self._monitor = SystemMetricsMonitor(
@@ -77,7 +77,7 @@ class MlflowTracker(RunRecorder):
         )
         self._monitor.start()
 
-    def remote(self) -> Callable[[], WorkerTracker]:
+    def remote(self) -> Callable[[], PieceTracker]:
         return partial(open_worker_tracker, self.place)
 
     def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:

@@ -89,7 +89,10 @@ class Events:
         for name, picture in drawn.items():
             self.picture(f"{'model' if name == 'first_layer' else group}/{name}", picture, step)
         self.text("classification_report", classification_report(result))
-        self._precision_recall(result, step)
+        for label, name in enumerate(result.classes[:_MAX_PR_CLASSES]):
+            right = torch.from_numpy(result.labels == label)
+            said = torch.from_numpy(result.probabilities[:, label])
+            self._writer.add_pr_curve(f"pr/{line(name)}", right, said, step)
 
     def picture(self, name: str, picture: Image.Image, step: int) -> None:
         """As JPEG: event files have a checksum, which takes 0.1 s a megabyte in Python."""
@@ -110,16 +113,6 @@ class Events:
         """Text in columns, as it stands."""
         self._writer.add_text(name, "    " + lines(text).replace("\n", "\n    "))
 
-    def _precision_recall(self, result: Evaluation, step: int) -> None:
-        """A precision-recall curve for each of up to 20 classes."""
-        for label, name in enumerate(result.classes[:_MAX_PR_CLASSES]):
-            self._writer.add_pr_curve(
-                f"pr/{line(name)}",
-                torch.from_numpy(result.labels == label),
-                torch.from_numpy(result.probabilities[:, label]),
-                step,
-            )
-
     def projector(
         self,
         result: Evaluation,
@@ -132,13 +125,10 @@ class Events:
 
         `features` (n, width) and `images` (n, H, W, C) are of the images `rows` (n,) of `result`.
         """
-        small = [
-            cv2.resize(image, (_SPRITE, _SPRITE), interpolation=cv2.INTER_AREA).reshape(
-                _SPRITE, _SPRITE, -1
-            )
-            for image in images
-        ]
-        pictures = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2) / 255
+        size = _SPRITE, _SPRITE
+        small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
+        pixels = np.stack(small).reshape(len(small), *size, -1)
+        pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
         names = np.asarray([line(name) for name in result.classes])
         told = [
             [names[label], names[predicted], "right" if label == predicted else "wrong"]
