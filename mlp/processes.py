@@ -61,14 +61,17 @@ def free_memory() -> int:
 
 
 @contextmanager
-def alone(path: Path, busy: str) -> Iterator[None]:
-    """Hold a lock file; where another process holds it, say what that one does, and wait."""
+def alone(path: Path, busy: str, seconds: float = -1) -> Iterator[None]:
+    """Hold a lock file; where another process holds it, say what that one does, and wait.
+
+    Raises Timeout when it holds it for so many `seconds` more.
+    """
     lock = FileLock(path)
     try:
         lock.acquire(timeout=1)
     except Timeout:
         console.out(f"{busy}: waiting for it")
-        lock.acquire()
+        lock.acquire(timeout=seconds)
     try:
         yield
     finally:

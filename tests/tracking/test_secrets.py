@@ -101,7 +101,7 @@ def test_a_token_that_mlflow_run_noted_is_masked(
     run_id = client.create_run(experiment, tags=tags).info.run_id
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
     store = open_store("mlp", adopted=run_id)
-    assert store.top_run("a run", {}) == run_id
+    assert store.top_run("a run", "report") == run_id
     found = client.get_run(run_id).data.tags
     assert found["mlflow.source.git.repoURL"] == "https://***@github.com/ana/mlp"
     assert not [value for value in found.values() if SECRET in value]

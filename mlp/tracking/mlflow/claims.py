@@ -20,7 +20,8 @@ from mlp import console
 from mlp.data.cache import cache_folder
 from mlp.processes import alone as hold
 from mlp.processes import is_gone
-from mlp.tracking.mlflow.store import IDENTITY, PARENT, PROCESS, Store
+from mlp.tracking.mlflow import names
+from mlp.tracking.mlflow.store import Store
 
 # A command on another machine logs the load of its machine every few seconds while it lives
 _SILENT_SECONDS = 180.0
@@ -57,10 +58,10 @@ class Claims:
         for run in found:
             tags = run.data.tags
             # A command that has ended trains nothing, whatever its runs say
-            top = running.get(tags.get(PARENT, run.info.run_id))
+            top = running.get(tags.get(names.PARENT, run.info.run_id))
             others = top is not None and top.info.run_id != self._run_id
-            if others and tags.get(IDENTITY) in identities and self._lives(top, run):
-                claimed[tags[IDENTITY]] = run, top
+            if others and tags.get(names.IDENTITY) in identities and self._lives(top, run):
+                claimed[tags[names.IDENTITY]] = run, top
         return claimed
 
     def wait(self, identities: Collection[str]) -> None:
@@ -69,7 +70,7 @@ class Claims:
         for top in {top.info.run_id: top for _, top in claimed.values()}.values():
             if top.info.run_id not in self._announced:
                 own = [run for run, its in claimed.values() if its.info.run_id == top.info.run_id]
-                machine, process, _ = top.data.tags[PROCESS].rsplit(" ", 2)
+                machine, process, _ = top.data.tags[names.PROCESS].rsplit(" ", 2)
                 console.out(
                     f"another command (process {process} on {machine}) trains {len(own)} of these "
                     f"runs (the first: {own[-1].info.run_name}): waiting for it"
@@ -83,7 +84,7 @@ class Claims:
         self._store.end_stale_runs()  # of one that died
 
     def _lives(self, top: Run, run: Run) -> bool:
-        process = top.data.tags.get(PROCESS)
+        process = top.data.tags.get(names.PROCESS)
         if process is None or is_gone(process):
             return False
         if process.rsplit(" ", 2)[0] == socket.gethostname():

@@ -6,25 +6,23 @@ import sqlite3
 import time
 from contextlib import closing, suppress
 from functools import partial
+from itertools import count
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from mlflow.store.db.utils import _get_latest_schema_revision
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import get_tracking_uri
 
 from mlp import console
 from mlp.errors import StoreUnusable
+from mlp.processes import alone
 from mlp.tracking.mlflow.waiting import LOCKED, WaitLimit, database_file, is_locked, wait_for
 
 _SECONDS = 3.0  # for which one look at a database waits for another program
 _SETTLED = 20.0  # seconds after which nobody is making what is not complete
 _ARTIFACTS = "./mlruns"  # MLflow's own default
-_CONTENT = (
-    ("runs", "SELECT 1 FROM runs LIMIT 1"),
-    ("experiments", "SELECT 1 FROM experiments WHERE experiment_id <> 0 LIMIT 1"),
-    ("registered_models", "SELECT 1 FROM registered_models LIMIT 1"),
-)
+_CONTENT = {"runs": "true", "experiments": "experiment_id <> 0", "registered_models": "true"}
 
 
 def make_database(path: Path, minutes: float) -> None:
@@ -38,22 +36,14 @@ def make_database(path: Path, minutes: float) -> None:
     settled = partial(wait_for, complete, f"sqlite:///{path.as_posix()}", WaitLimit(minutes))
     if settled():
         return
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    lock = path.with_name(f".{path.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=_SECONDS)
-        except Timeout:
-            console.out(f"{path} is being made by another process: waiting for it")
-            lock.acquire(timeout=60 * minutes)
-        try:
+        with alone(lock, f"{path} is being made by another process", 60 * minutes):
             if not settled():
                 _make(path)
             with suppress(OSError):
-                # Who waits for it finds a complete database
-                Path(lock.lock_file).unlink()
-        finally:
-            lock.release()
+                lock.unlink()  # who waits for it finds a complete database
     except Timeout:
         raise StoreUnusable(
             f"another process has been making {path} for {minutes:g} minutes: end it, and repeat "
@@ -76,7 +66,8 @@ def _make(path: Path) -> None:
             raise StoreUnusable(problem(error, path) or f"cannot make {path}: {error}") from error
         store.engine.dispose()
         if path.exists() and path.stat().st_size:
-            aside = _free_name(path)
+            names = (path.with_name(f"{path.name}.unfinished{number}") for number in count(1))
+            aside = next(name for name in names if not name.exists())
             path.replace(aside)
             console.out(
                 f"Note: {path} was never completed and holds no run: it is {aside.name} now, and "
@@ -94,13 +85,6 @@ def _remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _free_name(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.unfinished{number}")).exists():
-        number += 1
-    return aside
-
-
 def _is_complete(path: Path) -> bool:
     """Tell if a database is one that this MLflow can use; not where nothing would be lost.
 
@@ -111,18 +95,18 @@ def _is_complete(path: Path) -> bool:
         return False
     try:
         with closing(sqlite3.connect(path, timeout=_SECONDS)) as connection:
-            tables = {
-                name for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall()
-            }
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
             if not tables:
                 return False
             found = None
             if "alembic_version" in tables:
                 found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            if found is not None and found[0] == _get_latest_schema_revision():
+            if found == (_get_latest_schema_revision(),):
                 return True
             full = any(
-                name in tables and connection.execute(query).fetchone() for name, query in _CONTENT
+                connection.execute(f"SELECT 1 FROM {name} WHERE {some} LIMIT 1").fetchone()
+                for name, some in _CONTENT.items()
+                if name in tables
             )
     except sqlite3.Error as error:
         if is_locked(error):

@@ -18,7 +18,7 @@ from mlp.model.seal import SEAL
 from mlp.tracking.mlflow.store import Store
 
 PREDICTIONS = "predictions.parquet"
-COLUMNS = ("id", "label", "probabilities")
+_COLUMNS = {"id", "label", "probabilities"}
 _NETWORKS = "artifacts/"  # in a model
 _MODEL = ("MLmodel", "input_example.json")
 _AT_ONCE = 8  # questions to a server
@@ -30,21 +30,21 @@ def problems(store: Store, runs: Sequence[Run]) -> dict[str, str]:
     On this machine the predictions are read and the other files only looked for, 0.2 ms a run;
     of a server's the lists are asked for, two calls a run.
     """
-    local = [run for run in runs if is_local_uri(run.info.artifact_uri)]
-    found = {run.info.run_id: _missing_here(store, run) for run in local}
-    others = [run for run in runs if run.info.run_id not in found]
-    if others:
-        with ThreadPoolExecutor(_AT_ONCE) as asking:
-            answers = asking.map(lambda run: _missing_there(store, run), others)
-            found |= {run.info.run_id: said for run, said in zip(others, answers, strict=True)}
-    return {run_id: said for run_id, said in found.items() if said}
+
+    def problem(run: Run) -> str:
+        missing = _missing_here if is_local_uri(run.info.artifact_uri) else _missing_there
+        return missing(store, run) or ("" if _models(run) else "it has no model")
+
+    with ThreadPoolExecutor(_AT_ONCE) as asking:
+        found = zip(runs, asking.map(problem, runs), strict=True)
+        return {run.info.run_id: said for run, said in found if said}
 
 
 def _missing_here(store: Store, run: Run) -> str:
     folder = Path(local_file_uri_to_path(run.info.artifact_uri))
     try:
         table = pyarrow.parquet.ParquetFile(folder / PREDICTIONS).read(use_threads=False)
-        if not set(COLUMNS) <= set(table.column_names):
+        if not set(table.column_names) >= _COLUMNS:
             return f"{PREDICTIONS} has other columns"
     except FileNotFoundError:
         return f"{PREDICTIONS} is not there"
@@ -65,7 +65,7 @@ def _missing_here(store: Store, run: Run) -> str:
             return "its model is not there"
         except ValueError:
             return f"{SEAL} of its model cannot be read"
-    return "" if _models(run) else "it has no model"
+    return ""
 
 
 def _missing_there(store: Store, run: Run) -> str:
@@ -78,7 +78,7 @@ def _missing_there(store: Store, run: Run) -> str:
                 return "its model is not there"
     except MlflowException as error:
         return f"its files cannot be listed ({error.message})"
-    return "" if _models(run) else "it has no model"
+    return ""
 
 
 def _models(run: Run) -> list[str]:

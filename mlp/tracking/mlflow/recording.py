@@ -9,12 +9,12 @@ from mlflow.exceptions import MlflowException
 
 from mlp.data.dataset import Dataset
 from mlp.study.tracker import Outcome, RunSpec, TakenOver
-from mlp.tracking.mlflow import reuse
+from mlp.tracking.mlflow import names, reuse
 from mlp.tracking.mlflow.claims import Claims, alone
 from mlp.tracking.mlflow.outbox import Outbox, send_left
 from mlp.tracking.mlflow.place import RecordingPlace
 from mlp.tracking.mlflow.run import MlflowRun
-from mlp.tracking.mlflow.store import ARM, DATA, IDENTITY, KIND, PARENT, SEED, STUDY, Store, reopen
+from mlp.tracking.mlflow.store import Store, reopen
 from mlp.tracking.mlflow.waiting import is_server
 from mlp.tracking.tensorboard.events import Events
 
@@ -54,7 +54,7 @@ class MlflowWorkerTracker:
                 if (run.info.start_time, run.info.run_id) < (own.start_time, own.run_id):
                     del self._claimed[identity]
                     if self.single:
-                        self.store.client.delete_tag(self.run_id, IDENTITY)
+                        self.store.client.delete_tag(self.run_id, names.IDENTITY)
                     else:
                         self.store.client.set_terminated(own.run_id, "KILLED")
         return [spec for spec in free if spec.identity in self._claimed]
@@ -106,8 +106,8 @@ class MlflowWorkerTracker:
     def ended_already(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
         outcomes: dict[str, Outcome] = {}
         for spec in specs:
-            own = f"tags.`{PARENT}` = '{self.run_id}' and tags.`{IDENTITY}` = '{spec.identity}'"
-            for run in self.store.search(own):
+            own = f"tags.`{names.IDENTITY}` = '{spec.identity}'"
+            for run in self.store.search(f"{own} and tags.`{names.PARENT}` = '{self.run_id}'"):
                 if run.info.status == "RUNNING":
                     self.store.client.set_terminated(run.info.run_id, "KILLED")
                 elif reuse.ended_for_good(run):
@@ -117,18 +117,18 @@ class MlflowWorkerTracker:
     def open_run(self, spec: RunSpec) -> str:
         """A run with its tags, parameters and data set; its id."""
         tags = {
-            KIND: "run",
-            STUDY: self.study,
-            IDENTITY: spec.identity,
-            ARM: spec.arm,
-            SEED: str(spec.config.seed),
-            DATA: spec.data_digest,
+            names.KIND: "run",
+            names.STUDY: self.study,
+            names.IDENTITY: spec.identity,
+            names.ARM: spec.arm,
+            names.SEED: str(spec.config.seed),
+            names.DATA: spec.data_digest,
         }
         if self.single:
             run_id = self.run_id
             self.store.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
         else:
-            run_id = self.store.new_run(spec.name, {**tags, PARENT: self.run_id})
+            run_id = self.store.new_run(spec.name, {**tags, names.PARENT: self.run_id})
         params = spec.config.as_text() | {
             "arm": spec.arm,
             "data_name": spec.data_name,

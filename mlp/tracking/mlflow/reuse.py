@@ -14,21 +14,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
 
 from mlp.study.tracker import Outcome, RunSpec
+from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.pages import run_page
 from mlp.tracking.mlflow.readable import problems
-from mlp.tracking.mlflow.store import (
-    COPIED,
-    DATA,
-    DIVERGED,
-    IDENTITY,
-    KIND,
-    NOTE,
-    PARENT,
-    PLAN,
-    REPORT,
-    STUDY,
-    Store,
-)
+from mlp.tracking.mlflow.store import Store
 
 _FEW = 16  # runs that are asked for one by one
 
@@ -42,14 +31,14 @@ def find(
     `since`: only runs that ended later, in milliseconds of the epoch.
     """
     wanted = {spec.identity for spec in specs}
-    filters = {f"tags.`{DATA}` = '{spec.data_digest}'" for spec in specs}
+    filters = {f"tags.`{names.DATA}` = '{spec.data_digest}'" for spec in specs}
     if len(specs) <= _FEW:
-        filters = {f"tags.`{IDENTITY}` = '{identity}'" for identity in wanted}
+        filters = {f"tags.`{names.IDENTITY}` = '{identity}'" for identity in wanted}
     later = f" and attributes.end_time >= {since}" if since else ""
     every = [
         run
         for chosen in filters
-        for run in store.search(f"{chosen} and tags.`{KIND}` = 'run'{later}", everywhere=True)
+        for run in store.search(f"{chosen} and tags.`{names.KIND}` = 'run'{later}", everywhere=True)
     ]
 
     @cache
@@ -66,12 +55,12 @@ def find(
     def rank(run: Run) -> tuple[bool, int]:
         # Of this study the newest, which may have taken the place of one that cannot be read; of
         # others the oldest, or copies would be copied
-        own = run.data.tags.get(STUDY) == study
+        own = run.data.tags.get(names.STUDY) == study
         return not own, -run.info.start_time if own else run.info.start_time
 
     candidates: dict[str, list[Run]] = defaultdict(list)
     for run in sorted(every, key=rank):
-        identity, parent = run.data.tags.get(IDENTITY), run.data.tags.get(PARENT)
+        identity, parent = run.data.tags.get(names.IDENTITY), run.data.tags.get(names.PARENT)
         if ended_for_good(run) and identity in wanted and not is_deleted(parent):
             candidates[identity].append(run)
     found: dict[str, Run] = {}
@@ -91,7 +80,7 @@ def find(
 
 def is_diverged(run: Run) -> bool:
     """Tell if a run failed in a way in which it would fail again."""
-    return run.info.status == "FAILED" and DIVERGED in run.data.tags
+    return run.info.status == "FAILED" and names.DIVERGED in run.data.tags
 
 
 def ended_for_good(run: Run) -> bool:
@@ -102,7 +91,7 @@ def ended_for_good(run: Run) -> bool:
 def outcome(run: Run, spec: RunSpec, run_id: str) -> Outcome:
     """The end of a recorded run, as that of a spec; `run_id` is the run to refer to."""
     if is_diverged(run):
-        return Outcome.of(spec, "FAILED", run_id, reason=run.data.tags[DIVERGED])
+        return Outcome.of(spec, "FAILED", run_id, reason=run.data.tags[names.DIVERGED])
     numbers = run.data.metrics.items()
     scores = {name: value for name, value in numbers if name.startswith("final/")}
     facts = {name: value for name, value in numbers if name.startswith("facts/")}
@@ -122,7 +111,7 @@ def copy_contents(store: Store, run: Run, run_id: str, events: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="mlp-copy-") as name:
         files = Path(client.download_artifacts(source_id, "", name))
         # A single training is a study too: what is said of that is not the run's
-        for own in (PLAN, *REPORT):
+        for own in (names.PLAN, *names.REPORT):
             path = files / own
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         client.log_artifacts(run_id, str(files))
@@ -132,12 +121,12 @@ def copy_contents(store: Store, run: Run, run_id: str, events: Path) -> None:
     if run.outputs is not None and run.outputs.model_outputs:
         models = [LoggedModelOutput(m.model_id, m.step) for m in run.outputs.model_outputs]
         client.log_outputs(run_id, models)
-    for tag in (DIVERGED, MLFLOW_LOGGED_IMAGES):
+    for tag in (names.DIVERGED, MLFLOW_LOGGED_IMAGES):
         if tag in run.data.tags:
             client.set_tag(run_id, tag, run.data.tags[tag])
     page = run_page(run.info.experiment_id, source_id)
     note = (
-        f"{COPIED}[this run]({page}), with the same settings, seed, data and code: "
+        f"{names.COPIED}[this run]({page}), with the same settings, seed, data and code: "
         "not trained again."
     )
-    client.set_tag(run_id, NOTE, note)
+    client.set_tag(run_id, names.NOTE, note)

@@ -25,9 +25,10 @@ from mlp.predictions import Evaluation
 from mlp.softmax import probabilities
 from mlp.study.tracker import Outcome, RunResult, RunSpec, Status, TakenOver
 from mlp.tracking import pictures, results
+from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.outbox import Outbox
 from mlp.tracking.mlflow.packaging import model_files
-from mlp.tracking.mlflow.store import DIVERGED, NOTE, REASON, SPLIT, now, timed
+from mlp.tracking.mlflow.store import now, timed
 from mlp.tracking.tensorboard.events import POINTS, Events
 
 _FLUSH_SECONDS = 10.0
@@ -102,7 +103,7 @@ class MlflowRun:
                 (folder / file).write_bytes(content)
             if result.split is not None:
                 text = split_text(result.split)
-                (folder / SPLIT).write_text(text, encoding="utf-8", newline="")
+                (folder / names.SPLIT).write_text(text, encoding="utf-8", newline="")
             shutil.copytree(self._events.folder, folder / "tensorboard")
 
         self._outbox.artifacts(self.run_id, write)
@@ -115,22 +116,22 @@ class MlflowRun:
             share, count = result.scores["final/accuracy"], len(result.images)
             note = f"{share:.1%} of {count} validation images are right. "
             note += f"Part of [a study]({self._study})."
-            self._outbox.tag(self.run_id, NOTE, note)
+            self._outbox.tag(self.run_id, names.NOTE, note)
         return self._end("FINISHED", scores=result.scores, facts=result.facts)
 
     def fail(self, reason: str, diverged: bool) -> Outcome:
         if diverged:
-            self._outbox.tag(self.run_id, DIVERGED, reason)
-        self._outbox.tag(self.run_id, REASON, reason)
-        self._outbox.tag(self.run_id, NOTE, f"Failed: {markdown(reason)}")
+            self._outbox.tag(self.run_id, names.DIVERGED, reason)
+        self._outbox.tag(self.run_id, names.REASON, reason)
+        self._outbox.tag(self.run_id, names.NOTE, f"Failed: {markdown(reason)}")
         self._flush()
         self._events.close({})
         return self._end("FAILED", reason=reason)
 
     def kill(self, reason: str = "") -> None:
         if reason:
-            self._outbox.tag(self.run_id, REASON, reason)
-            self._outbox.tag(self.run_id, NOTE, markdown(reason))
+            self._outbox.tag(self.run_id, names.REASON, reason)
+            self._outbox.tag(self.run_id, names.NOTE, markdown(reason))
         self._flush()
         self._events.close({})
         self._end("KILLED")

@@ -27,23 +27,15 @@ from mlp.errors import StoreUnusable
 from mlp.escaping import line, masked
 from mlp.processes import is_gone, this_process
 from mlp.study.tracker import status_after
+from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.database import make_database
 from mlp.tracking.mlflow.moved import follow
 from mlp.tracking.mlflow.pages import command_line, run_page
 from mlp.tracking.mlflow.quoting import unquoted
 from mlp.tracking.mlflow.waiting import WaitLimit, connect, database_file, is_server
 
-KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
-STUDY, DATA, PROCESS = "mlp.study", "mlp.data", "mlp.process"
-DIVERGED, REASON = "mlp.diverged", "mlp.reason"
-PARENT = "mlflow.parentRunId"
-NOTE = "mlflow.note.content"
-# Artifacts of a study's run: what it is made of, and what is said of it
-PLAN, SPLIT = "study.json", "split.csv"
-REPORT = ("report.html", "report.md", "comparison.csv", "scores.csv", "figures")
 _EXPERIMENT = "mlp"  # where nothing names another
 _UI = "http://127.0.0.1:5000"  # where `mlflow ui` serves
-COPIED = "Recorded before as "  # how the description of a copied run begins
 _REFUSED = r"[^\w./ -]"  # in the name of a metric, by MLflow, whereas arms may be called a=1,b=2
 
 
@@ -73,9 +65,11 @@ class Store:
         """Its address, as it may be shown."""
         return masked(self.uri)
 
-    def top_run(self, name: str, tags: dict[str, str]) -> str:
+    def top_run(self, name: str, kind: str, study: str = "") -> str:
         """The run of this command: the one `mlflow run` made, else a new one. Its id."""
-        name = line(name)
+        name, tags = line(name), {names.KIND: kind}
+        if study:
+            tags[names.STUDY] = study
         if self.adopted_run is None:
             return self.new_run(name, tags)
         # A pod that is started again goes on in the run of the one that died
@@ -84,14 +78,14 @@ class Store:
         given = self.client.get_run(self.adopted_run).data.tags
         # MLflow names the project's address as it was typed, with a token perhaps
         shown = {key: masked(value) for key, value in given.items() if masked(value) != value}
-        for key, value in {**shown, **tags, PROCESS: this_process()}.items():
+        for key, value in {**shown, **tags, names.PROCESS: this_process()}.items():
             self.client.set_tag(self.adopted_run, key, value)
         return self.adopted_run
 
     @contextmanager
-    def command_run(self, name: str, tags: dict[str, str]) -> Iterator[str]:
+    def command_run(self, name: str, kind: str) -> Iterator[str]:
         """The `top_run` of a command, ended when the command is done, fails or is interrupted."""
-        run_id = self.top_run(name, tags)
+        run_id = self.top_run(name, kind)
         try:
             yield run_id
         except BaseException as error:
@@ -101,7 +95,7 @@ class Store:
 
     def new_run(self, name: str, tags: dict[str, str]) -> str:
         """A RUNNING run of this process. Its id."""
-        every = {**resolve_tags(), **tags, PROCESS: this_process()}
+        every = {**resolve_tags(), **tags, names.PROCESS: this_process()}
         run = self.client.create_run(self.experiment_id, tags=every, run_name=name)
         run_id: str = run.info.run_id
         return run_id
@@ -154,11 +148,11 @@ class Store:
         """
         named = {re.sub(_REFUSED, " ", name): value for name, value in (numbers or {}).items()}
         self.client.log_batch(run_id, metrics=timed(named, 0))
-        said = self.client.get_run(run_id).data.tags.get(NOTE, "")
+        said = self.client.get_run(run_id).data.tags.get(names.NOTE, "")
         # A single run that was copied has said so there
-        copied = said.partition("\n\n")[0] if said.startswith(COPIED) else ""
+        copied = said.partition("\n\n")[0] if said.startswith(names.COPIED) else ""
         note = f"{copied}\n\n{description}" if copied else description
-        self.client.set_tag(run_id, NOTE, note)
+        self.client.set_tag(run_id, names.NOTE, note)
         with tempfile.TemporaryDirectory(prefix="mlp-report-") as folder:
             for name, content in files.items():
                 file = Path(folder, name)
@@ -183,16 +177,16 @@ class Store:
 
         So are runs of other machines that were part of their work.
         """
-        running = self.search(f"attributes.status = 'RUNNING' and tags.`{PROCESS}` LIKE '%'")
-        gone = {run.info.run_id for run in running if is_gone(run.data.tags[PROCESS])}
-        gone |= {run.info.run_id for run in running if run.data.tags.get(PARENT) in gone}
+        running = self.search(f"attributes.status = 'RUNNING' and tags.`{names.PROCESS}` LIKE '%'")
+        gone = {run.info.run_id for run in running if is_gone(run.data.tags[names.PROCESS])}
+        gone |= {run.info.run_id for run in running if run.data.tags.get(names.PARENT) in gone}
         for run_id in gone:
             self.client.set_terminated(run_id, "KILLED")
         return len(gone)
 
     def children(self, run_id: str, status: str) -> list[Run]:
         """The runs of a study that have a status: RUNNING, FINISHED, FAILED or KILLED."""
-        return self.search(f"attributes.status = '{status}' and tags.`{PARENT}` = '{run_id}'")
+        return self.search(f"attributes.status = '{status}' and tags.`{names.PARENT}` = '{run_id}'")
 
     def page(self, run_id: str) -> str:
         """The address of a run of this experiment within the MLflow UI."""
@@ -238,13 +232,11 @@ def open_store(experiment_name: str, minutes: float = 5, adopted: str | None = N
     if path is not None:
         # A relative path would mean another file to a process started elsewhere
         uri = f"sqlite:///{path.as_posix()}"
-    mlflow.set_tracking_uri(uri)
-    limit = WaitLimit(minutes)
-    if path is not None:
         make_database(path, minutes)
-    moved = follow(uri)
-    if moved:
+    mlflow.set_tracking_uri(uri)
+    if moved := follow(uri):
         console.err(f"Note: {moved}")
+    limit = WaitLimit(minutes)
     client = connect(uri, limit)
     experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
     if experiment is None:

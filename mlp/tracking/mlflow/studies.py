@@ -23,21 +23,12 @@ from mlp.escaping import from_cell
 from mlp.settings.training import RunConfig
 from mlp.study.record import HISTORIES, Histogram, RecordedRun, RecordedStudy
 from mlp.tracking import results
+from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.pages import shared_view
 from mlp.tracking.mlflow.quoting import unquoted
 from mlp.tracking.mlflow.readable import PREDICTIONS
 from mlp.tracking.mlflow.reuse import ended_for_good, is_diverged
-from mlp.tracking.mlflow.store import (
-    DIVERGED,
-    IDENTITY,
-    KIND,
-    PARENT,
-    PLAN,
-    REASON,
-    SPLIT,
-    STUDY,
-    Store,
-)
+from mlp.tracking.mlflow.store import Store
 from mlp.tracking.tensorboard.events import read_weights
 
 _READERS = 4  # runs that are read at once: each takes a server some calls
@@ -53,8 +44,8 @@ class MlflowStudies:
     def find(self, which: str) -> str:
         store = self._store
         if which == "latest":
-            single = f"tags.`{KIND}` = 'run' and tags.`{PARENT}` IS NULL"
-            filters = f"tags.`{KIND}` = 'study'", single, f"tags.`{KIND}` = 'reference'"
+            single = f"tags.`{names.KIND}` = 'run' and tags.`{names.PARENT}` IS NULL"
+            filters = f"tags.`{names.KIND}` = 'study'", single, f"tags.`{names.KIND}` = 'reference'"
             runs = [run for chosen in filters for run in store.search(chosen, everywhere=True)]
             if not runs:
                 raise NoSuchStudy(
@@ -67,7 +58,7 @@ class MlflowStudies:
             raise NoSuchStudy(
                 f"no run {which!r} in {store.address}; give the id of a study's run, or 'latest'"
             ) from None
-        kind, parent = run.data.tags.get(KIND), run.data.tags.get(PARENT)
+        kind, parent = run.data.tags.get(names.KIND), run.data.tags.get(names.PARENT)
         if not (kind in ("study", "reference") or (kind == "run" and parent is None)):
             hint = f"; its study is {parent}" if parent else ""
             raise NoSuchStudy(f"run {which} is no study but {kind or 'of another project'}{hint}")
@@ -77,13 +68,13 @@ class MlflowStudies:
         parent = self._store.client.get_run(run_id)
         with tempfile.TemporaryDirectory(prefix="mlp-report-") as folder:
             contents = self._contents(parent, folder)
-            info, label = parent.info, parent.data.tags[STUDY]
+            info, label = parent.info, parent.data.tags[names.STUDY]
             try:
                 study = RecordedStudy.planned(
                     contents, run_id, info.experiment_id, info.run_name, label
                 )
             except (KeyError, TypeError):
-                said = f"run {run_id}: its {PLAN} was written by another version"
+                said = f"run {run_id}: its {names.PLAN} was written by another version"
                 raise NoSuchStudy(said) from None
             found = self._by_identity(parent)
 
@@ -129,7 +120,7 @@ class MlflowStudies:
         """
         scores = [f"final/{name}" for name in dict.fromkeys((metric, "gap_accuracy"))]
         settings = dict.fromkeys(name for arm in study.arms for name in arm.changes)
-        runs = f"tags.`{STUDY}` = '{study.label}' and tags.`{KIND}` = 'run'"
+        runs = f"tags.`{names.STUDY}` = '{study.label}' and tags.`{names.KIND}` = 'run'"
         key, value = shared_view(study.run_id, runs, [*scores, "facts/epochs"], settings)
         self._store.client.set_experiment_tag(study.experiment_id, key, value)
 
@@ -137,17 +128,17 @@ class MlflowStudies:
         """The plan of a study as it was written. Raises NoSuchStudy."""
         run_id = parent.info.run_id
         try:
-            path = self._store.client.download_artifacts(run_id, PLAN, folder)
+            path = self._store.client.download_artifacts(run_id, names.PLAN, folder)
         except (MlflowException, OSError):
             raise NoSuchStudy(
-                f"run {run_id} has no {PLAN} in {parent.info.artifact_uri}: it was cut off before "
-                "its first training, or its files are gone; repeat its command"
+                f"run {run_id} has no {names.PLAN} in {parent.info.artifact_uri}: it was cut off "
+                "before its first training, or its files are gone; repeat its command"
             ) from None
         try:
             return json.loads(Path(path).read_text(encoding="utf-8"))
         except (OSError, UnicodeError, JSONDecodeError) as error:
             raise NoSuchStudy(
-                f"run {run_id}: its {PLAN} cannot be read ({error}); repeat its command"
+                f"run {run_id}: its {names.PLAN} cannot be read ({error}); repeat its command"
             ) from None
 
     def _by_identity(self, parent: Run) -> dict[str | None, list[Run]]:
@@ -157,14 +148,14 @@ class MlflowStudies:
         """
 
         def rank(run: Run) -> tuple[bool, bool, int]:
-            own = run.data.tags.get(PARENT) == parent.info.run_id
+            own = run.data.tags.get(names.PARENT) == parent.info.run_id
             return ended_for_good(run), own, run.info.start_time
 
-        own = f"tags.`{STUDY}` = '{parent.data.tags[STUDY]}' and tags.`{KIND}` = 'run'"
-        runs = self._store.search(own, everywhere=True)
+        own = f"tags.`{names.STUDY}` = '{parent.data.tags[names.STUDY]}'"
+        runs = self._store.search(f"{own} and tags.`{names.KIND}` = 'run'", everywhere=True)
         found = defaultdict(list)
         for run in sorted(runs, key=rank, reverse=True):
-            found[run.data.tags.get(IDENTITY)].append(run)
+            found[run.data.tags.get(names.IDENTITY)].append(run)
         return found
 
     def _read_run(
@@ -172,7 +163,7 @@ class MlflowStudies:
     ) -> RecordedRun:
         client, run_id, status = self._store.client, run.info.run_id, run.info.status
         metrics, params, tags = run.data.metrics, run.data.params, run.data.tags
-        reason = tags.get(DIVERGED) or tags.get(REASON, "")
+        reason = tags.get(names.DIVERGED) or tags.get(names.REASON, "")
         evaluation = None
         if status == "RUNNING" and "final/accuracy" in metrics:
             status = "FINISHED"  # a single training, which ends after its report
@@ -210,11 +201,11 @@ def read_split(store: Store, run_id: str) -> pd.DataFrame | None:
 
     A run that shares them with its study has them there.
     """
-    parent = store.client.get_run(run_id).data.tags.get(PARENT)
+    parent = store.client.get_run(run_id).data.tags.get(names.PARENT)
     with tempfile.TemporaryDirectory(prefix="mlp-split-") as folder:
         for owner in filter(None, (run_id, parent)):
             try:
-                file = store.client.download_artifacts(owner, SPLIT, folder)
+                file = store.client.download_artifacts(owner, names.SPLIT, folder)
             except (MlflowException, OSError):
                 continue
             return pd.read_csv(file, dtype=str, keep_default_na=False).map(from_cell)

@@ -23,24 +23,13 @@ from mlp.errors import ServerAway
 from mlp.escaping import markdown
 from mlp.settings.training import RunConfig
 from mlp.study.tracker import Outcome, PieceTracker, RunSpec, Status
-from mlp.tracking.mlflow import reuse
+from mlp.tracking.mlflow import names, reuse
 from mlp.tracking.mlflow.claims import alone
 from mlp.tracking.mlflow.environment import open_worker_tracker
 from mlp.tracking.mlflow.outbox import send_left
 from mlp.tracking.mlflow.place import RecordingPlace
 from mlp.tracking.mlflow.recording import CONTEXT, MlflowWorkerTracker
-from mlp.tracking.mlflow.store import (
-    KIND,
-    NOTE,
-    PARENT,
-    PLAN,
-    REASON,
-    SPLIT,
-    STUDY,
-    Store,
-    now,
-    timed,
-)
+from mlp.tracking.mlflow.store import Store, now, timed
 from mlp.tracking.mlflow.studies import MlflowStudies
 from mlp.tracking.tensorboard.events import Events
 
@@ -66,7 +55,7 @@ class MlflowTracker(MlflowWorkerTracker):
         `single`: the one run of this study is the run of the command and has no parent. `kind` is
         what the run of the command is called otherwise.
         """
-        run_id = store.top_run(name, {KIND: "run" if single else kind, STUDY: study})
+        run_id = store.top_run(name, "run" if single else kind, study)
         folder, minutes = runs_dir.as_posix(), store.limit.minutes
         place = (store.uri, store.experiment_id, study, folder, run_id, single, minutes, now())
         super().__init__(RecordingPlace(*place), store)
@@ -96,7 +85,7 @@ class MlflowTracker(MlflowWorkerTracker):
             run = found.get(spec.identity)
             if run is None or spec.identity in outcomes:
                 continue
-            if run.data.tags.get(STUDY) == self.study:
+            if run.data.tags.get(names.STUDY) == self.study:
                 run_id = run.info.run_id
                 self._take_over(run)
             else:
@@ -111,17 +100,17 @@ class MlflowTracker(MlflowWorkerTracker):
         self.store.client.log_batch(self.run_id, metrics=timed(metrics, step))
 
     def take_over_all(self) -> None:
-        own = f"tags.`{STUDY}` = '{self.study}' and tags.`{KIND}` = 'run'"
+        own = f"tags.`{names.STUDY}` = '{self.study}' and tags.`{names.KIND}` = 'run'"
         for run in self.store.search(own):
             self._take_over(run)
 
     def _take_over(self, run: Run) -> None:
         """An earlier attempt at this study that died: its finished runs become children of this."""
-        parent = run.data.tags.get(PARENT)
+        parent = run.data.tags.get(names.PARENT)
         if parent is not None and parent != self.run_id:
             former = self.store.client.get_run(parent)
             if former.info.status in ("KILLED", "FAILED"):
-                self.store.client.set_tag(run.info.run_id, PARENT, self.run_id)
+                self.store.client.set_tag(run.info.run_id, names.PARENT, self.run_id)
 
     def _copy(self, run: Run, spec: RunSpec) -> str:
         """A run of this study with what another study recorded: each study has all of its runs."""
@@ -135,8 +124,8 @@ class MlflowTracker(MlflowWorkerTracker):
 
     def give_up(self, spec: RunSpec, reason: str) -> Outcome:
         run_id = self.open_run(spec)
-        self.store.client.set_tag(run_id, REASON, reason)
-        self.store.client.set_tag(run_id, NOTE, f"Failed: {markdown(reason)}")
+        self.store.client.set_tag(run_id, names.REASON, reason)
+        self.store.client.set_tag(run_id, names.NOTE, f"Failed: {markdown(reason)}")
         self.store.client.set_terminated(run_id, "FAILED")
         return Outcome.of(spec, "FAILED", run_id, reason=reason)
 
@@ -158,9 +147,9 @@ class MlflowTracker(MlflowWorkerTracker):
         self.store.log_dataset(self.run_id, index.name, index.digest, base.data, count, CONTEXT)
 
     def plan(self, contents: Mapping[str, Any], split: pd.DataFrame | None) -> None:
-        self.store.client.log_dict(self.run_id, contents, PLAN)
+        self.store.client.log_dict(self.run_id, contents, names.PLAN)
         if split is not None:
-            self.store.client.log_text(self.run_id, split_text(split), SPLIT)
+            self.store.client.log_text(self.run_id, split_text(split), names.SPLIT)
 
     def show(self, text: str, shown: Mapping[str, bytes]) -> None:
         with alone(self.store, "claims"):
@@ -175,9 +164,9 @@ class MlflowTracker(MlflowWorkerTracker):
             f"Nothing was trained: [this run]({self.store.page(outcome.run_id)}) has the same "
             "configuration, seed, data and code."
         )
-        self.store.client.set_tag(self.run_id, NOTE, note)
+        self.store.client.set_tag(self.run_id, names.NOTE, note)
         # Not a run with numbers of its own
-        self.store.client.set_tag(self.run_id, KIND, "reference")
+        self.store.client.set_tag(self.run_id, names.KIND, "reference")
 
     def end(self, status: Status) -> None:
         self._monitor.finish()

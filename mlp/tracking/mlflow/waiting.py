@@ -88,9 +88,9 @@ class _WaitingClient:
 
         def create() -> Any:
             own = f"tags.`{_MARK}` = '{mark}'"
-            made = self._client.search_runs([experiment_id], own) if next(tries) else []
-            make = partial(self._client.create_run, experiment_id, tags=marked, run_name=run_name)
-            return made[0] if made else make()
+            if next(tries) and (made := self._client.search_runs([experiment_id], own)):
+                return made[0]
+            return self._client.create_run(experiment_id, tags=marked, run_name=run_name)
 
         run: Run = self._wait_for(create)
         return run
@@ -102,9 +102,9 @@ class _WaitingClient:
 
         def create() -> Any:
             own = f"source_run_id = '{run_id}'"
-            made = self._client.search_logged_models([experiment_id], own)
-            make = partial(self._client.create_logged_model, experiment_id, name, run_id)
-            return made[0] if made else make(**options)
+            if made := self._client.search_logged_models([experiment_id], own):
+                return made[0]
+            return self._client.create_logged_model(experiment_id, name, run_id, **options)
 
         model: LoggedModel = self._wait_for(create)
         return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.summary_pb2 import Summary
-from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 from mlp.escaping import line, lines, markdown
 from mlp.predictions import Evaluation, classification_report
@@ -153,32 +153,20 @@ class Events:
         self._writer.close()
 
 
-def _row(spec: RunSpec) -> Iterator[Summary]:
+def _row(spec: RunSpec) -> list[Summary]:
     """The summaries that make a run a row of the HParams table: its arm, seed and settings.
 
     The settings are those that arms change, all where there is nothing to compare with.
-    TensorBoard finds the columns over all studies that it shows, and takes scalars as scores.
-    SummaryWriter's own row has all settings, of which the page opens with the first five of the
-    alphabet, and shows true as 1.
+    TensorBoard finds the columns over all studies that it shows, and takes scalars as scores. The
+    summary that SummaryWriter adds would name all settings as columns of each study.
     """
     values, texts = spec.config.model_dump(), spec.config.as_text()
-    start = plugin_data_pb2.SessionStartInfo()
-    start.hparams["arm"].string_value = spec.arm
+    shown: dict[str, str | float] = {"arm": spec.arm}
     for name in ("seed", *spec.varied) if spec.varied else texts:
-        value = values[name]
-        if isinstance(value, bool):
-            start.hparams[name].bool_value = value
-        elif isinstance(value, int | float):
-            start.hparams[name].number_value = value
-        else:
-            start.hparams[name].string_value = texts[name]
-    end = plugin_data_pb2.SessionEndInfo(status=api_pb2.STATUS_SUCCESS)
-    for tag, data in (
-        (metadata.SESSION_START_INFO_TAG, {"session_start_info": start}),
-        (metadata.SESSION_END_INFO_TAG, {"session_end_info": end}),
-    ):
-        about = metadata.create_summary_metadata(plugin_data_pb2.HParamsPluginData(**data))
-        yield Summary(value=[Summary.Value(tag=tag, metadata=about)])
+        number = isinstance(values[name], int | float) and not isinstance(values[name], bool)
+        shown[name] = values[name] if number else texts[name]
+    row: list[Summary] = hparams(shown, {})[1:]  # type: ignore[no-untyped-call]
+    return row
 
 
 def read_weights(folder: str) -> dict[str, Histogram]:
