@@ -23,6 +23,8 @@ from mlp.settings.training import Resolved, RunConfig
 from mlp.study.record import Histogram, RecordedRun, RecordedStudy
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+Numbers = Mapping[str, float]  # by name
+Files = Mapping[str, bytes]  # by path
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class RunSpec:
 class RunResult:
     """Everything that a finished training leaves behind."""
 
-    scores: Mapping[str, float]  # of the network that is kept, named `final/...`
-    facts: Mapping[str, float]  # numbers that are neither good nor bad, named `facts/...`
+    scores: Numbers  # of the network that is kept, named `final/...`
+    facts: Numbers  # numbers that are neither good nor bad, named `facts/...`
     records: Sequence[EpochRecord]
     evaluation: Evaluation
     images: NDArray[np.uint8]  # the validation images as decoded (N, H, W, C)
@@ -69,8 +71,8 @@ class Outcome:
     identity: str
     status: Status
     run_id: str
-    scores: Mapping[str, float] = field(default_factory=dict)
-    facts: Mapping[str, float] = field(default_factory=dict)
+    scores: Numbers = field(default_factory=dict)
+    facts: Numbers = field(default_factory=dict)
     reason: str = ""
 
     @classmethod
@@ -148,12 +150,7 @@ class Studies(Protocol):
         """The distribution of each layer's weights before training; empty where it is gone."""
 
     def report(
-        self,
-        study: RecordedStudy,
-        metric: str,
-        description: str,
-        files: Mapping[str, bytes],
-        numbers: Mapping[str, float],
+        self, study: RecordedStudy, metric: str, description: str, files: Files, numbers: Numbers
     ) -> None:
         """Record a report on a study by a metric, in the place of an earlier one."""
 
@@ -199,10 +196,10 @@ class Tracker(PieceTracker, Protocol):
         `split`: the sides of its images, where all its runs share them.
         """
 
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
+    def log(self, metrics: Numbers, step: int) -> None:
         """Record numbers of the command itself."""
 
-    def show(self, text: str, shown: Mapping[str, bytes]) -> None:
+    def show(self, text: str, shown: Files) -> None:
         """Put a report on the study, and its pictures (PNG by name), beside the curves."""
 
     def refer_to(self, outcome: Outcome) -> None:

@@ -13,7 +13,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from mlp.errors import ServerAway
 from mlp.tracking.mlflow import waiting
-from mlp.tracking.mlflow.waiting import WaitLimit, waiting_client
+from mlp.tracking.mlflow.waiting import WaitLimit, connect
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ class Losing:
 
 
 def connected(client: object, minutes: float = 1) -> MlflowClient:
-    return waiting_client(cast(MlflowClient, client), "http://server", WaitLimit(minutes))
+    return connect("http://server", WaitLimit(minutes), cast(MlflowClient, client))
 
 
 @pytest.mark.parametrize("losses", [0, 1, 2, 3])

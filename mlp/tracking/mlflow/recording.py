@@ -62,7 +62,7 @@ class MlflowWorkerTracker:
     def release(self) -> None:
         for run_id in self._claimed.values():
             if run_id != self.run_id:
-                self.outbox.end(run_id, "KILLED")
+                self.outbox.put("end", run_id, "KILLED")
         self._claimed.clear()
 
     def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MlflowRun:

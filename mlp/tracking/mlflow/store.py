@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ from mlp import console
 from mlp.errors import StoreUnusable
 from mlp.escaping import line, masked
 from mlp.processes import is_gone, this_process
-from mlp.study.tracker import status_after
+from mlp.study.tracker import Files, Numbers, status_after
 from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.database import make_database
 from mlp.tracking.mlflow.moved import follow
@@ -44,7 +44,7 @@ def now() -> int:
     return int(time.time() * 1000)
 
 
-def timed(values: Mapping[str, float], step: int) -> list[Metric]:
+def timed(values: Numbers, step: int) -> list[Metric]:
     """Numbers by name, logged now at a step."""
     moment = now()
     return [Metric(name, value, moment, step) for name, value in values.items()]
@@ -136,11 +136,7 @@ class Store:
             self.client.log_inputs(run_id, inputs)
 
     def report(
-        self,
-        run_id: str,
-        description: str,
-        files: Mapping[str, bytes],
-        numbers: Mapping[str, float] | None = None,
+        self, run_id: str, description: str, files: Files, numbers: Numbers | None = None
     ) -> None:
         """Make a report the description and the artifacts of a run, in the place of an earlier one.
 

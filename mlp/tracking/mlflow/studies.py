@@ -22,6 +22,7 @@ from mlp.errors import NoSuchStudy
 from mlp.escaping import from_cell
 from mlp.settings.training import RunConfig
 from mlp.study.record import HISTORIES, Histogram, RecordedRun, RecordedStudy
+from mlp.study.tracker import Files, Numbers
 from mlp.tracking import results
 from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.pages import shared_view
@@ -102,22 +103,12 @@ class MlflowStudies:
             return read_weights(events)
 
     def report(
-        self,
-        study: RecordedStudy,
-        metric: str,
-        description: str,
-        files: Mapping[str, bytes],
-        numbers: Mapping[str, float],
+        self, study: RecordedStudy, metric: str, description: str, files: Files, numbers: Numbers
     ) -> None:
         self._store.report(study.run_id, description, files, numbers)
-        if study.has_view:
-            self._share_view(study, metric)
-
-    def _share_view(self, study: RecordedStudy, metric: str) -> None:
-        """Let the MLflow UI show the runs by arm, with their scores and what their arms change.
-
-        The view is called as the study's run is.
-        """
+        if not study.has_view:
+            return
+        # The UI shows the runs by arm, in a view that is called as the study's run is
         scores = [f"final/{name}" for name in dict.fromkeys((metric, "gap_accuracy"))]
         settings = dict.fromkeys(name for arm in study.arms for name in arm.changes)
         runs = f"tags.`{names.STUDY}` = '{study.label}' and tags.`{names.KIND}` = 'run'"

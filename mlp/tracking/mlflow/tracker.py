@@ -22,7 +22,7 @@ from mlp.data.split_file import split_text
 from mlp.errors import ServerAway
 from mlp.escaping import markdown
 from mlp.settings.training import RunConfig
-from mlp.study.tracker import Outcome, PieceTracker, RunSpec, Status
+from mlp.study.tracker import Files, Numbers, Outcome, PieceTracker, RunSpec, Status
 from mlp.tracking.mlflow import names, reuse
 from mlp.tracking.mlflow.claims import alone
 from mlp.tracking.mlflow.environment import open_worker_tracker
@@ -96,7 +96,7 @@ class MlflowTracker(MlflowWorkerTracker):
     def wait(self, specs: Sequence[RunSpec]) -> None:
         self._claims.wait({spec.identity for spec in specs})
 
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
+    def log(self, metrics: Numbers, step: int) -> None:
         self.store.client.log_batch(self.run_id, metrics=timed(metrics, step))
 
     def take_over_all(self) -> None:
@@ -151,7 +151,7 @@ class MlflowTracker(MlflowWorkerTracker):
         if split is not None:
             self.store.client.log_text(self.run_id, split_text(split), names.SPLIT)
 
-    def show(self, text: str, shown: Mapping[str, bytes]) -> None:
+    def show(self, text: str, shown: Files) -> None:
         with alone(self.store, "claims"):
             events = Events(self.place.folder / "report")
             events.text("report", text)

@@ -60,16 +60,12 @@ class WaitLimit:
     minutes: float
 
 
-def connect(uri: str, limit: WaitLimit) -> MlflowClient:
-    """A client that waits, also for a locked database from the beginning on."""
-    return waiting_client(wait_for(partial(MlflowClient, uri), uri, limit), uri, limit)
-
-
-def waiting_client(client: MlflowClient, uri: str, limit: WaitLimit) -> MlflowClient:
-    """The client, whose calls wait while the server of that URI is away, or the database locked.
+def connect(uri: str, limit: WaitLimit, client: MlflowClient | None = None) -> MlflowClient:
+    """A client whose calls wait while the server of that URI is away, or the database locked.
 
     They raise ServerAway, StoreUnusable.
     """
+    client = client or wait_for(partial(MlflowClient, uri), uri, limit)
     return cast(MlflowClient, _WaitingClient(client, uri, limit))
 
 
