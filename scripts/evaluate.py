@@ -20,7 +20,7 @@ def evaluate(config: EvaluateConfig, language: LanguageConfig) -> None:
     from mlp.serving.loading import load_packaged
     from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.pages import tensorboard
-    from mlp.tracking.mlflow.startup import check_runs_dir
+    from mlp.tracking.mlflow.place import check_runs_dir
     from mlp.tracking.mlflow.store import open_store
 
     check_runs_dir(config.runs_dir)

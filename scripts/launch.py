@@ -64,8 +64,7 @@ def launch(
     from mlp.study.tracker import ended_if_cut_off
     from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.pages import tensorboard
-    from mlp.tracking.mlflow.startup import open_to_record
-    from mlp.tracking.mlflow.tracker import MlflowTracker
+    from mlp.tracking.mlflow.tracker import MlflowTracker, open_to_record
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen
     base = filled(begin_with(recipe, base), suite.base, f"suite {suite.name}")

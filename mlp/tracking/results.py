@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -53,7 +54,7 @@ def files(
     }
 
 
-def read_predictions(file: str, classes: Sequence[str]) -> Evaluation:
+def read_predictions(file: BinaryIO, classes: Sequence[str]) -> Evaluation:
     """The predictions that a run left as a file, sorted by id. Raises ValueError, KeyError."""
     table = pd.read_parquet(file).sort_values("id", kind="stable")
     number = {name: label for label, name in enumerate(classes)}

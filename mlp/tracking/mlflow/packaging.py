@@ -59,11 +59,6 @@ _SIGNATURE = ModelSignature(
 )
 
 
-def _requirements() -> list[str]:
-    # The public release of a local build: 2.13.0 of 2.13.0+cpu
-    return [f"{name}=={version(name).split('+')[0]}" for name in _REQUIREMENTS]
-
-
 def model_files(ensemble: Ensemble, example: bytes, folder: Path) -> None:
     """Write what a model is made of: networks, and an encoded image for its page."""
     (folder / ARTIFACT).mkdir()
@@ -134,7 +129,8 @@ class Packager:
             python_model=str(modules[_ENTRY]),
             artifacts={ARTIFACT: str(files / ARTIFACT)},
             code_paths=[str(source)],
-            pip_requirements=_requirements(),
+            # The public release of a local build: 2.13.0 of 2.13.0+cpu
+            pip_requirements=[f"{n}=={version(n).split('+')[0]}" for n in _REQUIREMENTS],
             signature=_SIGNATURE,
             input_example=pd.DataFrame(
                 {"image": [base64.b64encode((files / _EXAMPLE).read_bytes()).decode()]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -155,6 +156,12 @@ class Store:
                 file.parent.mkdir(exist_ok=True)
                 file.write_bytes(content)
             self.client.log_artifacts(run_id, folder)
+
+    def read(self, run_id: str, path: str) -> io.BytesIO:
+        """A file of a run. Raises MlflowException, OSError where it cannot be had."""
+        with tempfile.TemporaryDirectory(prefix="mlp-file-") as folder:
+            file = self.client.download_artifacts(run_id, path, folder)
+            return io.BytesIO(Path(file).read_bytes())
 
     def search(self, filter_string: str, everywhere: bool = False) -> list[Run]:
         """All runs that match, of this experiment or of the whole store, newest first."""

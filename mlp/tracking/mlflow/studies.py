@@ -7,9 +7,8 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from json import JSONDecodeError
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,32 +66,38 @@ class MlflowStudies:
 
     def read(self, run_id: str) -> RecordedStudy:
         parent = self._store.client.get_run(run_id)
-        with tempfile.TemporaryDirectory(prefix="mlp-report-") as folder:
-            contents = self._contents(parent, folder)
-            info, label = parent.info, parent.data.tags[names.STUDY]
-            try:
-                study = RecordedStudy.planned(
-                    contents, run_id, info.experiment_id, info.run_name, label
-                )
-            except (KeyError, TypeError):
-                said = f"run {run_id}: its {names.PLAN} was written by another version"
-                raise NoSuchStudy(said) from None
-            found = self._by_identity(parent)
+        info, again = parent.info, "repeat its command"
+        about = run_id, info.experiment_id, info.run_name, parent.data.tags[names.STUDY]
+        try:
+            contents = json.load(self._store.read(run_id, names.PLAN))
+            study = RecordedStudy.planned(contents, *about)
+        except (MlflowException, OSError):
+            raise NoSuchStudy(
+                f"run {run_id} has no {names.PLAN} in {info.artifact_uri}: it was cut off before "
+                f"its first training, or its files are gone; {again}"
+            ) from None
+        except ValueError as error:  # no JSON, or no text
+            said = f"run {run_id}: its {names.PLAN} cannot be read ({error}); {again}"
+            raise NoSuchStudy(said) from None
+        except (KeyError, TypeError):
+            said = f"run {run_id}: its {names.PLAN} was written by another version"
+            raise NoSuchStudy(said) from None
+        found = self._by_identity(parent)
 
-            def read(planned: Mapping[str, Any]) -> RecordedRun:
-                where = planned["arm"], planned["seed"], planned["fold"]
-                first = None
-                for run in found.get(planned["identity"], []):
-                    known = self._read_run(run, study.classes, folder, where)
-                    if known.finished or (first is None and known.status != "MISSING"):
-                        return known
-                    first = first or known  # its files are gone: it may have been trained again
-                return first or RecordedRun(*where)
+        def read(planned: Mapping[str, Any]) -> RecordedRun:
+            where = planned["arm"], planned["seed"], planned["fold"]
+            first = None
+            for run in found.get(planned["identity"], []):
+                known = self._read_run(run, study.classes, where)
+                if known.finished or (first is None and known.status != "MISSING"):
+                    return known
+                first = first or known  # its files are gone: it may have been trained again
+            return first or RecordedRun(*where)
 
-            with ThreadPoolExecutor(_READERS) as readers:
-                made, count = readers.map(read, contents["runs"]), len(contents["runs"])
-                bar = tqdm(made, "reading runs", count, unit="", disable=None, delay=1, leave=False)
-                return replace(study, runs=list(bar))
+        with ThreadPoolExecutor(_READERS) as readers:
+            made, count = readers.map(read, contents["runs"]), len(contents["runs"])
+            bar = tqdm(made, "reading runs", count, unit="", disable=None, delay=1, leave=False)
+            return replace(study, runs=list(bar))
 
     def initial_weights(self, run: RecordedRun) -> Mapping[str, Histogram]:
         with tempfile.TemporaryDirectory(prefix="mlp-events-") as folder:
@@ -115,23 +120,6 @@ class MlflowStudies:
         key, value = shared_view(study.run_id, runs, [*scores, "facts/epochs"], settings)
         self._store.client.set_experiment_tag(study.experiment_id, key, value)
 
-    def _contents(self, parent: Run, folder: str) -> Any:
-        """The plan of a study as it was written. Raises NoSuchStudy."""
-        run_id = parent.info.run_id
-        try:
-            path = self._store.client.download_artifacts(run_id, names.PLAN, folder)
-        except (MlflowException, OSError):
-            raise NoSuchStudy(
-                f"run {run_id} has no {names.PLAN} in {parent.info.artifact_uri}: it was cut off "
-                "before its first training, or its files are gone; repeat its command"
-            ) from None
-        try:
-            return json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeError, JSONDecodeError) as error:
-            raise NoSuchStudy(
-                f"run {run_id}: its {names.PLAN} cannot be read ({error}); repeat its command"
-            ) from None
-
     def _by_identity(self, parent: Run) -> dict[str | None, list[Run]]:
         """The runs of the study: of several with one identity its own child first, the best ended.
 
@@ -150,7 +138,7 @@ class MlflowStudies:
         return found
 
     def _read_run(
-        self, run: Run, classes: Sequence[str], folder: str, where: tuple[str, int, str]
+        self, run: Run, classes: Sequence[str], where: tuple[str, int, str]
     ) -> RecordedRun:
         client, run_id, status = self._store.client, run.info.run_id, run.info.status
         metrics, params, tags = run.data.metrics, run.data.params, run.data.tags
@@ -161,8 +149,7 @@ class MlflowStudies:
         if status == "FINISHED":
             reason = ""
             try:
-                place = tempfile.mkdtemp(dir=folder)  # two arms may be the same run
-                file = client.download_artifacts(run_id, PREDICTIONS, place)
+                file = self._store.read(run_id, PREDICTIONS)
                 evaluation = results.read_predictions(file, classes)
             except (MlflowException, OSError, ValueError, KeyError) as error:
                 status, reason = "MISSING", f"its predictions cannot be read: {error}"
@@ -193,12 +180,9 @@ def read_split(store: Store, run_id: str) -> pd.DataFrame | None:
     A run that shares them with its study has them there.
     """
     parent = store.client.get_run(run_id).data.tags.get(names.PARENT)
-    with tempfile.TemporaryDirectory(prefix="mlp-split-") as folder:
-        for owner in filter(None, (run_id, parent)):
-            try:
-                file = store.client.download_artifacts(owner, names.SPLIT, folder)
-            except (MlflowException, OSError):
-                continue
+    for owner in filter(None, (run_id, parent)):
+        with suppress(MlflowException, OSError):
+            file = store.read(owner, names.SPLIT)
             return pd.read_csv(file, dtype=str, keep_default_na=False).map(from_cell)
     return None
 
@@ -211,11 +195,5 @@ def _present_name(metric: str) -> str:
 
 def recorded_settings(params: Mapping[str, str]) -> dict[str, str]:
     """The settings that a run was trained with, as text."""
-    found = {}
-    for name in RunConfig.model_fields:
-        resolved = params.get(f"resolved/{name}")
-        if resolved is not None:
-            found[name] = resolved
-        elif name in params:
-            found[name] = unquoted(params[name])
-    return found
+    given = {name: unquoted(params[name]) for name in RunConfig.model_fields if name in params}
+    return {name: params.get(f"resolved/{name}", text) for name, text in given.items()}

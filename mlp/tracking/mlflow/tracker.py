@@ -21,20 +21,36 @@ from mlp.data.index import Index
 from mlp.data.split_file import split_text
 from mlp.errors import ServerAway
 from mlp.escaping import markdown
+from mlp.settings.study import TrackingConfig
 from mlp.settings.training import RunConfig
 from mlp.study.tracker import Files, Numbers, Outcome, PieceTracker, RunSpec, Status
 from mlp.tracking.mlflow import names, reuse
 from mlp.tracking.mlflow.claims import alone
 from mlp.tracking.mlflow.environment import open_worker_tracker
 from mlp.tracking.mlflow.outbox import send_left
-from mlp.tracking.mlflow.place import RecordingPlace
+from mlp.tracking.mlflow.place import OUTBOX, RecordingPlace, check_runs_dir
 from mlp.tracking.mlflow.recording import CONTEXT, MlflowWorkerTracker
-from mlp.tracking.mlflow.store import Store, now, timed
+from mlp.tracking.mlflow.store import Store, now, open_store, timed
 from mlp.tracking.mlflow.studies import MlflowStudies
 from mlp.tracking.tensorboard.events import Events
 
 _MONITOR_SECONDS = 5.0
 _LAST_MINUTES = 0.2  # waited for a server when a command was interrupted
+
+
+def open_to_record(config: TrackingConfig, adopted: str | None) -> Store:
+    """Open the store; send what a process that died could not, and end its runs as KILLED.
+
+    `adopted`: the run that `mlflow run` made for this process.
+    Raises MlflowException, ServerAway, SettingsError.
+    """
+    check_runs_dir(config.runs_dir)
+    store = open_store(config.experiment_name, config.patience, adopted)
+    send_left(store, Path(config.runs_dir) / OUTBOX)
+    stale = store.end_stale_runs()
+    if stale:
+        console.err(f"Note: {stale} runs of a process that died were ended as KILLED")
+    return store
 
 
 class MlflowTracker(MlflowWorkerTracker):
