@@ -1,5 +1,6 @@
 """The file that MLflow runs to load a packaged model ("models from code")."""
 
+import sys
 from pathlib import Path
 
 from mlflow.models import set_model
@@ -16,3 +17,6 @@ from mlp.serving.guard import guard_server  # noqa: E402
 classifier = Classifier()
 guard_server(classifier)
 set_model(classifier)
+# MLflow puts the packaged source first: processes that start later would find it, and not a whole
+# project that there is
+sys.path.sort(key=lambda place: Path(place).is_relative_to(folder))
