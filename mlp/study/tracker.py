@@ -158,9 +158,7 @@ class Studies(Protocol):
 class Tracker(PieceTracker, Protocol):
     """The record of one study by a command: its runs, and a run of the command itself."""
 
-    @property
-    def run_id(self) -> str:
-        """The run of the command."""
+    run_id: str  # of the command
 
     @property
     def studies(self) -> Studies:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from mlflow.entities import LifecycleStage, LoggedModelOutput, Metric, Run
+from mlflow.entities import LifecycleStage, Metric, Run
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
 
@@ -119,14 +119,10 @@ def copy_contents(store: Store, run: Run, run_id: str, events: Path) -> None:
         if (files / "tensorboard").is_dir():
             shutil.copytree(files / "tensorboard", events)
     if run.outputs is not None and run.outputs.model_outputs:
-        models = [LoggedModelOutput(m.model_id, m.step) for m in run.outputs.model_outputs]
-        client.log_outputs(run_id, models)
+        client.log_outputs(run_id, run.outputs.model_outputs)
     for tag in (names.DIVERGED, MLFLOW_LOGGED_IMAGES):
         if tag in run.data.tags:
             client.set_tag(run_id, tag, run.data.tags[tag])
-    page = run_page(run.info.experiment_id, source_id)
-    note = (
-        f"{names.COPIED}[this run]({page}), with the same settings, seed, data and code: "
-        "not trained again."
-    )
-    client.set_tag(run_id, names.NOTE, note)
+    source = f"[this run]({run_page(run.info.experiment_id, source_id)})"
+    why = "with the same settings, seed, data and code: not trained again."
+    client.set_tag(run_id, names.NOTE, f"{names.COPIED}{source}, {why}")

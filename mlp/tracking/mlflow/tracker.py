@@ -176,10 +176,8 @@ class MlflowTracker(MlflowWorkerTracker):
             events.close({})
 
     def refer_to(self, outcome: Outcome) -> None:
-        note = (
-            f"Nothing was trained: [this run]({self.store.page(outcome.run_id)}) has the same "
-            "configuration, seed, data and code."
-        )
+        other = f"[this run]({self.store.page(outcome.run_id)})"
+        note = f"Nothing was trained: {other} has the same configuration, seed, data and code."
         self.store.client.set_tag(self.run_id, names.NOTE, note)
         # Not a run with numbers of its own
         self.store.client.set_tag(self.run_id, names.KIND, "reference")

@@ -14,7 +14,6 @@ from typing import Any, cast
 
 import requests
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
@@ -77,7 +76,7 @@ class _WaitingClient:
         found = getattr(self._client, name)
         return partial(self._wait_for, found) if callable(found) else found
 
-    def create_run(self, experiment_id: str, tags: Mapping[str, str], run_name: str) -> Run:
+    def create_run(self, experiment_id: str, tags: Mapping[str, str], run_name: str) -> Any:
         """One run, also where the server has made it and could not say so any more."""
         mark = uuid.uuid4().hex
         marked, tries = {**tags, _MARK: mark}, itertools.count()
@@ -88,29 +87,25 @@ class _WaitingClient:
                 return made[0]
             return self._client.create_run(experiment_id, tags=marked, run_name=run_name)
 
-        run: Run = self._wait_for(create)
-        return run
+        return self._wait_for(create)
 
-    def create_logged_model(
-        self, experiment_id: str, name: str, run_id: str, **options: Any
-    ) -> LoggedModel:
+    def create_logged_model(self, experiment_id: str, name: str, run_id: str, **more: Any) -> Any:
         """The one model of a run: the one that it has already, else a new one."""
 
         def create() -> Any:
             own = f"source_run_id = '{run_id}'"
             if made := self._client.search_logged_models([experiment_id], own):
                 return made[0]
-            return self._client.create_logged_model(experiment_id, name, run_id, **options)
+            return self._client.create_logged_model(experiment_id, name, run_id, **more)
 
-        model: LoggedModel = self._wait_for(create)
-        return model
+        return self._wait_for(create)
 
-    def download_artifacts(self, run_id: str, path: str, dst_path: str | None = None) -> str:
+    def download_artifacts(self, run_id: str, path: str, dst_path: str | None = None) -> Any:
         """Files of a run. Raises MlflowException where there are none."""
 
-        def download() -> str:
+        def download() -> Any:
             try:
-                return str(self._client.download_artifacts(run_id, path, dst_path))
+                return self._client.download_artifacts(run_id, path, dst_path)
             except MlflowException as error:
                 # Says so as well of a server that is away, which this call does not hide
                 listed = self._client.list_artifacts(run_id, posixpath.dirname(path) or None)
@@ -119,7 +114,7 @@ class _WaitingClient:
                     raise MlflowException(said, TEMPORARILY_UNAVAILABLE) from error
                 raise
 
-        return str(self._wait_for(download))
+        return self._wait_for(download)
 
     def _wait_for(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
         return wait_for(partial(call, *args, **options), self._uri, self._limit)
