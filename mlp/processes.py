@@ -64,7 +64,7 @@ def free_memory() -> int:
 def alone(path: Path, busy: str, seconds: float = -1) -> Iterator[None]:
     """Hold a lock file; where another process holds it, say what that one does, and wait.
 
-    Raises Timeout when it holds it for so many `seconds` more.
+    For at most so many `seconds`, -1 being without end. Raises Timeout.
     """
     lock = FileLock(path)
     try:

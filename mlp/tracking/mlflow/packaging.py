@@ -110,8 +110,7 @@ class Packager:
         about = logged.model_id, data.name, data.digest, run_id
         shared = [Metric(m.key, m.value, m.timestamp, m.step, *about) for m in metrics]
         client.log_batch(run_id, metrics=shared)
-        model_id: str = logged.model_id
-        return model_id
+        return str(logged.model_id)
 
     def close(self) -> None:
         """Remove the copy of what models have in common."""

@@ -1,4 +1,4 @@
-"""Pages of the MLflow UI, and the commands that a person types to see pages."""
+"""Pages of the MLflow UI, and commands that a person types to see what is recorded."""
 
 from __future__ import annotations
 

@@ -98,8 +98,7 @@ class Store:
         """A RUNNING run of this process. Its id."""
         every = {**resolve_tags(), **tags, names.PROCESS: this_process()}
         run = self.client.create_run(self.experiment_id, tags=every, run_name=name)
-        run_id: str = run.info.run_id
-        return run_id
+        return str(run.info.run_id)
 
     def log_params(self, run_id: str, values: dict[str, str]) -> None:
         """Log parameters; one that `mlflow run` has logged otherwise goes to `resolved/<name>`."""
@@ -279,7 +278,7 @@ def _from_environment(client: MlflowClient) -> str:
     number = os.environ.get("MLFLOW_EXPERIMENT_ID")
     if not number:
         return name or _EXPERIMENT
-    found: str = client.get_experiment(number).name
+    found = str(client.get_experiment(number).name)
     if name and name != found:
         raise MlflowException(
             f"MLFLOW_EXPERIMENT_ID is {number}, which is called {found!r}, and "

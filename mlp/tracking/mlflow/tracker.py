@@ -47,8 +47,7 @@ def open_to_record(config: TrackingConfig, adopted: str | None) -> Store:
     check_runs_dir(config.runs_dir)
     store = open_store(config.experiment_name, config.patience, adopted)
     send_left(store, Path(config.runs_dir) / OUTBOX)
-    stale = store.end_stale_runs()
-    if stale:
+    if stale := store.end_stale_runs():
         console.err(f"Note: {stale} runs of a process that died were ended as KILLED")
     return store
 
@@ -131,8 +130,7 @@ class MlflowTracker(MlflowWorkerTracker):
     def _copy(self, run: Run, spec: RunSpec) -> str:
         """A run of this study with what another study recorded: each study has all of its runs."""
         run_id = self.open_run(spec)
-        count = run.data.params["parameter_count"]
-        self.store.log_params(run_id, {"parameter_count": count})
+        self.store.log_params(run_id, {"parameter_count": run.data.params["parameter_count"]})
         reuse.copy_contents(self.store, run, run_id, self.place.folder / spec.name)
         if not self.single:
             self.store.client.set_terminated(run_id, run.info.status)

@@ -59,16 +59,18 @@ class WaitLimit:
     minutes: float
 
 
-def connect(uri: str, limit: WaitLimit, client: MlflowClient | None = None) -> MlflowClient:
+def connect(uri: str, limit: WaitLimit) -> MlflowClient:
     """A client whose calls wait while the server of that URI is away, or the database locked.
 
     They raise ServerAway, StoreUnusable.
     """
-    client = client or wait_for(partial(MlflowClient, uri), uri, limit)
-    return cast(MlflowClient, _WaitingClient(client, uri, limit))
+    client = wait_for(partial(MlflowClient, uri), uri, limit)
+    return cast(MlflowClient, WaitingClient(client, uri, limit))
 
 
-class _WaitingClient:
+class WaitingClient:
+    """A client of MLflow whose calls wait."""
+
     def __init__(self, client: MlflowClient, uri: str, limit: WaitLimit) -> None:
         self._client, self._uri, self._limit = client, uri, limit
 

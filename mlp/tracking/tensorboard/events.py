@@ -165,8 +165,7 @@ def _row(spec: RunSpec) -> list[Summary]:
     for name in ("seed", *spec.varied) if spec.varied else texts:
         number = isinstance(values[name], int | float) and not isinstance(values[name], bool)
         shown[name] = values[name] if number else texts[name]
-    row: list[Summary] = hparams(shown, {})[1:]  # type: ignore[no-untyped-call]
-    return row
+    return list(hparams(shown, {})[1:])  # type: ignore[no-untyped-call]
 
 
 def read_weights(folder: str) -> dict[str, Histogram]:
