@@ -16,6 +16,8 @@ from mlp.model.explanation import contributions, first_layer
 from mlp.predictions import Evaluation, classification_report
 from mlp.tracking import pictures
 
+PREDICTIONS = "predictions.parquet"
+COLUMNS = {"id", "label", "probabilities"}  # of that file
 _EXPLAINED = 8  # images
 _UNITS = 32
 
@@ -50,7 +52,7 @@ def files(
         **{f"{name}.png": pictures.png(picture) for name, picture in drawn.items()},
         "classification_report.txt": classification_report(evaluation).encode(),
         "scores.json": json.dumps(dict(scores), indent=1).encode(),
-        "predictions.parquet": answers.to_parquet(index=False),
+        PREDICTIONS: answers.to_parquet(index=False),
     }
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import socket
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from mlflow.entities import Run
@@ -28,8 +28,7 @@ _SILENT_SECONDS = 180.0
 _SHORT_PAUSE, _LONG_PAUSE = 0.2, 3.0  # seconds between two looks at what others train
 
 
-@contextmanager
-def alone(store: Store, what: str) -> Iterator[None]:
+def alone(store: Store, what: str) -> AbstractContextManager[None]:
     """One process of this machine at a time, in what it does with a store; others wait."""
     if store.uri.startswith("sqlite:///"):
         path = Path(f"{store.uri.removeprefix('sqlite:///')}.{what}.lock")
@@ -37,8 +36,7 @@ def alone(store: Store, what: str) -> Iterator[None]:
         folder = cache_folder() / "locks"
         folder.mkdir(exist_ok=True)
         path = folder / f"{hashlib.sha256(store.uri.encode()).hexdigest()[:16]}.{what}.lock"
-    with hold(path, f"another command is busy with {what}"):
-        yield
+    return hold(path, f"another command is busy with {what}")
 
 
 class Claims:

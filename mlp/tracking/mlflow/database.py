@@ -16,6 +16,7 @@ from mlflow.tracking import get_tracking_uri
 
 from mlp import console
 from mlp.errors import StoreUnusable
+from mlp.failures import KEPT
 from mlp.processes import alone
 from mlp.tracking.mlflow.waiting import LOCKED, WaitLimit, database_file, is_locked, wait_for
 
@@ -134,9 +135,8 @@ def problem(error: BaseException, path: Path | None = None) -> str:
         return ""
     if is_locked(error):
         return f"{path} is locked by another program: end it, and repeat the command"
-    again = "what was recorded is kept: repeat the command to go on"
     for text, advice in (
-        ("database or disk is full", f"the disk of {path} is full: make room; {again}"),
+        ("database or disk is full", f"the disk of {path} is full: make room; {KEPT}"),
         (
             "readonly database",
             f"{path} cannot be written: make it and its folder writable, or set "
@@ -150,7 +150,7 @@ def problem(error: BaseException, path: Path | None = None) -> str:
         (
             "disk I/O error",
             f"the disk of {path} cannot be read or written: see that it is there and has room; "
-            f"{again}",
+            f"{KEPT}",
         ),
         (
             "disk image is malformed",

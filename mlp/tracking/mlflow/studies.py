@@ -26,7 +26,6 @@ from mlp.tracking import results
 from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.pages import shared_view
 from mlp.tracking.mlflow.quoting import unquoted
-from mlp.tracking.mlflow.readable import PREDICTIONS
 from mlp.tracking.mlflow.reuse import ended_for_good, is_diverged
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.tensorboard.events import read_weights
@@ -149,7 +148,7 @@ class MlflowStudies:
         if status == "FINISHED":
             reason = ""
             try:
-                file = self._store.read(run_id, PREDICTIONS)
+                file = self._store.read(run_id, results.PREDICTIONS)
                 evaluation = results.read_predictions(file, classes)
             except (MlflowException, OSError, ValueError, KeyError) as error:
                 status, reason = "MISSING", f"its predictions cannot be read: {error}"

@@ -90,9 +90,8 @@ class MlflowTracker(MlflowWorkerTracker):
         found, lost = reuse.find(self.store, specs, self.study, since)
         if lost:
             first = next(spec for spec in specs if spec.identity in lost)
-            what = (
-                "run is not used again: its" if len(lost) == 1 else "runs are not used again: their"
-            )
+            one = len(lost) == 1
+            what = "run is not used again: its" if one else "runs are not used again: their"
             said = f"(the first: {first.name}: {lost[first.identity]})"
             console.out(f"{len(lost)} recorded {what} files are gone or damaged {said}")
         outcomes: dict[str, Outcome] = {}
