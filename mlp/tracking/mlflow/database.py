@@ -23,6 +23,19 @@ from mlp.tracking.mlflow.waiting import LOCKED, WaitLimit, database_file, is_loc
 _SECONDS = 3.0  # for which one look at a database waits for another program
 _SETTLED = 20.0  # seconds after which nobody is making what is not complete
 _ARTIFACTS = "./mlruns"  # MLflow's own default
+_ANOTHER = "set MLFLOW_TRACKING_URI to sqlite:/// and another file"
+_ADVICE = {  # by what SQLite says
+    "database or disk is full": f"the disk of {{path}} is full: make room; {KEPT}",
+    "readonly database": "{path} cannot be written: make it and its folder writable, or set "
+    "MLFLOW_TRACKING_URI to sqlite:/// and a file that can be written",
+    "unable to open database file": "{path} cannot be opened, or its folder cannot be written: "
+    f"make it and its folder readable and writable, or {_ANOTHER}",
+    "disk I/O error": "the disk of {path} cannot be read or written: see that it is there and has "
+    f"room; {KEPT}",
+    "disk image is malformed": "{path} is damaged: put a copy of it in its place, or put it aside "
+    "for a new one",
+    "file is not a database": f"{{path}} is no database: put it aside, or {_ANOTHER}",
+}
 _CONTENT = {"runs": "true", "experiments": "experiment_id <> 0", "registered_models": "true"}
 
 
@@ -114,10 +127,7 @@ def _is_complete(path: Path) -> bool:
             raise
         raise StoreUnusable(problem(error, path) or f"cannot open {path}: {error}") from None
     if "experiments" not in tables and not any(t.startswith("alembic") for t in tables):
-        raise StoreUnusable(
-            f"{path} is a database of something else: set MLFLOW_TRACKING_URI to sqlite:/// and "
-            "another file"
-        )
+        raise StoreUnusable(f"{path} is a database of something else: {_ANOTHER}")
     if full:
         raise StoreUnusable(
             f"{path} was written by another version of MLflow: copy it, then run `mlflow db "
@@ -130,38 +140,10 @@ def _is_complete(path: Path) -> bool:
 
 def problem(error: BaseException, path: Path | None = None) -> str:
     """Advice where a SQLite database cannot be read or written; else empty."""
-    said, path = str(error), path or database_file(get_tracking_uri())
+    path = path or database_file(get_tracking_uri())
     if path is None:
         return ""
     if is_locked(error):
         return f"{path} is locked by another program: end it, and repeat the command"
-    for text, advice in (
-        ("database or disk is full", f"the disk of {path} is full: make room; {KEPT}"),
-        (
-            "readonly database",
-            f"{path} cannot be written: make it and its folder writable, or set "
-            "MLFLOW_TRACKING_URI to sqlite:/// and a file that can be written",
-        ),
-        (
-            "unable to open database file",
-            f"{path} cannot be opened, or its folder cannot be written: make it and its folder "
-            "readable and writable, or set MLFLOW_TRACKING_URI to sqlite:/// and another file",
-        ),
-        (
-            "disk I/O error",
-            f"the disk of {path} cannot be read or written: see that it is there and has room; "
-            f"{KEPT}",
-        ),
-        (
-            "disk image is malformed",
-            f"{path} is damaged: put a copy of it in its place, or put it aside for a new one",
-        ),
-        (
-            "file is not a database",
-            f"{path} is no database: put it aside, or set MLFLOW_TRACKING_URI to sqlite:/// and "
-            "another file",
-        ),
-    ):
-        if text in said:
-            return advice
-    return ""
+    known = (advice for text, advice in _ADVICE.items() if text in str(error))
+    return next(known, "").format(path=path)
