@@ -62,17 +62,17 @@ def free_memory() -> int:
     return max(0, min(free))
 
 
-def alone(path: Path, busy: str) -> AbstractContextManager[object]:
+def alone(path: Path, busy: str, seconds: float = -1) -> AbstractContextManager[object]:
     """Hold a lock file; where another process holds it, say what that one does, and wait.
 
-    The context gives it back.
+    For at most so many `seconds`, -1 being without end. The context gives it back. Raises Timeout.
     """
     lock = FileLock(path)
     try:
         return lock.acquire(timeout=1)
     except Timeout:
         console.out(f"{busy}: waiting for it")
-        return lock.acquire()
+        return lock.acquire(timeout=seconds)
 
 
 def temporary_prefix(beginning: str) -> str:

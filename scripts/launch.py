@@ -50,7 +50,7 @@ def launch(
     """
     # Here, so that --help does not wait for torch and mlflow
     from mlp.study.suite import find_suite
-    from mlp.tracking.mlflow.shell import tensorboard
+    from mlp.tracking.mlflow.pages import tensorboard
     from mlp.workflows.study import recorded_study
 
     suite = find_suite(chosen) if isinstance(chosen, str) else chosen

@@ -19,8 +19,7 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     from mlp.report.wording import Wording
     from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.pages import run_page
-    from mlp.tracking.mlflow.reports import record_report
-    from mlp.tracking.mlflow.store import KIND, open_store
+    from mlp.tracking.mlflow.store import open_store
     from mlp.tracking.mlflow.studies import MlflowStudies
 
     store = open_store(choice.experiment_name, adopted=take_adopted_run())
@@ -32,8 +31,8 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
         made = report.publish(studies, study, config)
         console.out(made.terminal)
         if store.adopted_run is not None:
-            run_id = store.top_run(f"report on {study.name}", {KIND: "report"})
-            record_report(store, run_id, f"The report stands [here]({page}).", {})
+            run_id = store.top_run(f"report on {study.name}", "report")
+            store.report(run_id, f"The report stands [here]({page}).", {})
     else:
         other = studies.read(studies.find(choice.compare))
         for failure in (one.failure for one in (study, other) if one.failure):
@@ -41,8 +40,8 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
         result = between.between(study, other, config.metric)
         say = Wording(config.lang, config.metric)
         text = between.markdown(result, say, lambda s: run_page(s.experiment_id, s.run_id))
-        with store.command_run(f"{study.name} and {other.name}", {KIND: "comparison"}) as run_id:
-            record_report(store, run_id, text, {"comparison.md": text.encode()})
+        with store.command_run(f"{study.name} and {other.name}", "comparison") as run_id:
+            store.report(run_id, text, {"comparison.md": text.encode()})
         page = store.page(run_id)
         console.out("\n".join(between.sentences(result, say)) + "\n")
         console.out(between.table(result, say).text())

@@ -41,7 +41,7 @@ def search(
     from mlp.search.space import find_space
     from mlp.search.trials import no_score, prepare
     from mlp.tracking.mlflow.environment import take_adopted_run
-    from mlp.tracking.mlflow.startup import open_to_record
+    from mlp.tracking.mlflow.tracker import open_to_record
     from mlp.workflows.search import recorded_search
 
     EXECUTORS[executor.executor](executor, base.threads).check()

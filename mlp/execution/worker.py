@@ -22,7 +22,7 @@ from mlp.processes import free_memory
 from mlp.study.identity import source_digest
 from mlp.study.lockstep import train_piece
 from mlp.study.progress import Sent
-from mlp.study.tracker import Outcome, RunSpec, WorkerTracker
+from mlp.study.tracker import Outcome, PieceTracker, RunSpec
 
 TRIES = 3
 # A worker at which a piece has failed, of a full disk for one, would fail the next ones in no time
@@ -58,7 +58,7 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
     """
 
     name: str
-    open_tracker: Callable[[], WorkerTracker]
+    open_tracker: Callable[[], PieceTracker]
     index: Index = field(repr=False)
     version: str
     files: Mapping[str, bytes] = field(repr=False)

@@ -15,7 +15,6 @@ from mlp.serving.loading import CHAMPION
 from mlp.serving.registry import CHALLENGER, Registration
 from mlp.tracking import results
 from mlp.tracking.mlflow.pages import run_page
-from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 
 
@@ -41,7 +40,7 @@ def record(store: Store, run_id: str, made: Registration, lang: str) -> None:
         made_of = results.files(tested, made.test, drawn)
         files = {f"test/{name}": content for name, content in made_of.items()}
     numbers = {f"test/{name}": value for name, value in made.test.items()}
-    record_report(store, run_id, f"{title}\n\n{text}", files, numbers)
+    store.report(run_id, f"{title}\n\n{text}", files, numbers)
 
 
 def terminal(made: Registration, lang: str, store: Store) -> str:

@@ -17,9 +17,8 @@ from mlp.report.wording import Wording
 from mlp.serving.evaluation import Evaluated, evaluate, interval, trained_on
 from mlp.serving.loading import LoadedModel
 from mlp.tracking import results
-from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
-from mlp.tracking.tensorboard.writer import Events
+from mlp.tracking.tensorboard.events import Events
 
 ALL = "all"
 # Keys of `scores` that are counts
@@ -95,7 +94,7 @@ def record(
     text = "\n\n".join([markdown(_title(made, say)), _table(made, say).markdown(), *notes])
     files = results.files(result, numbers, drawn)
     numbers = {f"evaluation/{name}": value for name, value in numbers.items()}
-    record_report(store, run_id, text, files, numbers)
+    store.report(run_id, text, files, numbers)
     events = Events(runs_dir / f"evaluation-{folder_name(index.name)}-{run_id[:8]}")
     events.scalars(numbers, 0)
     events.evaluation(result, drawn, 0, "evaluation")

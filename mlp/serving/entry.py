@@ -20,3 +20,6 @@ if server is not None and "app" not in vars(server):  # which is loading the mod
 
     guard_server(server, classifier)
 set_model(classifier)
+# MLflow puts the packaged source first: processes that start later would find it, and not a whole
+# project that there is
+sys.path.sort(key=lambda place: Path(place).is_relative_to(folder))

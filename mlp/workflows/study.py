@@ -18,9 +18,8 @@ from mlp.study.plan import Study, plan
 from mlp.study.suite import Suite
 from mlp.study.tracker import Outcome, ended_if_cut_off
 from mlp.tracking.mlflow.environment import take_adopted_run
-from mlp.tracking.mlflow.startup import open_to_record
 from mlp.tracking.mlflow.store import Store
-from mlp.tracking.mlflow.tracker import MlflowTracker
+from mlp.tracking.mlflow.tracker import MlflowTracker, open_to_record
 from mlp.workflows.rounds import Aim, Rounds
 
 

@@ -26,7 +26,7 @@ from mlp.settings.commands import (
 )
 from mlp.settings.study import LanguageConfig, ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
-from mlp.tracking.mlflow.shell import tensorboard
+from mlp.tracking.mlflow.pages import tensorboard
 from mlp.tracking.mlflow.store import open_store
 from scripts.ablation import ablation
 from scripts.audit import audit

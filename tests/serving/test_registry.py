@@ -32,7 +32,7 @@ def register(
 ) -> Registration:
     study = MlflowStudies(store).read(study_id)
     choice = choose(weigh(study, "accuracy"), pick)
-    with store.command_run("register", {}) as run_id:
+    with store.command_run("register", "registration") as run_id:
         return registry.register(store, run_id, study, choice, "accuracy", name, force)
 
 

@@ -28,8 +28,7 @@ from mlp.study.plan import Study, plan
 from mlp.study.progress import Sent
 from mlp.study.suite import Suite, find_suite
 from mlp.study.tracker import RunSpec
-from mlp.tracking.memory import MemoryTracker
-from mlp.tracking.memory_run import MemoryRun
+from mlp.tracking.memory import MemoryRun, MemoryTracker
 from tests.study.conftest import MakeStudy
 
 Numbers = tuple[bytes, list[dict[str, float]], dict[str, float]]

@@ -21,8 +21,9 @@ from benchmarks.parts import ROOT, SmallDisk, wait_until
 from mlp.errors import StoreUnusable
 from mlp.processes import remove_left, temporary_files, temporary_prefix
 from mlp.tracking.mlflow import database, waiting
-from mlp.tracking.mlflow.database import database_file, make_database, problem
+from mlp.tracking.mlflow.database import make_database, problem
 from mlp.tracking.mlflow.store import open_store
+from mlp.tracking.mlflow.waiting import database_file
 
 OPEN = "from mlp.tracking.mlflow.store import open_store; print(open_store('mlp').experiment_id)"
 needs_root = pytest.mark.skipif(
