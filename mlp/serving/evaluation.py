@@ -14,7 +14,7 @@ from mlp.data.index import Index
 from mlp.data.normalization import EVALUATION_BATCH
 from mlp.data.pixels import load_pixels
 from mlp.errors import DataError
-from mlp.evidence.comparison import LEVEL
+from mlp.evidence.looks import LEVEL
 from mlp.evidence.resampling import draws
 from mlp.metrics import METRICS
 from mlp.model.ensemble import Ensemble

@@ -28,7 +28,7 @@ _SILENT_SECONDS = 180.0
 _SHORT_PAUSE, _LONG_PAUSE = 0.2, 3.0  # seconds between two looks at what others train
 
 
-def alone(store: Store, what: str) -> AbstractContextManager[None]:
+def alone(store: Store, what: str) -> AbstractContextManager[object]:
     """One process of this machine at a time, in what it does with a store; others wait."""
     if store.uri.startswith("sqlite:///"):
         path = Path(f"{store.uri.removeprefix('sqlite:///')}.{what}.lock")
