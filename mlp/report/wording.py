@@ -104,6 +104,23 @@ class Wording:
             return NONE
         return f"{self.number(comparison.low)} {self('to')} {self.number(comparison.high)}"
 
+    def margin(self, value: float) -> str:
+        """A difference that would matter: `1 point`, or `0.5 points`."""
+        number = f"{self.scale * value:g}"
+        one = self.scale != 1 and number == "1"
+        return f"{number} {self('one.points') if one else self.points}".rstrip()
+
+    def verdict(self, comparison: Comparison) -> str:
+        """The verdict of a comparison, which may name the margin."""
+        return self(f"verdicts.{comparison.verdict}", margin=self.margin(comparison.margin))
+
+    def chance(self, comparison: Comparison) -> str:
+        """The probability of doing better, with its interval: `83% (55 to 95)`."""
+        if math.isnan(comparison.p_better):
+            return NONE
+        low, high = 100 * comparison.p_better_low, 100 * comparison.p_better_high
+        return f"{100 * comparison.p_better:.0f}% ({low:.0f} {self('to')} {high:.0f})"
+
     def list_of(self, parts: Sequence[str]) -> str:
         """`a, b and c`."""
         if len(parts) < 2:

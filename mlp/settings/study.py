@@ -111,8 +111,16 @@ class LanguageConfig(Settings):
 
 
 class ReportConfig(LanguageConfig):
-    """The score and the language of a report."""
+    """The score, the margin and the language of a report."""
 
     metric: Annotated[str, Choice(COMPARED)] = Field(
         "accuracy", description="validation score by which arms are compared"
+    )
+    margin: float = Field(
+        1.0,
+        ge=0,
+        le=100,
+        description="difference that would matter, in points (hundredths) of the metric: an arm "
+        "whose interval lies within it to both sides is called equal; ask which gain would be "
+        "worth the trouble of the regularizer; 0: no arm is ever called equal",
     )

@@ -35,7 +35,9 @@ PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 # Artifacts of a study's run: what it is made of, and what is said of it
 PLAN, SPLIT = "study.json", "split.csv"
-REPORT = ("report.html", "report.md", "comparison.csv", "scores.csv", "figures")
+REPORT = (
+    "report.html", "report.md", "comparison.csv", "comparison.json", "scores.csv", "figures"
+)  # fmt: skip
 _EXPERIMENT = "mlp"  # where nothing names another
 _UI = "http://127.0.0.1:5000"  # where `mlflow ui` serves
 COPIED = "Recorded before as "  # how the description of a copied run begins
