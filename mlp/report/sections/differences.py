@@ -108,6 +108,7 @@ def _figure(evidence: Evidence, say: Wording) -> Figure | None:
     unit = f", {say.points}" if say.points else ""
     better = "→" if METRICS[evidence.metric].higher_is_better else "←"
     axes.set_xlabel(f"{say.validation}{unit} ({better} {say('verdicts.better')})")
+    axes.locator_params(axis="x", nbins=6)
     axes.grid(axis="x", alpha=0.25)
     figure.legend(handles=legend, loc="outside lower center", ncols=2, frameon=False)
     return figure
