@@ -14,8 +14,8 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     Nothing is trained. The report replaces the description and the artifacts of the study's run
     that were there. A comparison becomes a run of its own.
     """
-    from mlp.report import report
-    from mlp.report import two_studies as between
+    from mlp.evidence.two_studies import between
+    from mlp.report import report, two_studies
     from mlp.report.wording import Wording
     from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.pages import run_page
@@ -37,14 +37,14 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
         other = studies.read(studies.find(choice.compare))
         for failure in (one.failure for one in (study, other) if one.failure):
             raise MlpError(failure)
-        result = between.between(study, other, config.metric)
+        result = between(study, other, config.metric, config.margin / 100)
         say = Wording(config.lang, config.metric)
-        text = between.markdown(result, say, lambda s: run_page(s.experiment_id, s.run_id))
+        text = two_studies.markdown(result, say, lambda s: run_page(s.experiment_id, s.run_id))
         with store.command_run(f"{study.name} and {other.name}", "comparison") as run_id:
             store.report(run_id, text, {"comparison.md": text.encode()})
         page = store.page(run_id)
-        console.out("\n".join(between.sentences(result, say)) + "\n")
-        console.out(between.table(result, say).text())
+        console.out("\n".join(two_studies.sentences(result, say)) + "\n")
+        console.out(two_studies.table(result, say).text())
     console.out(f"\n{store.how_to_open(page)}")
     if made is not None and made.failure:
         raise MlpError(made.failure)

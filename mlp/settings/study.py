@@ -112,7 +112,7 @@ class LanguageConfig(Settings):
 
 
 class ReportConfig(LanguageConfig):
-    """The score and the language of a report."""
+    """The score, the margin and the language of a report."""
 
     metric: Annotated[str, Choice(COMPARED)] = "accuracy"
     """validation score by which arms are compared"""
