@@ -38,6 +38,7 @@ SEEDS_SHARE = {"one arm": 0.24, "several": 0.3}  # of the level, for the first l
 IMAGES_SHARE = 0.8  # of the level, for the part that all looks share
 PRIOR_DEGREES = 4
 MOST_PAIRS = 1000  # that anybody might train
+HOPELESS = 0.25  # an arm with a smaller chance of a verdict gets no more pairs from `auto`
 
 
 @dataclass(frozen=True)
