@@ -1,21 +1,30 @@
-"""How often is "better" or "worse" said of two equal arms, and how often of unequal ones?
+"""Do the verdicts keep their promise, whoever looks when, and what do they cost?
 
-    python -m benchmarks.calibration                    # predictions of networks trained on digits
-    python -m benchmarks.calibration --data FOLDER      # ... on your images
-    python -m benchmarks.calibration --power
+    python -m benchmarks.calibration                     # half an hour on two cores
+    python -m benchmarks.calibration --studies 400       # a rough answer, in a tenth of that
+    python -m benchmarks.calibration --data FOLDER       # your images beside digits
 
-A population of runs is trained: one configuration under many seeds, all scored on the same
-validation images. A simulated study draws the runs of its arms and the validation images from it,
-so that nothing differs but chance, and is judged as a report would judge it. Two made-up
-populations are harder: in one, arms that are equal on the whole disagree about the images; in the
-other, seeds differ much. `--power` turns wrong answers of one arm into right ones, until it is
-better by a known number of points. Beside the project's own test: the percentile interval of the
-hierarchical bootstrap (seeds, then images), and Student's t over seeds alone.
+Studies are drawn from populations in which the true differences are known: networks trained on
+digits and on a folder of images, one configuration under many seeds, so that only chance makes arms
+differ; and made-up ones, which are harder. Arms are made better by turning wrong answers into right
+ones. Each study is judged as a report would judge it. Three tables:
+
+1. Equal arms, among 1 and among 7 that share a baseline: the share of studies in which any of them
+   is ever called better or worse, by however little, when a seed is added at a time from 3 to 20 and
+   one looks each time. One look at 20 tells it: intervals only ever shrink.
+2. Seven arms of which three are equal to the baseline, two better by 2 points, one by 5 and one by
+   10: the share of studies in which an arm that is better by 2 points (two margins) is ever said to
+   be within one point of it, and in which all intervals hold their true difference.
+3. The same seven arms: trainings of the plan `auto` and of ten seeds for all, at equal power.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from pathlib import Path
 
 import click
 import numpy as np
@@ -23,145 +32,210 @@ from numpy.typing import NDArray
 from scipy import stats
 from tqdm import tqdm
 
-from mlp.data.dataset import load, open_index, resolve
-from mlp.data.stream import Stream
-from mlp.evidence.comparison import compare, family
-from mlp.evidence.resampling import draws
-from mlp.learning.learner import Learner
-from mlp.settings.training import RunConfig
+from benchmarks.populations import Population, contrasts, made_up, trained
+from mlp.evidence.comparison import Comparison, Contrast, compare
+from mlp.evidence.looks import FIRST_LOOK, HOPELESS, LEVEL
+from mlp.predictions import Floats
 
-Right = NDArray[np.float64]  # (runs, images): 1 where a run is right about an image
-Pair = Callable[[np.random.Generator, int, int], tuple[Right, Right]]
+Counts = NDArray[np.float64]
 
-RESAMPLES = 500
-SEEDS, IMAGES = (3, 5, 10), (100, 181, 1000)
-
-
-def judge(differences: Right, weights: NDArray[np.float32], arms: int = 1) -> tuple[bool, ...]:
-    """Whether a study says that arms differ, from (seeds, images) differences of being right.
-
-    By this project (among `arms` arms, the others without any difference), by the percentile
-    bootstrap, and by Student's t over seeds.
-    """
-    images = differences.shape[1]
-    d = differences.mean(axis=1)
-    replicates = differences @ weights.T / images
-    ours = compare("arm", d, replicates, images=images)
-    others = [compare("other", np.zeros_like(d), np.zeros_like(replicates), images=images)]
-    said = family([ours, *(others * (arms - 1))], higher_is_better=True)[0].verdict
-    bootstrap = ours.bootstrap_low > 0 or ours.bootstrap_high < 0
-    student = bool(d.std() > 0 and stats.ttest_1samp(d, 0).pvalue <= 0.05)
-    return said in ("better", "worse"), bootstrap, student
+ARMS = (1, 7)
+LOOKS = (3, 5, 10, 20)
+EQUAL = (0.0,) * 7
+MIX = (0.02, 0.0, 0.02, 0.0, 0.0, 0.05, 0.10)  # what the arms of the suite `regularization` do
+TWO_MARGINS = 0.02
+WITHIN = ("equal", "slightly better", "slightly worse")
+FIXED_PLAN = 10  # seeds
+MOST_SEEDS = (4, 6, 8, 10, 12, 14, 17, 20, 25, 30)  # of the plan auto
+MIX_IMAGES = 1000
+CHUNK = 50  # studies that a process simulates at once
 
 
-def simulate(pair: Pair, seeds: int, images: int, studies: int, arms: int = 1) -> NDArray[np.int64]:
-    """In how many of the studies each of the three ways of `judge` says that the arms differ."""
-    rng = np.random.default_rng([seeds, images, studies])
-    weights = np.concatenate(list(draws(images, RESAMPLES)))
-    said = np.zeros(3, np.int64)
+def judged(
+    population: Population, made: Mapping[str, Contrast], images: int, pairs: int, arms: int
+) -> list[Comparison]:
+    """The first arms of a study, compared after so many pairs."""
+    seen = {name: (d[:pairs], r[:pairs]) for name, (d, r) in list(made.items())[:arms]}
+    return compare(seen, images=images, overlap=population.overlap)
+
+
+def ever_shown(
+    population: Population, images: int, arms: Sequence[int], studies: int, seed: int
+) -> Counts:
+    """In how many studies an equal arm is ever called better or worse, by number of arms."""
+    shown, rng = np.zeros(len(arms)), np.random.default_rng([seed, images])
     for _ in range(studies):
-        one, other = pair(rng, seeds, images)
-        said += judge(one - other, weights, arms)
-    return said
+        drawn = population.draw(rng, EQUAL[: max(arms)], LOOKS[-1], images)
+        made = contrasts(drawn, population.overlap is None)
+        for k, number in enumerate(arms):
+            shown[k] += any(c.shown for c in judged(population, made, images, LOOKS[-1], number))
+    return shown
 
 
-def made_up(seed_spread: float, disagreement: float, gain: float = 0.0) -> Pair:
-    """Two arms, equal in the population but for `gain`: images differ in difficulty (logits)."""
-
-    def pair(rng: np.random.Generator, seeds: int, images: int) -> tuple[Right, Right]:
-        difficulty = rng.normal(0.5, 1.5, images)
-
-        def arm() -> Right:
-            opinion = rng.normal(0, disagreement, images)
-            luck = rng.normal(0, seed_spread, (seeds, 1))
-            chance = 1 / (1 + np.exp(-(difficulty + opinion + luck)))
-            return (rng.random((seeds, images)) < chance).astype(float)
-
-        return _improved(arm(), gain, rng), arm()
-
-    return pair
+def covered(population: Population, images: int, arms: int, studies: int, seed: int) -> Counts:
+    """In how many studies an arm two margins apart is ever said to be within one, and then in how
+    many all intervals hold their true difference, after each of LOOKS."""
+    counts, rng = np.zeros(1 + len(LOOKS)), np.random.default_rng([seed, images, arms])
+    for _ in range(studies):
+        drawn = population.draw(rng, MIX[:arms], LOOKS[-1], images)
+        made = contrasts(drawn, population.overlap is None)
+        for k, pairs in enumerate(LOOKS):
+            found = list(zip(judged(population, made, images, pairs, arms), MIX, strict=False))
+            counts[1 + k] += all(c.low <= truth <= c.high for c, truth in found)
+        counts[0] += any(c.verdict in WITHIN for c, truth in found if truth == TWO_MARGINS)
+    return counts
 
 
-def drawn_from(population: Right, gain: float = 0.0) -> Pair:
-    """Two arms whose runs and images are drawn, with replacement, from one population of runs."""
-
-    def pair(rng: np.random.Generator, seeds: int, images: int) -> tuple[Right, Right]:
-        chosen = rng.integers(0, population.shape[1], images)
-        one, other = (population[rng.integers(0, len(population), seeds)] for _ in range(2))
-        return _improved(one[:, chosen], gain, rng), other[:, chosen]
-
-    return pair
-
-
-def _improved(right: Right, gain: float, rng: np.random.Generator) -> Right:
-    """Wrong answers made right, so that accuracy rises by `gain` in expectation."""
-    if not gain:
-        return right
-    wrong = 1 - right.mean()
-    return np.where(rng.random(right.shape) < gain / wrong, 1.0, right)
+def plans(population: Population, images: int, studies: int, seed: int) -> Counts:
+    """True verdicts and trainings of the fixed plan, and of `auto` for each of MOST_SEEDS."""
+    rng, sums = np.random.default_rng([seed, images]), np.zeros((1 + len(MOST_SEEDS), 2))
+    truth = np.sign(MIX)
+    for _ in range(studies):
+        drawn = population.draw(rng, MIX, MOST_SEEDS[-1], images)
+        made = contrasts(drawn, population.overlap is None)
+        said = fixed(list(made.values()), FIXED_PLAN, images, population.overlap)
+        sums[0] += (said == truth)[truth != 0].sum(), FIXED_PLAN * (1 + len(MIX))
+        for k, (verdicts, trainings) in enumerate(auto(population, made, images), 1):
+            sums[k] += (verdicts == truth)[truth != 0].sum(), trainings
+    return sums
 
 
-def train_population(data: str, runs: int, epochs: int) -> Right:
-    """Networks that differ in their seed alone, trained and scored on the same images."""
-    index = open_index(data)
-    config = resolve(RunConfig(data=data, epochs=epochs), index)
-    index, dataset = load(index, config)
-    right = []
-    for seed in tqdm(range(runs), "training the population", disable=None):
-        own = config.changed({"seed": seed})
-        stream = Stream(dataset, own)
-        learner = Learner(own, dataset.shape, len(dataset.classes), stream.steps_per_epoch)
-        for epoch in range(epochs):
-            learner.epoch(stream.epoch(epoch), stream.validation)
-        predicted = learner.logits(stream.validation).argmax(axis=1)
-        right.append((predicted == stream.validation.labels).astype(float))
-    return np.array(right)
+def auto(
+    population: Population, made: Mapping[str, Contrast], images: int, hopeless: float = HOPELESS
+) -> Iterator[tuple[Floats, int]]:
+    """Verdicts (1: better, -1: worse, 0: another) and trainings, for each of MOST_SEEDS."""
+    looks = {
+        pairs: judged(population, made, images, pairs, len(made))
+        for pairs in range(FIRST_LOOK, MOST_SEEDS[-1] + 1)
+    }
+    for most in MOST_SEEDS:
+        ends = []
+        for arm in range(len(made)):
+            seen = (looks[pairs][arm] for pairs in range(FIRST_LOOK, most + 1))
+            ends.append(
+                next(c for c in seen if c.pairs == most or c.chance(most) < hopeless or decided(c))
+            )
+        verdicts = np.array([{"better": 1, "worse": -1}.get(c.verdict, 0) for c in ends])
+        yield verdicts, sum(c.pairs for c in ends) + max(c.pairs for c in ends)
 
 
-def rows(pairs: dict[str, Pair], studies: int, arms: int) -> Iterator[str]:
-    """A line of a Markdown table for each population, number of seeds and number of images."""
-    cells = [(name, s, n) for name in pairs for s in SEEDS for n in IMAGES]
-    for name, seeds, images in tqdm(cells, "simulating", disable=None, leave=False):
-        said = simulate(pairs[name], seeds, images, studies, arms)
-        shares = [f"{100 * count / studies:.1f}%" for count in said]
-        interval = stats.binomtest(int(said[0]), studies).proportion_ci()
-        ours = f"{shares[0]} ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
-        yield f"| {name} | {seeds} | {images} | {ours} | {shares[1]} | {shares[2]} |"
+def decided(c: Comparison) -> bool:
+    return c.verdict != "undecided"
+
+
+def fixed(
+    made: Sequence[Contrast], pairs: int, images: int, overlap: float | None
+) -> NDArray[np.int64]:
+    """What a t test with Holm's correction says of each arm after so many pairs: 1, -1 or 0.
+
+    This was the rule before there were intervals for any number of looks: it allows one look. From
+    six pairs on, an exact test (sign flips) has to agree.
+    """
+    p, signs = np.ones(len(made)), np.zeros(len(made), np.int64)
+    flips = 1 - 2.0 * (np.arange(2**pairs)[:, None] >> np.arange(pairs) & 1)
+    for k, (differences, replicates) in enumerate(made):
+        d, r = differences[:pairs], replicates[:pairs]
+        single = r.var(axis=1, ddof=1).mean()
+        seeds = max(d.var(ddof=1), single / 4) / pairs
+        together = r.mean(axis=0).var(ddof=1)
+        common = max(0.0, together - single / pairs) * pairs / (pairs - 1)
+        if overlap is not None:
+            common = overlap * seeds * pairs
+        degrees = pairs - 1.0
+        if overlap is None:
+            satterthwaite = (seeds + common) ** 2 / (
+                seeds**2 / (pairs - 1) + common**2 / (images - 1)
+            )
+            degrees = min(satterthwaite, 1.25 * (pairs - 1))
+        p[k] = 2 * stats.t.sf(abs(d.mean()) / np.sqrt(seeds + common), degrees)
+        as_far = np.abs(flips @ d) >= abs(d.sum()) - 1e-12
+        signs[k] = np.sign(d.mean()) if pairs < 6 or as_far.mean() <= LEVEL else 0
+    order = np.argsort(p)
+    holm = np.empty(len(made))
+    holm[order] = np.maximum.accumulate(p[order] * (len(made) - np.arange(len(made))))
+    return np.where(holm <= LEVEL, signs, 0)
+
+
+def at_equal_power(sums: Counts, studies: int) -> tuple[float, float, float]:
+    """True verdicts of the fixed plan, trainings of `auto` for as many, and their ratio."""
+    (power, trainings), *rest = sums / studies
+    found, cost = np.array(rest).T
+    needed = float(np.interp(power, np.maximum.accumulate(found), cost, right=np.nan))
+    return power, needed, needed / trainings
+
+
+def percent(count: float, of: int) -> str:
+    """A share with its 95% interval."""
+    interval = stats.binomtest(round(count), of).proportion_ci()
+    return f"{100 * count / of:.1f}% ({100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
+def total(pool: Executor, count: Callable[..., Counts], studies: int, *what: object) -> Counts:
+    """Counts over so many studies, simulated in chunks by all processes."""
+    chunks = [min(CHUNK, studies - start) for start in range(0, studies, CHUNK)]
+    jobs = [pool.submit(count, *what, number, seed) for seed, number in enumerate(chunks)]
+    bar = tqdm(as_completed(jobs), count.__name__, len(jobs), disable=None, leave=False)
+    return np.asarray(sum(job.result() for job in bar))
+
+
+def tables(
+    pool: Executor, populations: Mapping[str, Population], studies: int, only: str
+) -> Iterator[str]:
+    """The lines of the three Markdown tables. `only`: a number of a table, or all."""
+    cells = [(name, each, n) for name, each in populations.items() for n in each.sizes]
+    if only in ("1", "all"):
+        yield from heading("population", "images", *(f"ever shown, {k} equal" for k in ARMS))
+        for name, each, n in cells:
+            shown = total(pool, ever_shown, studies, each, n, ARMS)
+            yield row(name, n, *(percent(count, studies) for count in shown))
+    if only in ("2", "all"):
+        looks = [f"all hold at {k}" for k in LOOKS]
+        yield from heading("population", "images", "arms", "ever equal, +2 points", *looks)
+        for name, each, n in cells:
+            for arms in ARMS:
+                counts = total(pool, covered, studies // 2, each, n, arms)
+                shares = [f"{200 * count / studies:.1f}%" for count in counts[1:]]
+                yield row(name, n, arms, percent(counts[0], studies // 2), *shares)
+    if only in ("3", "all"):
+        columns = ("true verdicts of 4", "trainings, fixed", "trainings, auto", "ratio")
+        yield from heading("population", "images", *columns)
+        for name, each in populations.items():
+            n = MIX_IMAGES if MIX_IMAGES in each.sizes else each.sizes[-1]
+            power, fixed, auto, ratio = at_equal_power(total(pool, plans, studies // 10, each, n), studies // 10)
+            yield row(name, n, f"{power:.2f}", f"{fixed:.0f}", f"{auto:.1f}", f"{ratio:.2f}")
+
+
+def heading(*columns: str) -> Iterator[str]:
+    yield ""
+    yield row(*columns)
+    yield row(*("---" if k == 0 else "---:" for k in range(len(columns))))
+
+
+def row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 @click.command(help=__doc__)
-@click.option("--data", default="digits", show_default=True)
-@click.option("--runs", default=40, show_default=True, help="runs in the trained population")
-@click.option("--epochs", default=3, show_default=True, help="epochs of each of them")
-@click.option("--studies", default=2000, show_default=True, help="simulated studies a row")
-@click.option("--arms", default=1, show_default=True, help="arms that Holm's correction covers")
-@click.option("--power", is_flag=True, help="arms that differ by 2, 5 and 10 points")
-def main(data: str, runs: int, epochs: int, studies: int, arms: int, power: bool) -> None:
-    population = train_population(data, runs, epochs)
-    accuracy = population.mean(axis=1)
-    click.echo(
-        f"{data}: {runs} runs of {epochs} epochs, accuracy {100 * accuracy.mean():.1f} ± "
-        f"{100 * accuracy.std(ddof=1):.1f}%, {population.shape[1]} images; "
-        f"{studies} studies a row, {arms} arm(s)\n"
-    )
-    if power:
-        gains = (0.02, 0.05, 0.10)
-        pairs = {
-            f"trained, +{100 * gain:.0f} points": drawn_from(population, gain)
-            for gain in gains
-            if gain < 1 - accuracy.mean()
-        } | {f"made up, +{100 * gain:.0f} points": made_up(0.1, 0.3, gain) for gain in gains}
-    else:
-        pairs = {
-            "trained": drawn_from(population),
-            "arms disagree about images": made_up(0.05, 1.0),
-            "seeds differ": made_up(0.3, 0.0),
-            "both": made_up(0.3, 1.0),
-        }
-    click.echo("| population | seeds | images | better or worse (95%) | percentile | Student |")
-    click.echo("| --- | ---: | ---: | ---: | ---: | ---: |")
-    for row in rows(pairs, studies, arms):
-        click.echo(row)
+@click.option("--data", default="../shared/data/skin-smol", show_default=True, help="a folder of images; left out where it is not there")
+@click.option("--runs", default=40, show_default=True, help="trainings on one split, of each data")
+@click.option("--splits", default=64, show_default=True, help="splits of digits, eight trainings each")
+@click.option("--epochs", default=3, show_default=True, help="epochs of each training")
+@click.option("--population", type=click.Path(path_type=Path, dir_okay=False), help=".npz file that keeps the trainings; read where it exists")
+@click.option("--studies", default=4000, show_default=True, help="studies a row of table 1; half of it in table 2, a tenth in table 3")
+@click.option("--table", "only", type=click.Choice(["1", "2", "3", "all"]), default="all", show_default=True)
+@click.option("--only", "chosen", multiple=True)
+@click.option("--workers", default=os.cpu_count(), show_default="one a core", type=click.IntRange(1))
+def main(data, runs, splits, epochs, population, studies, only, chosen, workers) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn) as pool:
+        populations = trained(pool, population, data, runs, splits, epochs)
+        for name, each in populations.items():
+            right = each.right.mean(axis=-1)
+            print(name, each.right.shape, right.mean(), right.std())
+        populations |= made_up()
+        populations = {k: v for k, v in populations.items() if not chosen or k in chosen}
+        for line in tables(pool, populations, studies, only):
+            click.echo(line)
 
 
 if __name__ == "__main__":
