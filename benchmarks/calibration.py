@@ -201,7 +201,9 @@ def tables(
         yield from heading("population", "images", *columns)
         for name, each in populations.items():
             n = MIX_IMAGES if MIX_IMAGES in each.sizes else each.sizes[-1]
-            power, fixed, auto, ratio = at_equal_power(total(pool, plans, studies // 10, each, n), studies // 10)
+            power, fixed, auto, ratio = at_equal_power(
+                total(pool, plans, studies // 10, each, n), studies // 10
+            )
             yield row(name, n, f"{power:.2f}", f"{fixed:.0f}", f"{auto:.1f}", f"{ratio:.2f}")
 
 
@@ -216,15 +218,35 @@ def row(*cells: object) -> str:
 
 
 @click.command(help=__doc__)
-@click.option("--data", default="../shared/data/skin-smol", show_default=True, help="a folder of images; left out where it is not there")
+@click.option(
+    "--data",
+    default="../shared/data/skin-smol",
+    show_default=True,
+    help="a folder of images; left out where it is not there",
+)
 @click.option("--runs", default=40, show_default=True, help="trainings on one split, of each data")
-@click.option("--splits", default=64, show_default=True, help="splits of digits, eight trainings each")
+@click.option(
+    "--splits", default=64, show_default=True, help="splits of digits, eight trainings each"
+)
 @click.option("--epochs", default=3, show_default=True, help="epochs of each training")
-@click.option("--population", type=click.Path(path_type=Path, dir_okay=False), help=".npz file that keeps the trainings; read where it exists")
-@click.option("--studies", default=4000, show_default=True, help="studies a row of table 1; half of it in table 2, a tenth in table 3")
-@click.option("--table", "only", type=click.Choice(["1", "2", "3", "all"]), default="all", show_default=True)
+@click.option(
+    "--population",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help=".npz file that keeps the trainings; read where it exists",
+)
+@click.option(
+    "--studies",
+    default=4000,
+    show_default=True,
+    help="studies a row of table 1; half of it in table 2, a tenth in table 3",
+)
+@click.option(
+    "--table", "only", type=click.Choice(["1", "2", "3", "all"]), default="all", show_default=True
+)
 @click.option("--only", "chosen", multiple=True)
-@click.option("--workers", default=os.cpu_count(), show_default="one a core", type=click.IntRange(1))
+@click.option(
+    "--workers", default=os.cpu_count(), show_default="one a core", type=click.IntRange(1)
+)
 def main(data, runs, splits, epochs, population, studies, only, chosen, workers) -> None:
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn) as pool:

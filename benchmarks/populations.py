@@ -168,9 +168,7 @@ def trained(
     return every | {_OWN: OwnSplits(own, VAL_SHARE / (1 - VAL_SHARE))}
 
 
-def _train_all(
-    pool: Executor, data: str, runs: int, splits: int, epochs: int
-) -> dict[str, Right]:
+def _train_all(pool: Executor, data: str, runs: int, splits: int, epochs: int) -> dict[str, Right]:
     per_split = [range(8 * k, 8 * (k + 1)) for k in range(splits)]  # seeds: one a run
     jobs = [("trained: digits", "digits", 0, range(runs)[k : k + 8]) for k in range(0, runs, 8)]
     if Path(data).is_dir():

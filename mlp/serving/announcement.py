@@ -73,7 +73,7 @@ def _page(made: Registration) -> str:
 
 def _what(made: Registration, say: Wording) -> list[str]:
     """The model, the score of its arm and its own."""
-    choice, arm, arms = made.choice, made.choice.arm, len(made.study.arms)
+    choice, arm = made.choice, made.choice.arm
     n = len(arm.finished)
     seeds = [
         say("registry.run" if run.fold == "none" else "registry.run_of_fold", **vars(run))
@@ -91,7 +91,7 @@ def _what(made: Registration, say: Wording) -> list[str]:
         metric=say.metric_name,
         score=say.score(arm.mean),
         deviation=say("registry.deviation", score=say.score(arm.deviation), count=n) * (n > 1),
-        arms=say("registry.arms" if arms > 1 else "registry.one_arm", count=arms),
+        why=say(f"registry.chosen.{choice.why}", baseline=made.study.arms[0].name),
     )
     lines = [model, validated[:1].upper() + validated[1:]]
     if choice.passed_over:

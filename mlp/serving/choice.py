@@ -20,12 +20,13 @@ Pick = Literal["median", "ensemble"]
 
 @dataclass(frozen=True)
 class Choice:
-    """The arm with the best mean, and which of its runs become the model."""
+    """The arm that is worth registering, why it is, and which of its runs become the model."""
 
     arm: ArmEvidence
     runs: tuple[RecordedRun, ...]
     pick: Pick
-    passed_over: tuple[str, ...]  # arms with runs that did not finish
+    passed_over: tuple[str, ...]  # better arms, with runs that did not finish
+    why: Literal["only", "proven", "baseline", "mean"]
 
     @cached_property
     def index(self) -> Index:
@@ -60,20 +61,31 @@ class Choice:
 
 
 def choose(evidence: Evidence, pick: Pick) -> Choice:
-    """The arm with the best mean score, and of it the run with the median score, or all runs.
+    """The arm that was shown to be better than the baseline, else the baseline; one run, or all.
 
-    Of an even number of runs, the lower of both in the middle: a choice must not flatter. An arm
-    with a run that failed is passed over, unless all have one: what is left of it may be luck.
-    Raises NoSuchStudy where nothing finished.
+    Of several such arms it is the one with the largest difference, and without a baseline the one
+    with the best mean. Of its runs it is the one with the median score, of an even number the lower
+    of both in the middle: a choice must not flatter. An arm with a run that failed is passed over,
+    unless all have one: what is left of it may be luck. Raises NoSuchStudy where nothing finished.
     """
     ranked = evidence.ranked()
     if not ranked:
         raise NoSuchStudy(f"study {evidence.study.run_id} has no finished run to register")
-    whole = [arm for arm in ranked if len(arm.finished) == len(arm.runs)]
-    arm = (whole or ranked)[0]
-    passed_over = tuple(a.name for a in ranked[: ranked.index(arm)])
+    proven = [arm for arm in ranked if arm.comparison and arm.comparison.improves]
+    own = [evidence.baseline] if evidence.baseline in ranked else ranked
+    wanted = [*proven, *own]
+    whole = [arm for arm in wanted if len(arm.finished) == len(arm.runs)]
+    arm = (whole or wanted)[0]
+    passed_over = tuple(a.name for a in wanted[: wanted.index(arm)])
+    why: Literal["only", "proven", "baseline", "mean"] = "mean"
+    if len(evidence.arms) == 1:
+        why = "only"
+    elif arm in proven:
+        why = "proven"
+    elif arm is evidence.baseline:
+        why = "baseline"
     if pick == "ensemble":
-        return Choice(arm, tuple(arm.finished), pick, passed_over)
-    scores = {run.pair: evidence.sign * s for run, s in zip(arm.runs, arm.scores, strict=True)}
+        return Choice(arm, tuple(arm.finished), pick, passed_over, why)
+    scores = dict(zip(evidence.study.pairs, evidence.sign * arm.scores, strict=True))
     worst_first = sorted(arm.finished, key=lambda run: (scores[run.pair], run.pair))
-    return Choice(arm, (worst_first[(len(worst_first) - 1) // 2],), pick, passed_over)
+    return Choice(arm, (worst_first[(len(worst_first) - 1) // 2],), pick, passed_over, why)
