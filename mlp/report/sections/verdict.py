@@ -124,7 +124,7 @@ def _undecided(
 
 
 def _remedy(comparison: Comparison) -> Literal["few", "seeds", "edge", "images"]:
-    """What an undecided arm lacks: the first seeds, some more, a clearer place, or images."""
+    """The lack of an undecided arm: the first seeds, some more, a clearer place, or images."""
     if comparison.pairs < FIRST_LOOK:
         return "few"
     if comparison.needed is None:
