@@ -122,6 +122,10 @@ class Evidence:
             known, key=lambda a: -self.sign * (a.comparison.difference if a.comparison else 0.0)
         )
 
+    def proven(self) -> list[ArmEvidence]:
+        """The arms that were shown to be better than the baseline, the best first."""
+        return [arm for arm in self.ranked() if arm.comparison and arm.comparison.improves]
+
     @property
     def sign(self) -> int:
         """1 where more of the metric is better, else -1."""

@@ -71,7 +71,7 @@ def choose(evidence: Evidence, pick: Pick) -> Choice:
     ranked = evidence.ranked()
     if not ranked:
         raise NoSuchStudy(f"study {evidence.study.run_id} has no finished run to register")
-    proven = [arm for arm in ranked if arm.comparison and arm.comparison.improves]
+    proven = evidence.proven()
     own = [evidence.baseline] if evidence.baseline in ranked else ranked
     wanted = [*proven, *own]
     whole = [arm for arm in wanted if len(arm.finished) == len(arm.runs)]

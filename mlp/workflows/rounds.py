@@ -105,10 +105,10 @@ class Rounds:
         said = [f"{decided} of {len(compared)} arms have a verdict"]
         if given_up:
             said.append(f"more seeds would hardly decide {', '.join(map(line, given_up))}")
-        if self._going and left:
+        going = ", ".join(line(name) for name in compared if name in self._going)
+        if going and left:
             most = (len(self._going) + 1) * len(left) * self._pairs_of_seed
-            going = [name for name in compared if name in self._going]
-            said.append(f"{', '.join(map(line, going))} go on, for at most {most} more trainings")
-        elif self._going:
-            said.append(f"the {len(self._seeds)} seeds of max_seeds are trained")
+            said.append(f"still undecided: {going} (at most {most} more trainings)")
+        elif going:
+            said.append(f"undecided after all {len(self._seeds)} seeds: {going}")
         console.out("; ".join(said))

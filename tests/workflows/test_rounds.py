@@ -120,7 +120,7 @@ def test_rounds_are_told(study: Study, capsys: pytest.CaptureFixture[str]) -> No
     tracker = told(study, POINT, made)
     said = [line for line in capsys.readouterr().out.splitlines() if "have a verdict" in line]
     assert len(said) == len(tracker.rounds)
-    assert "better go on, for at most 18 more trainings" in said[0]
+    assert "still undecided: better (at most 18 more trainings)" in said[0]
     assert said[-1].startswith("2 of 3 arms have a verdict")
     assert any("more seeds would hardly decide noisy" in line for line in said)
 

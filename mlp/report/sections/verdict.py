@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 from mlp.evidence.comparison import POINT, Comparison, Verdict
-from mlp.evidence.findings import ArmEvidence, Evidence
+from mlp.evidence.findings import Evidence
 from mlp.evidence.looks import FIRST_LOOK
 from mlp.report.blocks import Section, Text
 from mlp.report.wording import Wording
@@ -138,14 +138,14 @@ def _advice(evidence: Evidence, say: Wording) -> list[str]:
     if len(evidence.arms) == 1 or not ranked or not evidence.baseline.finished:
         return []
     best, base = ranked[0], evidence.baseline
-    proven = _proven(evidence)
+    proven = evidence.proven()
     lines = []
     if proven:
         chosen = proven[0]
         text = say("do.use", arm=chosen.name, score=say.score(chosen.mean), baseline=base.name)
         lead = evidence.lead
         if chosen is not best:
-            text += " " + say("do.luckier", arm=best.name, best=say.score(best.mean))
+            text += " " + say("do.luckier", arm=best.name)
         elif lead is not None and lead.pairs >= FIRST_LOOK and ranked[1] is not base:
             text += " " + say(
                 "do.second",
@@ -155,7 +155,7 @@ def _advice(evidence: Evidence, say: Wording) -> list[str]:
                 luck="" if lead.shown else say("luck"),
             )
         lines.append(text)
-    elif best is base:
+    elif best.comparison is None:
         lines.append(say("do.baseline", baseline=base.name, score=say.score(base.mean)))
     else:
         lines.append(
@@ -164,7 +164,7 @@ def _advice(evidence: Evidence, say: Wording) -> list[str]:
                 baseline=base.name,
                 score=say.score(base.mean),
                 arm=best.name,
-                best=say.score(best.mean),
+                difference=say.difference(best.comparison.difference),
             )
         )
     wanted = [
@@ -175,24 +175,17 @@ def _advice(evidence: Evidence, say: Wording) -> list[str]:
     return [*lines, _more_seeds(evidence, min(wanted), say)] if wanted else lines
 
 
-def _proven(evidence: Evidence) -> list[ArmEvidence]:
-    """The arms that were shown to be better, by their paired difference, the largest first."""
-    shown = [
-        (arm.comparison.difference, arm)
-        for arm in evidence.arms
-        if arm.comparison and arm.comparison.improves
-    ]
-    return [arm for _, arm in sorted(shown, key=lambda each: -evidence.sign * each[0])]
-
-
 def _more_seeds(evidence: Evidence, pairs: int, say: Wording) -> str:
     """The advice to go on, with the value of `seeds` that gives so many pairs or more."""
     seeds = sorted({seed for seed, _ in evidence.study.pairs})
     folds = len(evidence.study.pairs) / len(seeds)
     count = max(len(seeds) + 1, math.ceil(pairs / folds))
     first = int(evidence.study.base.get("seed", 0))
-    if seeds == list(range(first, first + len(seeds))):
+    ragged = len({len(arm.runs) for arm in evidence.arms}) > 1  # by auto, which gave the rest up
+    if not ragged and seeds == list(range(first, first + len(seeds))):
         return say("do.auto", seeds=count)
+    if seeds == list(range(first, first + len(seeds))):
+        return say("do.more_seeds", seeds=count)
     more = range(seeds[-1] + 1, seeds[-1] + 1 + count - len(seeds))
     return say("do.more_seeds", seeds=",".join(map(str, [*seeds, *more])))
 
