@@ -42,8 +42,11 @@ class Population(Protocol):
     @property
     def overlap(self) -> float | None: ...
 
+    @property
+    def about(self) -> str: ...
+
     def draw(self, rng: Generator, gains: Sequence[float], pairs: int, images: int) -> Right:
-        """Arms (the baseline has gain 0) whose accuracy is higher than the baseline's by `gains`."""
+        """The baseline, and arms whose accuracy is higher than its by `gains`."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,10 @@ class MadeUp:
     lucky: int | None = None
     sizes: tuple[int, ...] = (100, 181, 1000)
     overlap: None = None
+
+    @property
+    def about(self) -> str:
+        return f"luck varies by {self.seed_spread}, opinions by {self.disagreement} (logits)"
 
     def draw(self, rng: Generator, gains: Sequence[float], pairs: int, images: int) -> Right:
         arms = 1 + len(gains)
@@ -77,6 +84,10 @@ class Trained:
     right: Right
     sizes: tuple[int, ...] = (100, 181, 1000)
     overlap: None = None
+
+    @property
+    def about(self) -> str:
+        return _scores(self.right)
 
     def draw(self, rng: Generator, gains: Sequence[float], pairs: int, images: int) -> Right:
         runs, every = self.right.shape
@@ -99,11 +110,23 @@ class OwnSplits:
     def sizes(self) -> tuple[int, ...]:
         return (self.right.shape[2],)
 
+    @property
+    def about(self) -> str:
+        return _scores(self.right)
+
     def draw(self, rng: Generator, gains: Sequence[float], pairs: int, images: int) -> Right:
         splits, runs, _ = self.right.shape
         chosen = rng.permutation(splits)[:pairs, None]
         dealt = rng.permuted(np.tile(np.arange(runs), (pairs, 1)), axis=1)[:, : 1 + len(gains)]
         return shifted(self.right[chosen, dealt].swapaxes(0, 1), (0.0, *gains), rng)
+
+
+def _scores(right: Right) -> str:
+    runs = 100 * right.mean(axis=-1).ravel()
+    return (
+        f"{len(runs)} trainings, accuracy {runs.mean():.1f} ± {runs.std(ddof=1):.1f}%, "
+        f"{right.shape[-1]} validation images"
+    )
 
 
 def shifted(right: Right, gains: Sequence[float], rng: Generator) -> Right:
@@ -155,14 +178,14 @@ def made_up() -> dict[str, Population]:
 def trained(
     pool: Executor, file: Path | None, data: str, runs: int, splits: int, epochs: int
 ) -> dict[str, Population]:
-    """Trainings of digits and, where its folder is there, of `data`; kept in a file if one is named."""
+    """Trainings of digits and of `data` where it is there; kept in a file if one is named."""
     if file is not None and file.exists():
         with np.load(file) as stored:
             made = dict(stored)
     else:
         made = _train_all(pool, data, runs, splits, epochs)
         if file is not None:
-            np.savez_compressed(file, **made)
+            np.savez_compressed(file, allow_pickle=False, **made)
     own = made.pop(_OWN)
     every: dict[str, Population] = {name: Trained(right) for name, right in made.items()}
     return every | {_OWN: OwnSplits(own, VAL_SHARE / (1 - VAL_SHARE))}
