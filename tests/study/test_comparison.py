@@ -1,28 +1,22 @@
-"""The statistics, against other implementations, closed forms, enumeration and simulation."""
+"""The statistics, against other implementations, closed forms and simulation."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from itertools import product
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
-from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.power import TTestPower
+from statsmodels.stats.proportion import proportion_confint
 
-from benchmarks.calibration import drawn_from, made_up, simulate
-from mlp.evidence.comparison import (
-    Comparison,
-    compare,
-    family,
-    holm,
-    pairs_needed,
-    sign_flip,
-    unpaired,
-)
+from benchmarks.calibration import covered, ever_shown, judged, plans
+from benchmarks.populations import MadeUp, contrasts
+from mlp.evidence.comparison import Comparison, Contrast, compare, intersection, verdict
+from mlp.evidence.looks import FIRST_LOOK, IMAGES_SHARE, SEEDS_SHARE, Precision
 from mlp.evidence.resampling import draws
 
 
@@ -34,25 +28,54 @@ def layout(seeds: int, images: int, gain: float = 0.0, seed: int = 0) -> np.ndar
     return np.clip(np.round(common + own + rng.normal(0, 0.4, (seeds, images))), -1, 1)
 
 
-def evidence(d: np.ndarray, resamples: int = 2000, **options: float) -> Comparison:
+def contrast(d: np.ndarray, resamples: int = 2000) -> Contrast:
+    """Differences of each seed, on the images (seeds, images) and on resamples of them."""
     weights = np.concatenate(list(draws(d.shape[1], resamples)))
-    replicates = d @ weights.T / d.shape[1]
-    return compare("arm", d.mean(axis=1), replicates, images=d.shape[1], **options)
+    return d.mean(axis=1), d @ weights.T / d.shape[1]
 
 
-def exact(differences: list[float], **options: float) -> Comparison:
-    """Without anything that images add."""
+def of_images(d: np.ndarray, resamples: int = 2000, **options: Any) -> Comparison:
+    return compare({"arm": contrast(d, resamples)}, images=d.shape[1], **options)[0]
+
+
+def exact(differences: list[float], **options: Any) -> Comparison:
+    """Of what is not measured on images."""
     d = np.array(differences)
-    return compare("arm", d, np.repeat(d[:, None], 2, axis=1), images=2, **options)
+    (found,) = compare({"arm": (d, np.repeat(d[:, None], 2, axis=1))}, images=None, **options)
+    return found
 
 
-def assert_same(one: Comparison, other: Comparison) -> None:
-    assert asdict(one) == pytest.approx(asdict(other), nan_ok=True)
+def seeds_quantile(n: int, arms: int = 1) -> float:
+    level = 0.05 / arms * SEEDS_SHARE * arms ** (-1 / 8) * (3 / n) ** 0.75
+    return float(stats.t.isf(level / 2, n - 1))
 
 
-def test_the_standard_error_is_that_of_a_two_way_layout() -> None:
-    import pandas as pd
+D = [0.01, 0.03, 0.02, 0.05, -0.01, 0.02]
 
+
+def test_each_look_has_the_t_interval_of_its_level_and_all_of_them_count() -> None:
+    lows, highs = [], []
+    for n in range(FIRST_LOOK, len(D) + 1):
+        seen = np.array(D[:n])
+        half = seeds_quantile(n) * seen.std(ddof=1) / np.sqrt(n)
+        lows.append(seen.mean() - half)
+        highs.append(seen.mean() + half)
+        found = exact(D[:n])
+        assert (found.low, found.high) == pytest.approx((max(lows), min(highs)))
+
+
+def test_for_several_arms_intervals_are_wider() -> None:
+    d = np.array(D)
+    arm = d, np.repeat(d[:, None], 2, axis=1)
+    seven = compare({f"arm {k}": arm for k in range(7)}, images=None)
+    half = seeds_quantile(6, 7) * d.std(ddof=1) / np.sqrt(6)
+    assert seven[3].high == pytest.approx(d.mean() + half)
+    assert seven[3].high - seven[3].low > exact(D).high - exact(D).low
+    # Whatever the number that is given, and whatever is compared beside them
+    assert compare({"arm": arm}, images=None, comparisons=7)[0].high == seven[3].high
+
+
+def test_the_variance_is_that_of_a_two_way_layout() -> None:
     seeds, images = 5, 40
     d = layout(seeds, images, 0.2)
     long = pd.DataFrame(
@@ -64,12 +87,19 @@ def test_the_standard_error_is_that_of_a_two_way_layout() -> None:
     )
     table = anova_lm(ols("y ~ C(seed) + C(image)", long).fit())
     of_seed, of_image, residual = table["mean_sq"]
-    expected = (of_seed + max(0.0, of_image - residual)) / (seeds * images)
-    found = evidence(d, resamples=60_000)
-    assert found.standard_error**2 == pytest.approx(expected, rel=0.03)
-    assert found.difference == pytest.approx(d.mean())
-    # The images count: seeds alone would give a narrower interval
-    assert found.standard_error > 1.2 * d.mean(axis=1).std(ddof=1) / np.sqrt(seeds)
+    precision = of_images(d, resamples=60_000).precision
+    assert precision is not None
+    of_seeds, of_images_ = float(precision.variance) / seeds, float(precision.common)
+    assert of_seeds == pytest.approx(of_seed / (seeds * images), rel=0.03)
+    assert of_images_ == pytest.approx(max(0, of_image - residual) / (seeds * images), rel=0.05)
+    both = seeds_quantile(seeds) ** 2 * of_seeds
+    both += float(stats.t.isf(0.05 * IMAGES_SHARE / 2, images - 1)) ** 2 * of_images_
+    assert precision.half_width(seeds) == pytest.approx(np.sqrt(both))
+
+
+def test_more_seeds_do_not_shrink_the_part_of_the_images() -> None:
+    precision = Precision(np.array(0.0), np.array(0.01**2), 99, 1)
+    assert precision.half_width(3) == precision.half_width(1000) > 0.0196
 
 
 def test_seeds_that_happen_to_agree_are_no_certainty() -> None:
@@ -77,154 +107,175 @@ def test_seeds_that_happen_to_agree_are_no_certainty() -> None:
     for seed in range(3):
         d[seed, 60 * seed : 60 * seed + 20] = 1
         d[seed, 60 * seed + 20 : 60 * seed + 35] = -1
-    found = evidence(d)
-    assert found.difference == pytest.approx(5 / 180)
+    found = of_images(d)
+    assert found.difference == pytest.approx(5 / 180) and found.precision is not None
     assert len(set(d.mean(axis=1))) == 1
     images_alone = d.var(axis=1, ddof=1).mean() / 180
-    assert found.spread**2 == pytest.approx(0.25 * images_alone, rel=0.1)
-    assert found.p > 0.05
+    assert float(found.precision.variance) == pytest.approx(0.25 * images_alone, rel=0.1)
+    assert not found.shown
 
 
-def test_without_a_part_of_images_it_is_students_paired_t_test() -> None:
-    d = [0.01, 0.03, 0.02, 0.05, -0.01]
-    found = exact(d)
-    expected = stats.ttest_1samp(d, 0)
-    assert found.p == pytest.approx(expected.pvalue)
-    interval = expected.confidence_interval(0.95)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert found.degrees == 4
+def test_arms_that_no_image_tells_apart_are_known_to_one_image() -> None:
+    for images, said in ((100, "undecided"), (1000, "equal")):
+        found = of_images(np.zeros((4, images)))
+        quantile = stats.t.isf(0.05 * IMAGES_SHARE / 2, images - 1)
+        assert found.high == -found.low == pytest.approx(quantile / images)
+        assert found.verdict == said
 
 
 def test_overlapping_trainings_get_nadeau_and_bengios_correction() -> None:
-    d = np.array([0.01, 0.03, 0.02, 0.05, -0.01, 0.02])
-    found = exact(list(d), overlap=0.25)
-    t = d.mean() / np.sqrt((1 / 6 + 0.25) * d.var(ddof=1))
-    assert found.p == pytest.approx(2 * stats.t.sf(t, 5))
-    assert found.p > stats.ttest_1samp(d, 0).pvalue
+    d = np.array(D[:3])
+    found = exact(D[:3], overlap=0.25)
+    both = seeds_quantile(3) ** 2 / 3 + stats.t.isf(0.05 * IMAGES_SHARE / 2, 2) ** 2 * 0.25
+    assert found.high - d.mean() == pytest.approx(np.sqrt(both) * d.std(ddof=1))
+    assert found.high > exact(D[:3]).high
 
 
-@pytest.mark.parametrize("n", [6, 7, 9])
-def test_the_sign_flip_test_counts_all_flips(n: int) -> None:
-    d = np.random.default_rng(n).normal(0.5, 1, n)
-    flips = [abs(np.mean(d * np.array(signs))) for signs in product([1, -1], repeat=n)]
-    share = np.mean([value >= abs(d.mean()) - 1e-12 for value in flips])
-    assert sign_flip(d) == pytest.approx(share)
+@pytest.mark.parametrize(
+    ("low", "high", "margin", "higher", "said"),
+    [
+        (0.02, 0.05, 0.01, True, "better"),
+        (0.02, 0.05, 0.01, False, "worse"),
+        (-0.05, -0.001, 0.01, True, "worse"),
+        (-0.009, 0.009, 0.01, True, "equal"),
+        (0.001, 0.009, 0.01, True, "slightly better"),
+        (0.001, 0.009, 0.01, False, "slightly worse"),
+        (-0.009, -0.001, 0.01, True, "slightly worse"),
+        (-0.02, 0.009, 0.01, True, "undecided"),
+        (-0.001, 0.001, 0.0, True, "undecided"),
+        (0.0, 0.02, 0.01, True, "undecided"),
+        (0.0, 0.0, 0.01, True, "equal"),
+        (0.0, 0.0, 0.0, True, "undecided"),
+        (float("nan"), float("nan"), 0.01, True, "undecided"),
+    ],
+)
+def test_the_verdict_is_where_the_interval_lies(
+    low: float, high: float, margin: float, higher: bool, said: str
+) -> None:
+    assert verdict(low, high, margin, higher) == said
 
 
-def test_the_sign_flip_test_has_nothing_to_say_of_five_pairs() -> None:
-    assert np.isnan(sign_flip(np.ones(5)))
-    assert sign_flip(np.arange(1.0, 7.0)) == pytest.approx(2 / 64)
-
-
-def test_holm_is_that_of_statsmodels_whatever_the_order() -> None:
+def test_looks_only_ever_narrow_an_interval() -> None:
     rng = np.random.default_rng(0)
-    for _ in range(20):
-        p = rng.beta(0.3, 2, 7)
-        expected = multipletests(p, method="holm")[1]
-        assert holm(p) == pytest.approx(expected)
-        order = rng.permutation(7)
-        assert np.array(holm(p[order])) == pytest.approx(expected[order])
-    assert np.isnan(holm([0.01, float("nan"), 0.02])[1])
-    assert holm([0.01, float("nan"), 0.02])[0] == pytest.approx(0.02)
+    for _ in range(200):
+        made = list(rng.normal(0.01, 0.02, 12))
+        former = exact(made[:3])
+        for n in range(4, 13):
+            found = exact(made[:n])
+            assert former.low <= found.low <= found.high <= former.high
+            if former.verdict in ("better", "worse"):
+                assert found.verdict.endswith(former.verdict)
+            former = found
 
 
-@pytest.mark.parametrize("effect", [0.8, 1.5, 3.0])
-def test_the_pairs_needed_are_those_of_a_paired_t_test(effect: float) -> None:
-    expected = TTestPower().solve_power(effect, alpha=0.05, power=0.8)
-    found = pairs_needed(effect, 1.0, 0.0, None, 1)
-    assert found is not None
-    assert expected <= found <= 1.06 * expected + 1
-
-
-def test_no_number_of_pairs_may_be_enough() -> None:
-    assert pairs_needed(0.01, 0.02, 0.01**2, None, 1) is None
-    assert pairs_needed(0.01, 0.02, 0.0, 0.25, 1) is None
-    assert pairs_needed(0.0, 0.02, 0.0, None, 1) is None
-    alone, among = (pairs_needed(0.02, 0.02, 0.0, None, m) for m in (1, 7))
-    assert alone is not None and among is not None and alone < among
-
-
-def judged(*comparisons: Comparison, higher: bool = True) -> list[str]:
-    return [c.verdict for c in family(comparisons, higher_is_better=higher)]
-
-
-def test_verdicts() -> None:
-    clear = exact([0.10, 0.11, 0.09, 0.10, 0.105])
-    faint = exact([0.10, -0.02, 0.07, 0.04, -0.01])
-    assert judged(clear, faint) == ["better", "too few seeds to tell"]
-    assert judged(clear, higher=False) == ["worse"]
-    nothing = exact([0.01, -0.01, 0.011, -0.0105, 0.0])
-    assert judged(nothing) == ["no difference shown"]
-    assert judged(exact([0.0, 0.0, 0.0])) == ["no difference shown"]
-    for few in ([], [0.1], [0.1, 0.1]):
-        assert judged(exact(few)) == ["too few seeds to tell"]
-
-
-def test_from_six_pairs_on_the_exact_test_has_to_agree() -> None:
-    d = [0.05, 0.06, 0.055, 0.06, 0.05, -0.012]
-    found = exact(d)
-    assert found.p < 0.05 < found.p_sign_flip
-    assert judged(found) == ["no difference shown"]
-    assert judged(exact([*d[:5], 0.012])) == ["better"]
-
-
-def test_the_correction_depends_on_how_many_arms_there_are() -> None:
-    arm = exact([0.05, 0.09, 0.02, 0.06, 0.04])
-    other = exact([0.01, -0.01, 0.02, -0.02, 0.0])
-    assert 0.005 < arm.p < 0.05
-    assert judged(arm)[0] == "better"
-    assert judged(arm, *[other] * 9)[0] != "better"
-    p_holm = family([arm, other, other], higher_is_better=True)[0].p_holm
-    assert p_holm == pytest.approx(3 * arm.p)
+def test_a_look_that_contradicts_those_before_it_changes_nothing() -> None:
+    lows, highs = np.array([-1.0, 0.0, 2.0, 0.2]), np.array([3.0, 1.0, 4.0, 0.5])
+    assert intersection(lows, highs) == (0.0, 1.0)
+    assert intersection(lows[:2], highs[:2]) == (0.0, 1.0)
 
 
 def test_pairs_without_a_number_are_left_out() -> None:
-    d = np.array([0.01, np.nan, 0.03, 0.02])
-    found = compare("arm", d, np.repeat(d[:, None], 2, axis=1), images=2)
-    assert found.pairs == 3
-    assert found.difference == pytest.approx(0.02)
-    assert_same(found, exact([0.01, 0.03, 0.02]))
+    made = exact([0.01, float("nan"), 0.03, 0.02])
+    assert made == exact([0.01, 0.03, 0.02]) and made.pairs == 3
+
+
+def test_below_three_pairs_nothing_is_said() -> None:
+    for few in ([], [0.1], [0.1, 0.1]):
+        found = exact(few)
+        assert found.pairs == len(few) and found.verdict == "undecided"
+        assert np.isnan(found.low) and np.isnan(found.high) and found.needed is None
 
 
 def test_resamples_in_which_a_score_is_undefined_are_left_out() -> None:
-    d = layout(4, 30)
-    weights = np.concatenate(list(draws(30, 400)))
-    replicates = d @ weights.T / 30
+    differences, replicates = contrast(layout(4, 30), 400)
     spoilt = np.insert(replicates, 7, np.nan, axis=1)
-    found = [compare("arm", d.mean(axis=1), r, images=30) for r in (replicates, spoilt)]
-    assert_same(*found)
+    one, other = (
+        compare({"arm": (differences, each)}, images=30)[0] for each in (replicates, spoilt)
+    )
+    assert (one.low, one.high) == pytest.approx((other.low, other.high))
 
 
 def test_scores_that_hardly_a_resample_has_are_judged_by_seeds_alone() -> None:
     d = np.array([0.01, 0.03, 0.02, 0.05])
     gaps = np.where(np.eye(4, 40, dtype=bool), 0.0, np.nan)
-    found = compare("arm", d, gaps, images=30, overlap=0.25)
-    t = d.mean() / np.sqrt((1 / 4 + 0.25) * d.var(ddof=1))
-    assert found.p == pytest.approx(2 * stats.t.sf(t, 3))
+    (found,) = compare({"arm": (d, gaps)}, images=30, overlap=0.25)
+    assert (found.low, found.high) == pytest.approx(
+        (exact(list(d), overlap=0.25).low, exact(list(d), overlap=0.25).high)
+    )
 
 
-def test_unpaired_runs_are_compared_by_welch() -> None:
-    ours, theirs = np.array([0.6, 0.62, 0.61, 0.7]), np.array([0.5, 0.55, 0.52])
-    found = unpaired("arm", ours, theirs)
-    expected = stats.ttest_ind(ours, theirs, equal_var=False)
-    interval = expected.confidence_interval(0.95)
-    assert found.p == pytest.approx(expected.pvalue)
-    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
-    assert np.isnan(unpaired("arm", ours[:1], theirs).p)
+@pytest.mark.parametrize("higher", [True, False])
+def test_the_chance_to_be_better_has_wilsons_interval(higher: bool) -> None:
+    found = exact([0.1, 0.2, -0.1, 0.3, 0.2], higher_is_better=higher)
+    wins = 4 if higher else 1
+    assert found.p_better == wins / 5
+    ends = found.p_better_low, found.p_better_high
+    assert ends == pytest.approx(proportion_confint(wins, 5, method="wilson"))
+    assert exact([0.1, 0.0, -0.1]).p_better == 0.5
 
 
-@pytest.mark.parametrize("seeds", [3, 5, 10])
-@pytest.mark.parametrize("disagreement", [0.0, 1.0])
-def test_equal_arms_are_told_apart_in_at_most_5_percent_of_studies(
-    seeds: int, disagreement: float
+def test_the_pairs_needed_bring_the_interval_within_the_margin() -> None:
+    found = exact(D, margin=0.005)
+    assert found.precision is not None and found.needed is not None
+    assert found.precision.half_width(found.needed) <= 0.005
+    assert found.precision.half_width(found.needed - 1) > 0.005
+    assert exact(D, margin=0.0).needed == exact(D, margin=0.01).needed
+    # With images of their own, trainings are too much alike
+    assert exact(D, margin=0.005, overlap=0.25).needed is None
+
+
+@pytest.mark.parametrize(("difference", "margin"), [(0.0, 0.02), (0.02, 0.01), (0.005, 0.01)])
+def test_the_chance_of_a_verdict_is_that_of_its_predictive_distribution(
+    difference: float, margin: float
 ) -> None:
-    studies = 300
-    said = simulate(made_up(0.1, disagreement), seeds, 100, studies)[0]
-    # The full simulation is in benchmarks/; here a rate of 8% or more would be noticed
-    assert stats.binomtest(int(said), studies, 0.05, "greater").pvalue > 0.01
+    seen, later, spread = 6, 20, 0.02
+    precision = Precision(np.array(spread**2), np.array(0.003**2), 999, 3)
+    rng = np.random.default_rng(0)
+    variance = spread**2 * (seen - 1) / rng.chisquare(seen - 1, 20_000)
+    half = replace(precision, variance=variance).half_width(later)
+    then = rng.normal(difference, np.sqrt(variance * (1 / seen - 1 / later)))
+    low, high = then - half, then + half
+    decided = (low > 0) | (high < 0) | ((low > -margin) & (high < margin))
+    chance = precision.chance(difference, margin, seen, later)
+    assert chance == pytest.approx(decided.mean(), abs=0.03)
 
 
-def test_unequal_arms_are_told_apart() -> None:
-    population = layout(20, 150) > 0
-    said = simulate(drawn_from(population.astype(float), 0.15), 5, 500, 100)[0]
-    assert said > 90
+def test_an_arm_with_a_verdict_needs_no_luck_and_one_that_cannot_change_has_none() -> None:
+    assert exact([0.5, 0.51, 0.49, 0.5]).chance(20) == 1.0
+    assert exact(D).chance(len(D)) == 0.0
+    assert of_images(np.zeros((4, 100))).chance(1000) == 0.0
+
+
+# The full simulation is in benchmarks/; here a rate of 8% or more would be noticed
+STUDIES = 400
+
+
+@pytest.mark.parametrize("disagreement", [0.0, 1.0])
+def test_equal_arms_are_ever_told_apart_in_at_most_5_percent_of_studies(
+    disagreement: float,
+) -> None:
+    population = MadeUp(0.3, disagreement)
+    for shown in ever_shown(population, 181, (1, 7), STUDIES, 0):
+        assert stats.binomtest(int(shown), STUDIES, 0.05, "greater").pvalue > 0.01
+
+
+def test_one_look_at_the_end_tells_what_looks_at_every_seed_have_told() -> None:
+    population, rng = MadeUp(0.3, 0.5), np.random.default_rng(0)
+    for _ in range(60):
+        made = contrasts(population.draw(rng, (0.03,), 12, 300))
+        looks = [judged(population, made, 300, n, 1)[0].shown for n in range(3, 13)]
+        assert any(looks) == looks[-1]
+
+
+def test_intervals_hold_and_arms_two_margins_apart_are_not_called_equal() -> None:
+    counts = covered(MadeUp(0.1, 0.3), 1000, 7, 150, 0)
+    assert counts[0] <= 15
+    for held in counts[1:]:
+        assert stats.binomtest(int(held), 150, 0.95, "less").pvalue > 0.01
+
+
+def test_going_on_with_what_is_undecided_costs_less_than_ten_seeds_for_all() -> None:
+    sums = plans(MadeUp(0.05, 1.0), 1000, 12, 0) / 12
+    (fixed, trainings), *auto = sums
+    enough = [cost for found, cost in auto if found >= fixed]
+    assert trainings == 80 and enough and min(enough) < 0.9 * trainings
