@@ -26,6 +26,7 @@ from mlp.settings.training import RunConfig
 Right = NDArray[np.bool_]
 Generator = np.random.Generator
 
+SIZES = (181, 1000)  # images that validate a study
 VAL_SHARE = 0.2  # of the images of digits
 _OWN = "trained: digits, own splits"
 
@@ -43,7 +44,7 @@ class Population(Protocol):
     def overlap(self) -> float | None: ...
 
     def draw(self, rng: Generator, gains: Sequence[float], pairs: int, images: int) -> Right:
-        """Arms (the baseline has gain 0) whose accuracy is higher than the baseline's by `gains`."""
+        """A study whose arms have a higher accuracy than its baseline, by `gains`."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class MadeUp:
     seed_spread: float
     disagreement: float
     lucky: int | None = None
-    sizes: tuple[int, ...] = (100, 181, 1000)
+    sizes: tuple[int, ...] = SIZES
     overlap: None = None
 
     def draw(self, rng: Generator, gains: Sequence[float], pairs: int, images: int) -> Right:
@@ -75,7 +76,7 @@ class Trained:
     """Runs (R, N) scored on the same images. A study draws its runs and its images from them."""
 
     right: Right
-    sizes: tuple[int, ...] = (100, 181, 1000)
+    sizes: tuple[int, ...] = SIZES
     overlap: None = None
 
     def draw(self, rng: Generator, gains: Sequence[float], pairs: int, images: int) -> Right:
@@ -142,20 +143,21 @@ def contrasts(right: Right, shared: bool = True) -> dict[str, Contrast]:
 
 
 def made_up() -> dict[str, Population]:
+    """Populations that nobody trained, by name."""
     return {
         "arms disagree about images": MadeUp(0.05, 1.0),
         "seeds differ": MadeUp(0.3, 0.0),
         "both": MadeUp(0.3, 1.0),
         "one arm is luckier": MadeUp(0.3, 0.0, lucky=1),
         "the baseline is luckier": MadeUp(0.3, 0.0, lucky=0),
-        "usual": MadeUp(0.1, 0.3),
+        "usual spreads": MadeUp(0.1, 0.3),
     }
 
 
 def trained(
     pool: Executor, file: Path | None, data: str, runs: int, splits: int, epochs: int
-) -> dict[str, Population]:
-    """Trainings of digits and, where its folder is there, of `data`; kept in a file if one is named."""
+) -> dict[str, Trained | OwnSplits]:
+    """Trainings of digits and, if that is a folder, of `data`: read from the file, or kept in it."""
     if file is not None and file.exists():
         with np.load(file) as stored:
             made = dict(stored)
@@ -164,13 +166,11 @@ def trained(
         if file is not None:
             np.savez_compressed(file, **made)
     own = made.pop(_OWN)
-    every: dict[str, Population] = {name: Trained(right) for name, right in made.items()}
+    every: dict[str, Trained | OwnSplits] = {n: Trained(right) for n, right in made.items()}
     return every | {_OWN: OwnSplits(own, VAL_SHARE / (1 - VAL_SHARE))}
 
 
-def _train_all(
-    pool: Executor, data: str, runs: int, splits: int, epochs: int
-) -> dict[str, Right]:
+def _train_all(pool: Executor, data: str, runs: int, splits: int, epochs: int) -> dict[str, Right]:
     per_split = [range(8 * k, 8 * (k + 1)) for k in range(splits)]  # seeds: one a run
     jobs = [("trained: digits", "digits", 0, range(runs)[k : k + 8]) for k in range(0, runs, 8)]
     if Path(data).is_dir():

@@ -38,7 +38,7 @@ SEEDS_SHARE = {"one arm": 0.24, "several": 0.3}  # of the level, for the first l
 IMAGES_SHARE = 0.8  # of the level, for the part that all looks share
 PRIOR_DEGREES = 4
 MOST_PAIRS = 1000  # that anybody might train
-HOPELESS = 0.25  # an arm with a smaller chance of a verdict gets no more pairs from `auto`
+HOPELESS = 0.4  # the chance of a verdict below which `auto` gives an arm no more pairs
 
 
 @dataclass(frozen=True)
