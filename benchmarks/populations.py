@@ -26,7 +26,7 @@ from mlp.settings.training import RunConfig
 Right = NDArray[np.bool_]
 Generator = np.random.Generator
 
-SIZES = (181, 1000)  # images that validate a study
+SIZES = (100, 181, 1000)  # images that validate a study
 VAL_SHARE = 0.2  # of the images of digits
 _OWN = "trained: digits, own splits"
 
@@ -157,14 +157,14 @@ def made_up() -> dict[str, Population]:
 def trained(
     pool: Executor, file: Path | None, data: str, runs: int, splits: int, epochs: int
 ) -> dict[str, Trained | OwnSplits]:
-    """Trainings of digits and, if that is a folder, of `data`: read from the file, or kept in it."""
+    """Trainings of digits and, if that is a folder, of `data`; read from the file or kept there."""
     if file is not None and file.exists():
         with np.load(file) as stored:
             made = dict(stored)
     else:
         made = _train_all(pool, data, runs, splits, epochs)
         if file is not None:
-            np.savez_compressed(file, **made)
+            np.savez_compressed(file, allow_pickle=False, **made)
     own = made.pop(_OWN)
     every: dict[str, Trained | OwnSplits] = {n: Trained(right) for n, right in made.items()}
     return every | {_OWN: OwnSplits(own, VAL_SHARE / (1 - VAL_SHARE))}

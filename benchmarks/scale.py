@@ -63,12 +63,11 @@ def stub(specs, datasets, tracker, progress, *limits):
         scores = {f"final/{n}": share for n in ("accuracy", "train_accuracy", "gap_accuracy")}
         facts = {"facts/distinct_units": 8.0, "facts/kept_epoch": 20.0, "facts/epochs": 20.0}
         values += [Metric(name, value, now, 0) for name, value in (scores | facts).items()]
-        tracker.outbox.metrics(run_id, values)
+        tracker.outbox.put("metrics", run_id, values)
         content = results.files(answers, scores, {})["predictions.parquet"]
-        tracker.outbox.artifacts(
-            run_id, lambda folder: (folder / "predictions.parquet").write_bytes(content)
-        )
-        tracker.outbox.end(run_id, "FINISHED")
+        write = lambda folder: (folder / "predictions.parquet").write_bytes(content)
+        tracker.outbox.put("artifacts", run_id, None, write)
+        tracker.outbox.put("end", run_id, "FINISHED")
         done = Outcome.of(spec, "FINISHED", run_id, scores=scores, facts=facts)
         ended[spec.identity] = done
         progress.ended(spec, done, 20)

@@ -103,7 +103,7 @@ def step(data: Path) -> list[str]:
         start = time.perf_counter()
         learner._train(batches)
         times.append((time.perf_counter() - start) / len(batches))
-    parameters = learner.parameter_count
+    parameters = sum(p.numel() for p in learner.network.parameters())
     inputs = dataset.shape[0] * dataset.shape[1] * dataset.shape[2]
     # Forward and the weights' gradients for all layers, the inputs' gradients for all but the first
     operations = config.batch_size * (6 * parameters - 2 * inputs * HIDDEN[0])

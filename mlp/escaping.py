@@ -8,15 +8,17 @@ One function for each place: `line` and `lines` (a terminal, plain text, the nam
 from __future__ import annotations
 
 import csv
-import io
+import json
 import re
 import unicodedata
 from collections.abc import Iterable
+from html import escape
+from types import SimpleNamespace
 
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-# Joiners between letters of scripts that need them, or between parts of an emoji
-_JOINED = re.compile("(?<=[^\x00-\u02ff])[\u200c\u200d](?=[^\x00-\u02ff])")
-_SUSPICIOUS = re.compile(r"[^\x20-\x7e\xa1-\xac\xae-\u02ff]")
+# First, joiners between letters of scripts that need them, or between parts of an emoji
+_SUSPICIOUS = re.compile(
+    r"((?<=[^\x00-\u02ff])[\u200c\u200d](?=[^\x00-\u02ff]))|[^\x20-\x7e\xa1-\xac\xae-\u02ff]"
+)
 # name:password@, also with a / in the password, which databases take; then ?token=...
 _LOGIN = re.compile(r"(?<=://)(?:[^\s/?#]*@|[^\s:/@]*:(?!\d*[/?#])\S*@)")
 _SECRET = re.compile(
@@ -47,8 +49,8 @@ def lines(text: object) -> str:
 
 def markdown(text: object) -> str:
     """Text that Markdown, and HTML within it, shows as it stands. One line."""
-    plain = line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKS.sub(_marked, plain)
+    plain = escape(line(text), quote=False)
+    return _MARKS.sub(lambda m: m[0] + "\\" if m[0].isdigit() else "\\" + m[0], plain)
 
 
 def html(value: object) -> object:
@@ -68,15 +70,10 @@ def cell(value: object) -> object:
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
     """Rows as a CSV file, with each value as a `cell`."""
-    buffer, made = io.StringIO(), []
+    made: list[str] = []
     # Ends lines with \r\n, and so quotes texts that have either
-    writer = csv.writer(buffer)
-    for row in rows:
-        writer.writerow(map(cell, row))
-        made.append(buffer.getvalue()[:-2])
-        buffer.seek(0)
-        buffer.truncate()
-    return "\n".join([*made, ""])
+    csv.writer(SimpleNamespace(write=made.append)).writerows(map(cell, row) for row in rows)
+    return "".join(row[:-2] + "\n" for row in made)
 
 
 def from_cell(text: str) -> str:
@@ -113,26 +110,14 @@ def brief(text: str) -> str:
 
 
 def _visible(text: str, kept: str) -> str:
-    if not _SUSPICIOUS.search(text):
-        return text
-    places = (match.start() for match in _JOINED.finditer(text))
-    joined = {k for k in places if _is_plain(text[k - 1]) and _is_plain(text[k + 1])}
-    return "".join(
-        char if char in kept or place in joined or _is_plain(char) else _code(char)
-        for place, char in enumerate(text)
-    )
+    def shown(match: re.Match[str]) -> str:
+        char, place = match[0], match.start()
+        joins = match[1] and _is_seen(text[place - 1]) and _is_seen(text[place + 1])
+        # As JSON writes it, so that JSON stays what it is
+        return char if char in kept or joins or _is_seen(char) else json.dumps(char)[1:-1]
+
+    return _SUSPICIOUS.sub(shown, text)
 
 
-def _is_plain(char: str) -> bool:
+def _is_seen(char: str) -> bool:
     return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
-
-
-def _code(char: str) -> str:
-    """As JSON writes it, so that JSON stays what it is."""
-    units = char.encode("utf-16-be", "surrogatepass").hex()
-    return _SHORT.get(char) or "".join(f"\\u{units[k : k + 4]}" for k in range(0, len(units), 4))
-
-
-def _marked(match: re.Match[str]) -> str:
-    found = match[0]
-    return f"{found}\\" if found.isdigit() else f"\\{found}"

@@ -14,7 +14,6 @@ _ADVICE = {
     **dict.fromkeys(("EMFILE", "ENFILE"), f"allow more of them (ulimit -n); {KEPT}"),
     **dict.fromkeys(("ENOTDIR", "EEXIST", "EISDIR", "ENAMETOOLONG"), "name another place"),
 }
-_NUMBERS = {getattr(errno, name): text for name, text in _ADVICE.items() if hasattr(errno, name)}
 # PyTorch's, CUDA's, OpenCV's and the system's words for it
 _NO_MEMORY = ("not enough memory", "allocate memory", "insufficient memory", "out of memory",
               "bad_alloc", "alloc_failed")  # fmt: skip
@@ -22,7 +21,8 @@ _NO_MEMORY = ("not enough memory", "allocate memory", "insufficient memory", "ou
 
 def advice(error: BaseException | None) -> str:
     """Advice on a file that cannot be read or written; empty where there is none."""
-    return _NUMBERS.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    name = errno.errorcode.get(error.errno or 0, "") if isinstance(error, OSError) else ""
+    return _ADVICE.get(name, "")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent
 # A row of a table names what it stands for: "mlp.learning.optimizers:adam"
@@ -51,32 +52,29 @@ def code(path: Path) -> str:
 
 @cache
 def _read(content: bytes) -> tuple[frozenset[str], str]:
-    tree = ast.parse(content)
-    names = frozenset(n for n in _imported(tree) if n == "mlp" or n.startswith("mlp."))
-    return names, ast.unparse(_WithoutTexts().visit(tree))
+    tree = _WithoutTexts().visit(ast.parse(content))
+    names = {name for node in ast.walk(tree) for name in _imported(node)}
+    return frozenset(n for n in names if n == "mlp" or n.startswith("mlp.")), ast.unparse(tree)
 
 
 class _WithoutTexts(ast.NodeTransformer):
-    """Takes out what is written for people."""
+    """Takes out what is written for people and for type checkers."""
 
-    def visit(self, node: ast.AST) -> ast.AST:
+    def visit(self, node: ast.AST) -> Any:
         self.generic_visit(node)
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
-                del node.body[0]
-        elif isinstance(node, ast.Call):
-            node.keywords = [k for k in node.keywords if k.arg != "description"]
-            if ast.unparse(node.func) in ("console.out", "console.err"):
-                node.args = []
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return None  # a docstring, or the help of a setting
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("console.out", "console.err"):
+            node.args = []
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return node.orelse
         return node
 
 
 def _file(name: str, root: Path) -> Path | None:
     place = root.joinpath(*name.split(".")[1:])
-    for path in (place / "__init__.py", place.with_suffix(".py")):
-        if path.is_file():
-            return path
-    return None
+    files = place / "__init__.py", place.with_suffix(".py")
+    return next(filter(Path.is_file, files), None)
 
 
 def _imported(node: ast.AST) -> Iterator[str]:
@@ -84,12 +82,5 @@ def _imported(node: ast.AST) -> Iterator[str]:
         yield from (alias.name for alias in node.names)
     elif isinstance(node, ast.ImportFrom) and node.module:
         yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-        if match := _REFERENCE.fullmatch(node.value):
-            yield match[1]
-    elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-        for statement in node.orelse:
-            yield from _imported(statement)
-    else:
-        for child in ast.iter_child_nodes(node):
-            yield from _imported(child)
+    elif isinstance(node, ast.Constant) and (match := _REFERENCE.fullmatch(str(node.value))):
+        yield match[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -21,25 +20,6 @@ CALIBRATION_BINS = 15  # Guo et al. 2017, arXiv:1706.04599
 
 
 @dataclass(frozen=True)
-class Answers:
-    """Labels and predicted classes (N,), and (N, K) probabilities: after an epoch, their logs."""
-
-    labels: Labels
-    predicted: Labels
-    probabilities: Floats
-
-    @cached_property
-    def by_class(self) -> tuple[Floats, Floats, Floats, Labels]:
-        """Precision, recall, F1 and support of the classes with an image or a prediction."""
-        from sklearn.metrics import precision_recall_fscore_support
-
-        made = precision_recall_fscore_support(
-            self.labels, self.predicted, average=None, zero_division=0.0
-        )
-        return made[0], made[1], made[2], made[3]
-
-
-@dataclass(frozen=True)
 class Metric:
     """A score: its English name, its unit and direction, and how it is computed.
 
@@ -51,8 +31,8 @@ class Metric:
 
     words: str
     weighted: Callable[[Evaluation, Weights], Floats] | None = None
-    final: Callable[[Answers], float | None] | None = None
-    epoch: Callable[[Answers], float] | None = None
+    final: Callable[[Evaluation], float | None] | None = None
+    epoch: Callable[[Evaluation], float] | None = None
     higher_is_better: bool = True
     unit: Literal["percent", "nats", "none"] = "percent"
     classes: int = 1
@@ -95,42 +75,41 @@ def epoch_scores(labels: Labels, logits: NDArray[np.float32]) -> dict[str, float
     an image nor a prediction.
     """
     logs = log_softmax(logits)
-    answers = Answers(labels, np.asarray(logs.argmax(axis=1), np.int64), logs)
-    return {name: metric.epoch(answers) for name, metric in METRICS.items() if metric.epoch}
+    result = Evaluation(np.empty(0, np.str_), labels, logs, ())
+    return {name: metric.epoch(result) for name, metric in METRICS.items() if metric.epoch}
 
 
 def final_scores(result: Evaluation) -> dict[str, float]:
     """All scores of a model, without those that are not defined on its images."""
-    answers = Answers(result.labels, result.predicted, result.probabilities)
     scores = {
-        name: metric.final(answers) if metric.final else metric.score(result)
+        name: metric.final(result) if metric.final else metric.score(result)
         for name, metric in METRICS.items()
         if metric.final or metric.weighted
     }
     return {name: value for name, value in scores.items() if value is not None}
 
 
-def calibration_error(labels: Labels, probabilities: Floats) -> float:
+def calibration_error(result: Evaluation) -> float:
     """Expected calibration error: |accuracy - confidence| in each bin, weighted by its images."""
-    confidence = probabilities.max(axis=1)
-    correct = probabilities.argmax(axis=1) == labels
+    confidence = result.probabilities.max(axis=1)
+    correct = result.predicted == result.labels
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     difference = np.bincount(bins, correct - confidence, CALIBRATION_BINS)
-    return float(np.abs(difference).sum() / len(labels))
+    return float(np.abs(difference).sum() / len(result.labels))
 
 
-def _final_log_loss(answers: Answers) -> float:
+def _final_log_loss(result: Evaluation) -> float:
     from sklearn.metrics import log_loss
 
-    shares = answers.probabilities
-    return float(log_loss(answers.labels, shares, labels=range(shares.shape[1])))
+    every = range(len(result.classes))
+    return float(log_loss(result.labels, result.probabilities, labels=every))
 
 
-def _specificity(answers: Answers) -> float | None:
+def _specificity(result: Evaluation) -> float | None:
     """The mean over the classes that have negatives."""
     from sklearn.metrics import multilabel_confusion_matrix
 
-    per_class = multilabel_confusion_matrix(answers.labels, answers.predicted)
+    per_class = multilabel_confusion_matrix(result.labels, result.predicted)
     true_negative, false_positive = per_class[:, 0, 0], per_class[:, 0, 1]
     negatives = true_negative + false_positive
     if not negatives.any():
@@ -138,11 +117,11 @@ def _specificity(answers: Answers) -> float | None:
     return float((true_negative[negatives > 0] / negatives[negatives > 0]).mean())
 
 
-def _final_roc_auc(answers: Answers) -> float | None:
+def _final_roc_auc(result: Evaluation) -> float | None:
     """One-vs-rest, the mean over the classes that have both positives and negatives."""
     from sklearn.metrics import roc_auc_score
 
-    labels, shares = answers.labels, answers.probabilities
+    labels, shares = result.labels, result.probabilities
     areas = [
         roc_auc_score(labels == k, shares[:, k])
         for k in range(shares.shape[1])
@@ -211,35 +190,23 @@ def _area(positive: NDArray[np.bool_], scores: Floats, weights: Weights) -> Floa
         return np.asarray((ups * below).sum(axis=1) / (ups.sum(axis=1) * downs.sum(axis=1)))
 
 
-def _right(answers: Answers) -> float:
-    return float((answers.predicted == answers.labels).mean())
+def _right(result: Evaluation) -> float:
+    return float((result.predicted == result.labels).mean())
 
 
-def _f1(answers: Answers) -> float:
-    return float(answers.by_class[2].mean())
+def _f1(result: Evaluation) -> float:
+    return float(result.by_class[2].mean())
 
 
-def _recall(answers: Answers) -> float:
+def _recall(result: Evaluation) -> float:
     """The mean over the classes that have images."""
-    return float(answers.by_class[1][answers.by_class[3] > 0].mean())
+    return float(result.by_class[1][result.by_class[3] > 0].mean())
 
 
-def _loss(answers: Answers) -> float:
+def _loss(result: Evaluation) -> float:
     """Mean cross-entropy, of logs of probabilities."""
-    every = np.arange(len(answers.labels))
-    return float(-answers.probabilities[every, answers.labels].mean())
-
-
-class _Selection(Table[Metric]):
-    """The metrics that have something, under their names after a prefix; new ones as well."""
-
-    def __init__(self, kind: str, attribute: str, prefix: str = "") -> None:
-        self.kind, self._attribute, self._prefix = kind, attribute, prefix
-
-    @property
-    def _rows(self) -> dict[str, Metric | str]:  # type: ignore[override]
-        having = {name: row for name, row in METRICS.items() if getattr(row, self._attribute)}
-        return {f"{self._prefix}{name}": row for name, row in having.items()}
+    every = np.arange(len(result.labels))
+    return float(-result.probabilities[every, result.labels].mean())
 
 
 METRICS: Table[Metric] = Table(
@@ -253,14 +220,10 @@ METRICS: Table[Metric] = Table(
         "recall": Metric("recall", None, lambda a: float(a.by_class[1].mean())),
         "specificity": Metric("specificity", None, _specificity),
         "log_loss": Metric("log loss", _log_loss, _final_log_loss, None, False, "nats"),
-        "calibration_error": Metric(
-            "calibration error",
-            None,
-            lambda a: calibration_error(a.labels, a.probabilities),
-            higher_is_better=False,
-        ),
+        "calibration_error": Metric("calibration error", None, calibration_error, None, False),
         "roc_auc": Metric("ROC AUC", _roc_auc, _final_roc_auc, classes=2),
     },
 )
-COMPARED = _Selection("metric", "weighted")  # those by which arms can be compared
-MONITORED = _Selection("metric", "epoch", "val/")  # those of every epoch
+# Those by which arms can be compared, and those of every epoch
+COMPARED = Table("metric", {name: row for name, row in METRICS.items() if row.weighted})
+MONITORED = Table("metric", {f"val/{name}": row for name, row in METRICS.items() if row.epoch})

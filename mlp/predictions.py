@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,10 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A model's answers on images: ids (N,), labels (N,), float64 probabilities (N, K)."""
+    """A model's answers on images: ids (N,), labels (N,), float64 probabilities (N, K).
+
+    After an epoch, the probabilities are their logarithms, and ids and names are left out.
+    """
 
     ids: NDArray[np.str_]
     labels: Labels
@@ -28,10 +32,20 @@ class Evaluation:
         """The classes that there are images of."""
         return [self.classes[label] for label in np.unique(self.labels)]
 
-    @property
+    @cached_property
     def predicted(self) -> Labels:
         """The most probable class of each image (N,)."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
+
+    @cached_property
+    def by_class(self) -> tuple[Floats, Floats, Floats, Labels]:
+        """Precision, recall, F1 and support of the classes with an image or a prediction."""
+        from sklearn.metrics import precision_recall_fscore_support
+
+        made: tuple[Floats, Floats, Floats, Labels] = precision_recall_fscore_support(
+            self.labels, self.predicted, average=None, zero_division=0.0
+        )
+        return made
 
 
 def confusion(result: Evaluation) -> Labels:

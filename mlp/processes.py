@@ -1,15 +1,17 @@
-"""Processes: the name and memory of this one, its turn, and the files that dead ones left."""
+"""Processes: name, memory, turn and end of this one, and the files that dead ones left."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 import psutil
 from filelock import FileLock, Timeout
@@ -60,38 +62,33 @@ def free_memory() -> int:
     return max(0, min(free))
 
 
-@contextmanager
-def alone(path: Path, busy: str) -> Iterator[None]:
-    """Hold a lock file; where another process holds it, say what that one does, and wait."""
+def alone(path: Path, busy: str, seconds: float = -1) -> AbstractContextManager[object]:
+    """Hold a lock file; where another process holds it, say what that one does, and wait.
+
+    For at most so many `seconds`, -1 being without end. The context gives it back. Raises Timeout.
+    """
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=1)
+        return lock.acquire(timeout=1)
     except Timeout:
         console.out(f"{busy}: waiting for it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+        return lock.acquire(timeout=seconds)
 
 
 def temporary_prefix(beginning: str) -> str:
-    """The first part of the name of a temporary file or folder of this process."""
+    """The first part of the name of a temporary folder of this process."""
     return f"{beginning}{this_process().replace(' ', '-')}-"
 
 
 def remove_left(folder: Path, beginning: str) -> None:
-    """Remove what processes of this user and machine that are gone left in a folder.
+    """Remove the folders that processes of this user and machine that are gone left in a folder.
 
     Only what was named by `temporary_prefix` with the same beginning.
     """
     with suppress(OSError):
         for left in folder.glob(f"{beginning}*"):
             if _is_left(left, beginning):
-                if left.is_dir():
-                    shutil.rmtree(left, ignore_errors=True)
-                else:
-                    left.unlink(missing_ok=True)
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_left(path: Path, beginning: str) -> bool:
@@ -102,7 +99,7 @@ def _is_left(path: Path, beginning: str) -> bool:
     except (OSError, ValueError, OverflowError, psutil.Error):
         return False  # another's, or removed just now
     own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
-    return gone and own and not stat.S_ISLNK(status.st_mode)
+    return gone and own and stat.S_ISDIR(status.st_mode)
 
 
 @contextmanager
@@ -126,3 +123,33 @@ def temporary_files() -> Iterator[None]:
             for name in _VARIABLES:
                 del os.environ[name]
             os.environ.update(variables)
+
+
+class Interrupted(BaseException):
+    """The process was asked to stop. Not an Exception, so that no library swallows it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Raise Interrupted in the main thread on the first SIGINT or SIGTERM; pass over later ones.
+
+    Later ones come while runs are being ended, which takes moments and should not be cut short.
+    """
+    names = ("SIGINT", "SIGTERM", "SIGBREAK")  # the last is Ctrl-Break on Windows
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_IGN)
+        raise Interrupted(number)
+
+    former = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

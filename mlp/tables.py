@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections import UserDict
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Generic, TypeVar, cast
 
@@ -18,7 +19,7 @@ def named(reference: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-class Table(Mapping[str, T], Generic[T]):
+class Table(UserDict[str, T], Generic[T]):
     """Things of one kind by name, in the order in which people should read them.
 
     A row is the thing itself, or a text such as "mlp.learning.networks.mlp:MLP": then it is
@@ -26,36 +27,17 @@ class Table(Mapping[str, T], Generic[T]):
     """
 
     def __init__(self, kind: str, rows: Mapping[str, T | str]) -> None:
-        self.kind, self._rows = kind, dict(rows)
+        self.kind, self.data = kind, cast(dict[str, T], dict(rows))
 
     def __getitem__(self, name: str) -> T:
-        row = self._rows[self.known(name)]
+        row = self.data[self.known(name)]
         return cast(T, named(row)) if isinstance(row, str) else row
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._rows
 
     def known(self, name: str) -> str:
         """The name, where the table has it; else raise SettingsError, which lists those it has."""
-        if name in self._rows:
+        if name in self.data:
             return name
-        close = difflib.get_close_matches(str(name), self._rows, 1)
+        close = difflib.get_close_matches(str(name), self.data, 1)
         meant = f" (did you mean {close[0]!r}?)" if close else ""
-        known = ", ".join(self._rows)
+        known = ", ".join(self.data)
         raise SettingsError(f"there is no {self.kind} {name!r}{meant}; there are {known}")
-
-    def add(self, name: str, row: T | str) -> None:
-        """Register one more. Raises SettingsError where the name is taken."""
-        if name in self._rows:
-            raise SettingsError(f"there is a {self.kind} {name!r} already")
-        self._rows[name] = row
-
-    def remove(self, name: str) -> None:
-        """Take one out again."""
-        del self._rows[name]

@@ -19,13 +19,12 @@ def audit(config: AuditConfig, language: LanguageConfig) -> None:
     from mlp.report import audit as report
     from mlp.report.wording import Wording
     from mlp.tracking.mlflow.environment import take_adopted_run
-    from mlp.tracking.mlflow.reports import record_report
-    from mlp.tracking.mlflow.store import KIND, open_store
+    from mlp.tracking.mlflow.store import open_store
 
     say = Wording(language.lang)
     found = reread(lambda: audit(source(config.data, config.layout, config.links)))
     store = open_store(config.experiment_name, adopted=take_adopted_run())
-    with store.command_run(f"audit of {found.index.name}", {KIND: "audit"}) as run_id:
+    with store.command_run(f"audit of {found.index.name}", "audit") as run_id:
         description = report.markdown(found, say)
         files = {
             "audit.html": report.html(found, say),
@@ -33,7 +32,7 @@ def audit(config: AuditConfig, language: LanguageConfig) -> None:
             "audit.md": description,
         }
         encoded = {name: text.encode() for name, text in files.items()}
-        record_report(store, run_id, description, encoded)
+        store.report(run_id, description, encoded)
     console.out(f"{report.terminal(found, say)}\n\n{store.how_to_open(store.page(run_id))}")
     console.out(f"Written:     run {run_id} of experiment {store.experiment_id},")
     console.out("             with audit.html (thumbnails) and audit.csv among its artifacts")

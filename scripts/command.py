@@ -20,30 +20,22 @@ from mlp import console
 from mlp.errors import MlpError, SettingsError
 from mlp.escaping import lines
 from mlp.failures import advice
-from mlp.interruption import Interrupted, interruptible
-from mlp.processes import temporary_files
+from mlp.processes import Interrupted, interruptible, temporary_files
 from mlp.settings.base import ConfigError, Settings, field_choices, field_help, field_text
 from mlp.tracking.mlflow.environment import prepare_environment
-
-# What pydantic reads as a boolean
-_TRUTH = {"true", "false", "yes", "no", "on", "off", "t", "f", "y", "n", "1", "0"}
 
 
 class Switch(click.Option):
     """A boolean: `--strict`, `--no-strict`, or with a value, as `mlflow run` passes it."""
 
-    @property
-    def yes(self) -> str:
-        """The name that turns it on, or has a value after it."""
-        return str(self.opts[0])
+    def __init__(self, declared: list[str], **options: Any) -> None:
+        self.no = f"--no-{declared[0].removeprefix('--')}"
+        options["metavar"] = f"/ {self.no}"
+        super().__init__(declared, is_flag=False, flag_value="true", **options)
 
-    @property
-    def no(self) -> str:
-        """The name that turns it off."""
-        return f"--no-{self.yes.removeprefix('--')}"
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
-        return f"{self.yes} / {self.no}", self.help or ""
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        parser.add_option(self, [self.no], self.name, action="store_const", const="false")
 
 
 class SettingsCommand(click.Command):
@@ -52,54 +44,11 @@ class SettingsCommand(click.Command):
     groups: tuple[type[Settings], ...] = ()
 
     def make_context(self, *args: Any, **options: Any) -> click.Context:
-        with _shown_as_text():
+        try:
             return super().make_context(*args, **options)
-
-    def invoke(self, ctx: click.Context) -> Any:
-        with _shown_as_text():
-            return super().invoke(ctx)
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, list(self._with_values(args)))
-
-    def _with_values(self, args: Sequence[str]) -> Iterator[str]:
-        """The arguments with a value after each switch.
-
-        The word after a switch is its value if it can be one. Where words may stand alone (the
-        files of `predict`), another word is one of those; else it is a wrong value.
-        """
-        switches = [p for p in self.params if isinstance(p, Switch)]
-        yes, no = {s.yes for s in switches}, {s.no: s.yes for s in switches}
-        valued = {name for p in self.params if isinstance(p, click.Option) for name in p.opts}
-        alone = any(isinstance(p, click.Argument) for p in self.params)
-        left = list(args)
-        while left:
-            word = left.pop(0)
-            if word == "--":
-                yield from [word, *left]
-                return
-            if word in yes:
-                follows = left[0] if left else "--"
-                own = follows.lower() in _TRUTH or not (alone or follows.startswith("-"))
-                yield from (word, left.pop(0) if own else "true")
-            elif word in no:
-                yield from (no[word], "false")
-            elif word.partition("=")[0] in no:
-                raise click.UsageError(f"{word.partition('=')[0]} takes no value")
-            else:
-                yield word
-                if word in valued and left:
-                    yield left.pop(0)
-
-
-@contextmanager
-def _shown_as_text() -> Iterator[None]:
-    """Errors of click, which prints them itself and says in them what was typed."""
-    try:
-        yield
-    except click.ClickException as error:
-        vars(error)["message"] = lines(error.message)
-        raise
+        except click.ClickException as error:  # which says what was typed
+            vars(error)["message"] = lines(error.message)
+            raise
 
 
 def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], SettingsCommand]:
@@ -124,8 +73,6 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
                     "to go on."
                 )
                 sys.exit(interruption.exit_code)
-            except click.ClickException:
-                raise
             except Exception as error:
                 _explain(error, settings)
 
@@ -149,19 +96,22 @@ def is_positional(group: type[Settings], name: str) -> bool:
     return isinstance(extra, dict) and bool(extra.get("positional"))
 
 
+def option_name(name: str) -> str:
+    """The option of a field, as it is typed."""
+    return f"--{name.replace('_', '-')}"
+
+
 def _parameter(group: type[Settings], name: str) -> click.Parameter:
     field = group.model_fields[name]
     if is_positional(group, name):
         return click.Argument([name], nargs=-1, metavar=f"[{name.upper()}]...")
+    kinds = {int: "INTEGER", float: "NUMBER"}
     choices = field_choices(group, name)
-    metavar = "[" + "|".join(choices) + "]" if choices else None
-    if metavar is None:
-        metavar = {int: "INTEGER", float: "NUMBER"}.get(type(field.default), "TEXT")
     kind = Switch if isinstance(field.default, bool) else click.Option
     return kind(
-        [f"--{name.replace('_', '-')}", name],
+        [option_name(name), name],
         type=str,
-        metavar=metavar,
+        metavar=f"[{'|'.join(choices)}]" if choices else kinds.get(type(field.default), "TEXT"),
         help=f"{field_help(group, name)}  [default: {field_text(field.default)}]",
     )
 
@@ -179,12 +129,8 @@ def _parse(group: type[Settings], values: Mapping[str, str | tuple[str, ...]]) -
             return group.parse(made.model_dump(exclude_defaults=True))
         return made
     except ConfigError as error:
-        text = "\n".join(_problem(*problem) for problem in error.problems)
-        raise click.UsageError(text) from None
-
-
-def _problem(name: str, text: str) -> str:
-    return f"--{name.replace('_', '-')}: {text}" if name else text
+        said = [f"{option_name(name)}: {text}" if name else text for name, text in error.problems]
+        raise SettingsError("\n".join(said)) from None
 
 
 @contextmanager
@@ -205,9 +151,9 @@ def _quiet_threads() -> Iterator[None]:
 
 def _explain(error: Exception, settings: Sequence[Settings]) -> None:
     """Answer with one message what a user or the surroundings got wrong; a bug keeps its trace."""
+    kind = click.UsageError if isinstance(error, SettingsError) else click.ClickException
     if isinstance(error, MlpError):
-        kind = click.UsageError if isinstance(error, SettingsError) else click.ClickException
-        shown = kind(str(error))
+        shown = kind(lines(error))
         vars(shown)["exit_code"] = error.exit_code
         raise shown from None
     from mlp.tracking.mlflow.surroundings import in_words
@@ -217,4 +163,4 @@ def _explain(error: Exception, settings: Sequence[Settings]) -> None:
     text = in_words(error, names, places)
     if not text:
         raise error
-    raise click.ClickException(text) from None
+    raise click.ClickException(lines(text)) from None

@@ -19,9 +19,9 @@ def evaluate(config: EvaluateConfig, language: LanguageConfig) -> None:
     from mlp.serving import assessment
     from mlp.serving.loading import load_packaged
     from mlp.tracking.mlflow.environment import take_adopted_run
-    from mlp.tracking.mlflow.shell import tensorboard
-    from mlp.tracking.mlflow.startup import check_runs_dir
-    from mlp.tracking.mlflow.store import KIND, open_store
+    from mlp.tracking.mlflow.pages import tensorboard
+    from mlp.tracking.mlflow.place import check_runs_dir
+    from mlp.tracking.mlflow.store import open_store
 
     check_runs_dir(config.runs_dir)
     store = open_store(config.experiment_name, adopted=take_adopted_run())
@@ -33,7 +33,7 @@ def evaluate(config: EvaluateConfig, language: LanguageConfig) -> None:
 
     made = reread(assessed)
     name, say = made.evaluated.index.name, Wording(language.lang)
-    with store.command_run(f"evaluate {model.title} on {name}", {KIND: "evaluation"}) as run:
+    with store.command_run(f"evaluate {model.title} on {name}", "evaluation") as run:
         events = assessment.record(store, run, made, config.data, Path(config.runs_dir), say)
     console.out(assessment.terminal(made, say))
     console.out(f"\n{store.how_to_open(store.page(run))}")

@@ -5,30 +5,24 @@ Names, defaults and help texts come from `mlp.settings`; tests hold both files t
 
 from __future__ import annotations
 
-import importlib
 import json
 import textwrap
 from pathlib import Path
 
 from mlp.settings.base import Settings, field_choices, field_help, field_text
-from mlp.settings.commands import ExecutorConfig, RecipeChoice, SearchConfig, SuiteChoice
-from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
-from mlp.settings.training import RunConfig
-from scripts.command import SettingsCommand, is_positional
+from mlp.tables import named
+from scripts.command import SettingsCommand, is_positional, option_name
 
 _ROOT = Path(__file__).resolve().parents[1]
 # MLflow wants a project for each kind of environment
 ENVIRONMENTS = {
-    _ROOT / "MLproject": ["conda_env: conda.yaml"],
-    _ROOT / "kubernetes" / "MLproject": ["docker_env:", "  image: mlp:0.1.0"],
+    _ROOT / "MLproject": "conda_env: conda.yaml",
+    _ROOT / "kubernetes" / "MLproject": "docker_env:\n  image: mlp:0.1.0",
 }
 SETTINGS_PAGE = _ROOT / "docs" / "settings.md"
-_NAMES = (
-    "train", "ablation", "init", "study", "search",
-    "report", "audit", "register", "predict", "evaluate",
-)  # fmt: skip
+_NAMES = "train ablation init study search report audit register predict evaluate"
 COMMANDS: dict[str, SettingsCommand] = {
-    name: getattr(importlib.import_module(f"scripts.{name}"), name) for name in _NAMES
+    name: named(f"scripts.{name}:{name}") for name in _NAMES.split()
 }
 _PAGE = """# Settings
 
@@ -41,76 +35,43 @@ alone (`--strict`), with `no` (`--no-strict`), or with a value (`--strict true`,
 """
 
 # `mlflow run` has an option of its own for it, and makes the run before the project starts
-_LEFT_OUT = {"experiment_name"}
+_LEFT_OUT = "experiment_name"
 
 
-def mlproject(*environment: str) -> str:
-    """The text of MLproject, with the lines that say in which environment commands run."""
-    lines = [
-        "# Written by `python -m scripts.mlproject` from mlp/settings.",
-        "name: mlp",
-        *environment,
-        "",
-        "entry_points:",
-        "  main: &train",
-        "    parameters: &training",
-        *_parameters(RecipeChoice, RunConfig, TrackingConfig, ExecutorConfig),
-        *_command("train"),
-        "  train: *train",
-        "  ablation:",
-        "    parameters: &study",
-        "      <<: *training",
-        *_parameters(StudyConfig),
-        *_parameters(ReportConfig),
-        *_command("ablation"),
-        "  init:",
-        "    parameters: *study",
-        *_command("init"),
-        "  study:",
-        "    parameters:",
-        *_parameters(SuiteChoice),
-        "      <<: *study",
-        *_command("study"),
-        "  search:",
-        "    parameters:",
-        *_parameters(SearchConfig),
-        "      <<: *training",
-        *_parameters(ReportConfig),
-        *_command("search"),
+def mlproject(environment: str = "") -> str:
+    """The text of MLproject, where `environment` is the line that says in which commands run."""
+    lines = ["# Written by `python -m scripts.mlproject` from mlp/settings.", "name: mlp"]
+    lines += [environment, "", "entry_points:"]
+    written: set[type[Settings]] = set()
+    for entry, command in COMMANDS.items():
+        lines += [f"  {entry}:{' &train' * (entry == 'train')}", "    parameters:", "      <<:"]
+        words = []
+        for group in command.groups:
+            names = [name for name in group.model_fields if name != _LEFT_OUT]
+            lines.append(f"        - {'*' if group in written else '&'}{group.__name__}")
+            if group not in written:
+                lines += [line for name in names for line in _parameter(group, name)]
+            written.add(group)
+            for name in names:
+                option = "" if is_positional(group, name) else f"{option_name(name)} "
+                words.append(f"{option}{{{name}}}")
+        typed = " ".join(
+            [f"python -m scripts.{entry}", *sorted(words, key=lambda word: word[0] == "{")]
+        )
+        wrapped = textwrap.wrap(typed, 94, break_on_hyphens=False)
+        lines += ["    command: >-", *(f"      {line}" for line in wrapped)]
+    return "\n".join([*lines, "  main: *train", ""])
+
+
+def _parameter(group: type[Settings], name: str) -> list[str]:
+    field, choices = group.model_fields[name], field_choices(group, name)
+    kind = "float" if field.annotation in (int, float) else "string"
+    text = field_help(group, name) + f" ({', '.join(choices)})" * bool(choices)
+    mark = " " * 10 + "# "
+    return [
+        *textwrap.wrap(text, 100, initial_indent=mark, subsequent_indent=mark),
+        f"          {name}: {{type: {kind}, default: {json.dumps(field_text(field.default))}}}",
     ]
-    for name in _NAMES[-5:]:
-        lines += [f"  {name}:", "    parameters:", *_parameters(*COMMANDS[name].groups)]
-        lines += _command(name)
-    return "\n".join(lines) + "\n"
-
-
-def _parameters(*groups: type[Settings]) -> list[str]:
-    lines = []
-    for group in groups:
-        for name, field in group.model_fields.items():
-            if name in _LEFT_OUT:
-                continue
-            kind = "float" if field.annotation in (int, float) else "string"
-            default = json.dumps(field_text(field.default))
-            choices = field_choices(group, name)
-            lines += textwrap.wrap(
-                field_help(group, name) + f" ({', '.join(choices)})" * bool(choices),
-                100,
-                initial_indent=" " * 6 + "# ",
-                subsequent_indent=" " * 6 + "# ",
-            )
-            lines.append(f"      {name}: {{type: {kind}, default: {default}}}")
-    return lines
-
-
-def _command(entry: str) -> list[str]:
-    command = COMMANDS[entry]
-    fields = [(g, n) for g in command.groups for n in g.model_fields if n not in _LEFT_OUT]
-    named = [name for group, name in fields if not is_positional(group, name)]
-    options = " ".join(f"--{name.replace('_', '-')} {{{name}}}" for name in named)
-    options += "".join(f" {{{name}}}" for group, name in fields if is_positional(group, name))
-    wrapped = textwrap.wrap(f"python -m scripts.{entry} {options}", 94, break_on_hyphens=False)
-    return ["    command: >-", *(f"      {line}" for line in wrapped)]
 
 
 def settings_page() -> str:
@@ -129,7 +90,7 @@ def settings_page() -> str:
         lines += [f"## {title}", "", f"Options of `{'`, `'.join(takers)}`.", ""]
         lines += ["| option | values | default | meaning |", "| --- | --- | --- | --- |"]
         for name in names:
-            option = name.upper() if is_positional(owner, name) else f"--{name.replace('_', '-')}"
+            option = name.upper() if is_positional(owner, name) else option_name(name)
             field = owner.model_fields[name]
             default = f"`{field_text(field.default)}`".replace("``", "")
             lines.append(
@@ -155,4 +116,4 @@ def _values(group: type[Settings], name: str) -> str:
 if __name__ == "__main__":
     SETTINGS_PAGE.write_text(settings_page(), encoding="utf-8", newline="\n")
     for path, environment in ENVIRONMENTS.items():
-        path.write_text(mlproject(*environment), encoding="utf-8", newline="\n")
+        path.write_text(mlproject(environment), encoding="utf-8", newline="\n")

@@ -16,10 +16,9 @@ def predict(config: PredictConfig) -> None:
     """
     from pathlib import Path
 
-    from mlp.data.sources.notes import Notes
-    from mlp.serving import writing
+    from mlp.data.sources.walk import Notes
     from mlp.serving.loading import load_packaged
-    from mlp.serving.prediction import explain, find_images, predict
+    from mlp.serving.prediction import explain, find_images, predict, write
     from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.store import open_store
 
@@ -34,7 +33,7 @@ def predict(config: PredictConfig) -> None:
         made.append((prediction.path, prediction.answer))
         if config.explain:
             explain(model.ensemble, prediction, Path(config.explain))
-    console.out(writing.write(made, model.ensemble.classes, config.top_k, config.format))
+    console.out(write(made, model.ensemble.classes, config.top_k, config.format))
     unread = sum(bool(answer.error) for _, answer in made)
     console.err(f"{model.title}: {len(made) - unread} of {len(made)} images classified")
     if config.explain:

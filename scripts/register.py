@@ -18,7 +18,7 @@ def register(config: RegisterConfig, by: ReportConfig) -> None:
     from mlp.serving import announcement, registry
     from mlp.serving.choice import choose
     from mlp.tracking.mlflow.environment import take_adopted_run
-    from mlp.tracking.mlflow.store import KIND, open_store
+    from mlp.tracking.mlflow.store import open_store
     from mlp.tracking.mlflow.studies import MlflowStudies
 
     store = open_store(config.experiment_name, adopted=take_adopted_run())
@@ -32,7 +32,7 @@ def register(config: RegisterConfig, by: ReportConfig) -> None:
         console.out(registry.undo(store, name))
         return
     choice = choose(weigh(study, by.metric), config.pick)
-    with store.command_run(f"register {name}", {KIND: "registration"}) as run_id:
+    with store.command_run(f"register {name}", "registration") as run_id:
         made = registry.register(store, run_id, study, choice, by.metric, name, config.force)
         announcement.record(store, run_id, made, by.lang)
     console.out(announcement.terminal(made, by.lang, store))

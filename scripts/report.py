@@ -1,8 +1,7 @@
 """Report on recorded studies: `python -m scripts.report --study latest --lang es`."""
 
-import click
-
 from mlp import console
+from mlp.errors import MlpError
 from mlp.settings.commands import ReportChoice
 from mlp.settings.study import ReportConfig
 from scripts.command import command
@@ -15,13 +14,12 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     Nothing is trained. The report replaces the description and the artifacts of the study's run
     that were there. A comparison becomes a run of its own.
     """
-    from mlp.report import report
-    from mlp.report import two_studies as between
+    from mlp.evidence.two_studies import between
+    from mlp.report import report, two_studies
     from mlp.report.wording import Wording
     from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.pages import run_page
-    from mlp.tracking.mlflow.reports import record_report
-    from mlp.tracking.mlflow.store import KIND, open_store
+    from mlp.tracking.mlflow.store import open_store
     from mlp.tracking.mlflow.studies import MlflowStudies
 
     store = open_store(choice.experiment_name, adopted=take_adopted_run())
@@ -33,23 +31,23 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
         made = report.publish(studies, study, config)
         console.out(made.terminal)
         if store.adopted_run is not None:
-            run_id = store.top_run(f"report on {study.name}", {KIND: "report"})
-            record_report(store, run_id, f"The report stands [here]({page}).", {})
+            run_id = store.top_run(f"report on {study.name}", "report")
+            store.report(run_id, f"The report stands [here]({page}).", {})
     else:
         other = studies.read(studies.find(choice.compare))
         for failure in (one.failure for one in (study, other) if one.failure):
-            raise click.ClickException(failure)
-        result = between.between(study, other, config.metric)
+            raise MlpError(failure)
+        result = between(study, other, config.metric, config.margin / 100)
         say = Wording(config.lang, config.metric)
-        text = between.markdown(result, say, lambda s: run_page(s.experiment_id, s.run_id))
-        with store.command_run(f"{study.name} and {other.name}", {KIND: "comparison"}) as run_id:
-            record_report(store, run_id, text, {"comparison.md": text.encode()})
+        text = two_studies.markdown(result, say, lambda s: run_page(s.experiment_id, s.run_id))
+        with store.command_run(f"{study.name} and {other.name}", "comparison") as run_id:
+            store.report(run_id, text, {"comparison.md": text.encode()})
         page = store.page(run_id)
-        console.out("\n".join(between.sentences(result, say)) + "\n")
-        console.out(between.table(result, say).text())
+        console.out("\n".join(two_studies.sentences(result, say)) + "\n")
+        console.out(two_studies.table(result, say).text())
     console.out(f"\n{store.how_to_open(page)}")
     if made is not None and made.failure:
-        raise click.ClickException(made.failure)
+        raise MlpError(made.failure)
 
 
 if __name__ == "__main__":

@@ -3,15 +3,14 @@
 import dataclasses
 from pathlib import Path
 
-import click
-
 from mlp import console
+from mlp.errors import MlpError
 from mlp.escaping import line
 from mlp.settings.commands import EXECUTORS, ExecutorConfig, RecipeChoice, SearchConfig
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.command import command
-from scripts.launch import begin_with, filled, launch
+from scripts.launch import begin_with, launch
 
 
 @command(SearchConfig, RecipeChoice, RunConfig, TrackingConfig, ReportConfig, ExecutorConfig)
@@ -42,30 +41,29 @@ def search(
     from mlp.search.space import find_space
     from mlp.search.trials import no_score, prepare
     from mlp.tracking.mlflow.environment import take_adopted_run
-    from mlp.tracking.mlflow.startup import open_to_record
+    from mlp.tracking.mlflow.tracker import open_to_record
     from mlp.workflows.search import recorded_search
 
     EXECUTORS[executor.executor](executor, base.threads).check()
     space = find_space(config.space)
-    base = filled(begin_with(recipe, base), space.base, f"space {space.name}")
+    base = begin_with(recipe, base, (f"space {space.name}", space.base))
     sought = prepare(config, space, base, report.metric)
     for note in remarks(sought.index, sought.base, config.folds):
         console.err(f"Note: {line(note)}")
-    sought.check()
     store = open_to_record(tracking, take_adopted_run())
     say = Wording(report.lang, report.metric)
     found, run_id = recorded_search(sought, store, Path(tracking.runs_dir), say)
     console.out(f"\n{page.terminal(sought, found, say)}\n")
     console.out(store.how_to_open(store.page(run_id)))
     if failure := no_score(found):
-        raise click.ClickException(failure)
+        raise MlpError(failure)
     suite = sought.confirming(found)
     if suite is not None:
         console.out(f"\nThe best {len(suite.arms) - 1} again, under fresh seeds and folds:\n")
         fresh = sought.base.changed({"seed": sought.base.seed + 1})
         study = StudyConfig(seeds=config.confirm_seeds, folds=config.folds)
         store = dataclasses.replace(store, adopted_run=None)
-        launch(suite, RecipeChoice(), fresh, study, tracking, report, executor, store)
+        launch(suite, RecipeChoice(), fresh, study, tracking, report, executor, store=store)
 
 
 if __name__ == "__main__":

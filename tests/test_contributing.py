@@ -36,10 +36,16 @@ from mlp.model.checkpoint import Checkpoint
 from mlp.settings.architecture import ACTIVATIONS, NETWORKS
 from mlp.settings.base import ConfigError, Settings, field_choices
 from mlp.settings.commands import EXECUTORS, ExecutorConfig
-from mlp.settings.procedure import INITIALIZATIONS, OPTIMIZERS, SCHEDULES
 from mlp.settings.roles import OfStream
 from mlp.settings.source import SOURCES, Source
-from mlp.settings.training import Probability, Resolved, RunConfig
+from mlp.settings.training import (
+    INITIALIZATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    Probability,
+    Resolved,
+    RunConfig,
+)
 from mlp.study.arm import Arm
 from mlp.study.plan import plan
 from mlp.study.suite import Suite
@@ -58,9 +64,9 @@ class Softmax(Network):
     in_features: int
     classes: int
 
-    def __post_init__(self) -> None:
-        super().__init__()
-        self.net = nn.Sequential(nn.Flatten(), linear(self.in_features, self.classes))
+    def layers(self) -> Iterator[nn.Module]:
+        yield nn.Flatten()
+        yield linear(self.in_features, self.classes)
 
 
 def halved(config: RunConfig, optimizer: torch.optim.Optimizer, steps: int) -> Any:
@@ -104,11 +110,11 @@ CHOICES: Sequence[tuple[str, Table[Any], str, object]] = (
 
 @contextmanager
 def added(table: Table[Any], name: str, row: object) -> Iterator[None]:
-    table.add(name, row)
+    table[name] = row
     try:
         yield
     finally:
-        table.remove(name)
+        del table[name]
 
 
 def trained(base: RunConfig, **changes: object) -> MemoryRun:
@@ -167,13 +173,13 @@ def test_a_new_network_is_kept_and_read_back(tmp_path: Path) -> None:
         result = trained(RunConfig(), network="softmax").result
         assert result is not None
         (kept,) = result.ensemble.members
-        files = kept.save(tmp_path)
-        read = Checkpoint.load(files["weights"], files["settings"])
+        kept.save(tmp_path)
+        read = Checkpoint.load(tmp_path)
         assert isinstance(read.network, Softmax)
         assert np.array_equal(read.probabilities(result.images), result.evaluation.probabilities)
         assert trained(RunConfig(), network="softmax", members=2).result is not None
     with pytest.raises(SettingsError, match="no network 'softmax'; there are mlp, mixer, cnn"):
-        Checkpoint.load(files["weights"], files["settings"])
+        Checkpoint.load(tmp_path)
 
 
 class Wider(RunConfig):
@@ -197,7 +203,8 @@ def test_a_new_augmentation_has_a_stream_of_its_own(monkeypatch: pytest.MonkeyPa
         assert losses(trained(Wider(), negative=0.5)) != losses(trained(Wider())) == plain
         assert stream_key(Wider(negative=0.5)) != stream_key(Wider()) == stream_key(Wider(lr=1.0))
         assert "--negative NUMBER" in help_text(Wider)
-        monkeypatch.setattr(scripts.mlproject, "RunConfig", Wider)
+        made = command(Wider)(lambda *_: None)
+        monkeypatch.setitem(scripts.mlproject.COMMANDS, "train", made)
         assert "negative: {type: float" in project_text()
         with pytest.raises(SettingsError, match="negative: an augmentation is a probability"):
             policy(RunConfig())

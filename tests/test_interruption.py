@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from mlp.interruption import Interrupted, interruptible
+from mlp.processes import Interrupted, interruptible
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -16,14 +16,14 @@ from mlp.settings.training import AUGMENTATION, RunConfig
 from mlp.tables import Table
 
 # Each makes its transform of the module albumentations. Its probability is the field of that name
-# in RunConfig. Its random numbers depend on its place, so that a new one belongs at the end.
+# in RunConfig. Its random numbers depend on its place: a new one belongs at the end.
 AUGMENTATIONS: Table[Callable[[Any], Any]] = Table(
     "augmentation",
     {
-        "hflip": lambda library: library.HorizontalFlip(p=1.0),
-        "vflip": lambda library: library.VerticalFlip(p=1.0),
-        "transpose": lambda library: library.Transpose(p=1.0),
-        "brightness_contrast": lambda library: library.RandomBrightnessContrast(0.2, 0.2, p=1.0),
+        "hflip": lambda library: library.HorizontalFlip(),
+        "vflip": lambda library: library.VerticalFlip(),
+        "transpose": lambda library: library.Transpose(),
+        "brightness_contrast": lambda library: library.RandomBrightnessContrast(0.2, 0.2),
         # ShiftScaleRotate's ranges for its successor; what leaves the frame is mirrored in, so that
         # no black corner tells an augmented image
         "shift_scale_rotate": lambda library: library.Affine(
@@ -31,7 +31,6 @@ AUGMENTATIONS: Table[Callable[[Any], Any]] = Table(
             scale=(0.9, 1.1),
             rotate=(-45, 45),
             border_mode=cv2.BORDER_REFLECT_101,
-            p=1.0,
         ),
     },
 )

@@ -59,18 +59,13 @@ def replacing(target: Path) -> Iterator[Path]:
 
     Raises DataError as `writing` does.
     """
-    with writing(target):
-        prefix = temporary_prefix(_UNFINISHED)
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=target.suffix, dir=target.parent)
-        os.close(handle)
-        temporary = Path(name)
+    prefix = temporary_prefix(_UNFINISHED)
+    with writing(target), tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as folder:
+        temporary = Path(folder, target.name)
+        yield temporary
         try:
-            yield temporary
-            try:
-                temporary.replace(target)
-            except PermissionError:
-                # Windows: another process made the same file and has it open
-                if not target.exists():
-                    raise
-        finally:
-            temporary.unlink(missing_ok=True)
+            temporary.replace(target)
+        except PermissionError:
+            # Windows: another process made the same file and has it open
+            if not target.exists():
+                raise

@@ -17,12 +17,11 @@ from mlp.data.familiarity import Familiarity
 from mlp.data.familiarity_fit import fit_familiarity
 from mlp.data.images.depth import UNKNOWN
 from mlp.data.index import Index, check
-from mlp.data.leaks import OnLeak, settle_leaks
 from mlp.data.normalization import Normalization, channel_statistics
 from mlp.data.pixels import Changed, load_pixels, room
 from mlp.data.sources.layout import Kind
 from mlp.data.sources.walk import Links
-from mlp.data.split import Split, is_drawn, split, thin
+from mlp.data.split import OnLeak, Split, is_drawn, settle_leaks, split, thin
 from mlp.data.split_file import apply_split
 from mlp.errors import DataError, SettingsError
 from mlp.processes import free_memory
@@ -101,9 +100,7 @@ def open_index(
     Raises DataError.
     """
     index = source(data, layout, links)
-    if split_file:
-        index = apply_split(index, split_file)
-    index = settle_leaks(index, on_leak)
+    index = settle_leaks(apply_split(index, split_file) if split_file else index, on_leak)
     check(index)
     return index
 
@@ -152,11 +149,11 @@ def resolve(config: RunConfig, index: Index, here: bool = True) -> Resolved:
 
 def split_of(index: Index, config: RunConfig) -> Split:
     """The images of an index with which a configuration trains, validates and tests."""
-    whole = split(index, config.val_fraction, config.seed, config.fold)
-    if not config.images_per_class:
-        return whole
-    train = thin(whole.train, index, config.images_per_class, config.seed)
-    return dataclasses.replace(whole, train=train)
+    made = split(index, config.val_fraction, config.seed, config.fold)
+    if config.images_per_class:
+        train = thin(made.train, index, config.images_per_class, config.seed)
+        made = dataclasses.replace(made, train=train)
+    return made
 
 
 def is_own(index: Index, config: RunConfig) -> bool:
@@ -164,29 +161,20 @@ def is_own(index: Index, config: RunConfig) -> bool:
     return config.fold != "none" or config.images_per_class > 0 or is_drawn(index)
 
 
-def _check_memory(index: Index, config: Resolved) -> None:
-    """Raise DataError where validation images will not fit: of all images, only they have to."""
-    images = int((index.usable["split"] == "val").sum())
-    images = images or int(config.val_fraction * len(index.usable))
-    gray = config.channels == "gray"
-    free = free_memory()
-    if images * config.image_size**2 * (1 if gray else 3) > free:
-        said = room(index.name, images, config.image_size, gray)
-        raise DataError(f"{free / 2**30:.2f} GiB of memory are free, too little for {said}")
-
-
 def load(index: Index, config: Resolved) -> tuple[Index, Dataset]:
     """Decode (or find decoded) the images as a configuration wants them, and split them.
 
     Also returns the index with the images refused that could not be decoded. Raises DataError.
     """
-    depth, gray = index.depth, config.channels == "gray"
-    _check_memory(index, config)
+    rows, depth, gray, free = index.usable, index.depth, config.channels == "gray", free_memory()
+    # Of all images, only those that validate have to fit
+    images = int((rows["split"] == "val").sum()) or int(config.val_fraction * len(rows))
+    if images * config.image_size**2 * (1 if gray else 3) > free:
+        said = room(index.name, images, config.image_size, gray)
+        raise DataError(f"{free / 2**30:.2f} GiB of memory are free, too little for {said}")
     index, pixels = load_pixels(index, config.image_size, gray, depth)
     check(index)
-    rows = index.usable
-    number = {name: label for label, name in enumerate(index.classes)}
-    drawn = split_of(index, config)
+    rows, drawn = index.usable, split_of(index, config)
     content = rows["sha256"].array
     copies = pd.Series(content[drawn.val]).isin(content[drawn.train]).to_numpy()
     return index, Dataset(
@@ -194,7 +182,7 @@ def load(index: Index, config: Resolved) -> tuple[Index, Dataset]:
         digest=index.digest,
         classes=index.classes,
         ids=rows["path"].to_numpy(dtype=np.str_),
-        labels=rows["class"].map(number).to_numpy(np.int64),
+        labels=pd.Categorical(rows["class"], index.classes).codes.astype(np.int64),
         pixels=pixels,
         split=drawn,
         leaked=drawn.val[copies],

@@ -12,7 +12,7 @@ the colours and layout of the training images is not, whatever it shows.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import cv2
@@ -49,22 +49,19 @@ class Familiarity:
 
     def save(self, file: Path) -> None:
         """Write as safetensors."""
-        parts = {"centre": self.centre, "scale": self.scale, "precision": self.precision}
-        save_file({**parts, "threshold": np.array([self.threshold])}, file)
+        save_file({name: np.atleast_1d(value) for name, value in vars(self).items()}, file)
 
     @classmethod
     def load(cls, file: Path) -> Familiarity:
         """Read what `save` wrote."""
         parts = load_file(file)
-        return cls(
-            parts["centre"], parts["scale"], parts["precision"], float(parts["threshold"][0])
-        )
+        centre, scale, precision, threshold = (parts[field.name] for field in fields(cls))
+        return cls(centre, scale, precision, float(threshold[0]))
 
 
 def numbers_of(pixels: Iterable[NDArray[np.uint8]]) -> Floats:
     """The numbers by which images (H, W, C) are compared: (B, D)."""
-    scaled = (np.asarray(image / np.float32(255), np.float32) for image in pixels)
-    return np.stack([_describe(image) for image in scaled])
+    return np.stack([_describe(np.asarray(i / np.float32(255), np.float32)) for i in pixels])
 
 
 def _describe(image: NDArray[np.float32]) -> Floats:

@@ -1,9 +1,10 @@
-"""The index: one row an image, and nothing of its pixels."""
+"""The index: one row an image, and nothing of its pixels; the names of its classes."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -11,8 +12,7 @@ from functools import cached_property
 import pandas as pd
 
 from mlp.data.images.depth import UNKNOWN
-from mlp.data.labels import likeness
-from mlp.data.sources.notes import Note
+from mlp.data.sources.walk import Note
 from mlp.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -42,12 +42,10 @@ class Layout:
     """A source as it was understood.
 
     `classes`: the folders of classes, relative to the source, with class and split ("" where there
-    is none). `places`: each split, and the folder that holds its classes. `passed`: folders that
-    were passed over, and how many images are in each.
+    is none). `passed`: folders that were passed over, and how many images are in each.
     """
 
     classes: tuple[tuple[str, str, str], ...] = ()
-    places: tuple[tuple[str, str], ...] = ()
     passed: tuple[tuple[str, int], ...] = ()
 
     def told(self) -> list[str]:
@@ -88,6 +86,11 @@ class Index:
         return tuple(sorted(self.usable["class"].unique()))
 
     @cached_property
+    def by_split(self) -> dict[str, set[str]]:
+        """The classes of the usable images of each split, in the order of their names."""
+        return {split: set(classes) for split, classes in self.usable.groupby("split")["class"]}
+
+    @cached_property
     def depth(self) -> int:
         """Bits of white in images of more than 8 whose format does not say it: one for the set.
 
@@ -113,20 +116,9 @@ def refuse(index: Index, reasons: dict[str, str], kind: Refusal = Refusal.DAMAGE
     return replace(index, table=table)
 
 
-def with_unread(table: pd.DataFrame, unread: Sequence[tuple[str, str, str, str]]) -> pd.DataFrame:
-    """The table with files that are not to be opened: path, class, split and reason of each."""
-    if not unread:
-        return table
-    rows = [(*row[:3], "", 0, 0, False, 0, str(Refusal.DAMAGED), row[3]) for row in unread]
-    added = pd.DataFrame(rows, columns=list(COLUMNS))
-    every = pd.concat([table, added], ignore_index=True) if len(table) else added
-    return every.sort_values("path", ignore_index=True)
-
-
 def check(index: Index) -> None:
     """Raise DataError where no classifier could be trained on these images."""
-    table, usable = index.table, index.usable
-    refused = index.damaged
+    table, usable, refused = index.table, index.usable, index.damaged
     listed = said([f"{row.path}: {row.reason}" for row in refused.itertuples()], _SHOWN)
     listed += said(index.notes)
     if usable.empty:
@@ -137,20 +129,19 @@ def check(index: Index) -> None:
             f"{index.name}: {len(refused)} of {len(table)} images cannot be used, more than a "
             f"tenth; repair or remove them{listed}"
         )
-    given = set(usable["split"])
     if len(index.classes) < 2:
         passed = said(index.layout.told() if index.layout else [])
         raise DataError(
             f"{index.name}: all {len(usable)} images are of one class ({index.classes[0]!r}); "
             f"a classifier needs a folder for each of at least two classes{passed}{listed}"
         )
-    training = set(usable.loc[usable["split"].isin(["train", ""]), "class"])
+    training = index.by_split.get("train", set()) | index.by_split.get("", set())
     if not training:
         raise DataError(f"{index.name}: no training images; put them in train/<class>/{listed}")
-    for split in sorted(given - {"train", ""}):
-        unknown = sorted(set(usable.loc[usable["split"] == split, "class"]) - training)
+    near = {likeness(name): name for name in training}
+    for split, classes in index.by_split.items():
+        unknown = sorted(classes - training)
         if unknown:
-            near = {likeness(name): name for name in training}
             alike = [f"{n} ({near[likeness(n)]}?)" if likeness(n) in near else n for n in unknown]
             raise DataError(
                 f"{index.name}: {split}/ has classes that train/ lacks: {', '.join(alike)}; "
@@ -167,22 +158,36 @@ def said(notes: Iterable[object], most: int | None = None) -> str:
 
 def _check_folders(index: Index) -> None:
     """Raise DataError where all images of a class, in a split, cannot be used."""
-    left = index.table.drop(index.damaged.index)
-    kept = set(zip(left["split"], left["class"], strict=True))
-    gone: dict[tuple[str, str], list[str]] = {}
-    for row in index.damaged.itertuples():
-        if (row.split, row[2]) not in kept:
-            gone.setdefault((row.split, row[2]), []).append(f"{row.path}: {row.reason}")
-    if gone:
-        shown = {
-            f"{cls!r}{f' in {split}/' if split else ''}": files
-            for (split, cls), files in sorted(gone.items())[:_SHOWN]
-        }
-        listed = said(
-            f"{n}: {len(files)} files, the first: {files[0]}" for n, files in shown.items()
-        )
-        more = f" and {len(gone) - _SHOWN} more" if len(gone) > _SHOWN else ""
+    kept = index.table.drop(index.damaged.index).groupby(["split", "class"]).groups
+    names, firsts = [], []
+    for (split, cls), rows in index.damaged.groupby(["split", "class"]):
+        if (split, cls) not in kept:
+            names.append(f"{cls!r}{f' in {split}/' if split else ''}")
+            file = rows.iloc[0]
+            firsts.append(f"{names[-1]}: {len(rows)} files, the first: {file.path}: {file.reason}")
+    if names:
+        more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         raise DataError(
-            f"{index.name}: no image can be used of the class {', '.join(shown)}{more}; convert or "
-            f"repair its files, or remove the folder{listed}"
+            f"{index.name}: no image can be used of the class {', '.join(names[:_SHOWN])}{more}; "
+            f"convert or repair its files, or remove the folder{said(firsts[:_SHOWN])}"
         )
+
+
+def label(name: str) -> str:
+    """The name of a class as it is compared: in Unicode's NFC, without blanks around it."""
+    return unicodedata.normalize("NFC", name).strip() or name
+
+
+def look_alikes(names: Iterable[str]) -> list[list[str]]:
+    """Groups of names that differ only in case, width (Unicode's NFKC) or blanks, sorted."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(set(names)):
+        groups.setdefault(likeness(name), []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def likeness(name: str) -> str:
+    """The text that names have in common which a person would take for one."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    # Cf: characters without width
+    return "".join(c for c in folded if not c.isspace() and unicodedata.category(c) != "Cf")

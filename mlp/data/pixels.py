@@ -9,16 +9,17 @@ import shutil
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
+from itertools import accumulate, takewhile
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mlp.data.cache import cache_folder, replacing, writing
+from mlp.data.cache import cache_folder, writing
 from mlp.data.images.decoding import DECODER_VERSION, decode, quiet_decoder
 from mlp.data.index import Index, refuse
 from mlp.data.reading import Files
@@ -29,21 +30,20 @@ from mlp.processes import alone
 _BLOCK = 1024
 # Of large images fewer: a block is held in memory twice while it is written
 _BLOCK_BYTES = 64 * 2**20
-_HEADER = 128  # bytes: what NumPy's header of such a shape comes to
-
-Block = tuple[int, int]  # length in bytes and CRC-32
 
 
 class Changed(DataError):
     """A file is not what it was when the index was made: a new index is needed."""
 
 
-@dataclass(frozen=True)
-class _Noted:
-    """Rows that were refused and why, and rows of images of one value in each channel."""
+class _Block(NamedTuple):
+    """Some images after the others: what is noted of them, a line of a file."""
 
-    refused: dict[str, str]
-    single: list[int]
+    done: int  # images up to its end
+    refused: dict[str, str]  # rows, and why
+    single: list[int]  # rows of images of one value in each channel
+    length: int  # bytes of its pixels
+    crc: int  # CRC-32 of them
 
 
 def load_pixels(
@@ -60,30 +60,28 @@ def load_pixels(
     read any more, and Changed when it is another one now.
     """
     depth = index.depth if depth is None else depth
-    name = _name(index, size, gray, depth)
-    store = _Store(cache_folder() / name, len(index.usable), (size, size, 1 if gray else 3))
-    noted = store.noted()
-    if noted is None:
-        with alone(store.file("lock"), "another process is decoding these images"):
-            noted = store.noted()
-            if noted is None:
-                noted = _decode_all(index, store, depth)
+    images, stem = len(index.usable), cache_folder() / _name(index, size, gray, depth)
+    blocks = _finished(stem, images)
+    if blocks is None:
+        with alone(stem.with_suffix(".lock"), "another process is decoding these images"):
+            blocks = _finished(stem, images) or _decode_all(index, stem, size, gray, depth)
+    refused = {int(row): why for block in blocks for row, why in block.refused.items()}
+    shape = images - len(refused), size, size, 1 if gray else 3
     try:
-        pixels = np.load(store.file("npy"), mmap_mode="r")
+        file = stem.with_suffix(".bin")
+        # Nothing can be mapped of a file without content
+        pixels = np.memmap(file, np.uint8, "r", shape=shape) if shape[0] else np.empty(shape, "u1")
     except (OSError, MemoryError):
-        said = room(index.name, len(index.usable), size, gray)
-        raise DataError(f"not enough memory for {said}") from None
+        raise DataError(f"not enough memory for {room(index.name, images, size, gray)}") from None
     paths = index.usable["path"]
-    reasons = {str(paths.iloc[int(row)]): why for row, why in noted.refused.items()}
-    single = tuple(str(paths.iloc[row]) for row in noted.single)
-    index = refuse(index, reasons) if reasons else index
-    assert len(pixels) == len(index.usable)
-    return replace(index, single=single), pixels
+    single = tuple(str(paths.iloc[row]) for block in blocks for row in block.single)
+    reasons = {str(paths.iloc[row]): why for row, why in refused.items()}
+    return replace(refuse(index, reasons) if reasons else index, single=single), pixels
 
 
 def pixel_files(index: Index, size: int, gray: bool) -> tuple[str, ...]:
     """Names of the files in the cache folder that `load_pixels` reads, once it has made them."""
-    return tuple(f"{_name(index, size, gray, index.depth)}.{suffix}" for suffix in ("npy", "json"))
+    return tuple(f"{_name(index, size, gray, index.depth)}.{suffix}" for suffix in ("bin", "notes"))
 
 
 def _name(index: Index, size: int, gray: bool, depth: int) -> str:
@@ -103,153 +101,98 @@ def room(name: str, images: int, size: int, gray: bool) -> str:
     )
 
 
-@dataclass(frozen=True)
-class _Store:
-    """The files of one decoding: `.npy` and what is noted of it, `.part` while it is made."""
-
-    stem: Path
-    images: int
-    shape: tuple[int, int, int]
-
-    def file(self, suffix: str) -> Path:
-        return self.stem.with_suffix(f".{suffix}")
-
-    def header(self, refused: int) -> bytes:
-        buffer = io.BytesIO()
-        shape = (self.images - refused, *self.shape)
-        np.lib.format.write_array_header_1_0(
-            buffer, {"descr": "|u1", "fortran_order": False, "shape": shape}
-        )
-        assert len(buffer.getvalue()) == _HEADER, "NumPy pads headers to multiples of 64 bytes"
-        return buffer.getvalue()
-
-    def noted(self) -> _Noted | None:
-        """The notes on the images, None unless the pixels are there as they were written."""
-        try:
-            read = _unsealed(self.file("json").read_text())
-            noted = _Noted(dict(read["refused"]), [int(row) for row in read["single"]])
-            blocks = [(int(length), int(crc)) for length, crc in read["blocks"]]
-            with self.file("npy").open("rb") as stream:
-                header = stream.read(_HEADER)
-            whole = _HEADER + sum(length for length, _ in blocks)
-            if self.file("npy").stat().st_size != whole:
-                return None
-            if header != self.header(len(noted.refused)):
-                return None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-        return noted if _intact(self.file("npy"), blocks) == len(blocks) else None
-
-    def resume(self) -> tuple[int, _Noted, list[Block]]:
-        """The state of an interrupted decoding: images done, the notes on them, the blocks written.
-
-        Notes of anything else are taken away, so that the next block joins the good ones.
-        """
-        lines = []
-        try:
-            for line in self.file("notes").read_text().splitlines():
-                count, bad, single, length, crc = _unsealed(line)
-                lines.append((int(count), dict(bad), list(single), (int(length), int(crc))))
-        except (OSError, ValueError, KeyError, TypeError):
-            pass  # the line that the interruption cut, or none at all
-        good = lines[: _intact(self.file("part"), [line[-1] for line in lines])]
-        self.file("notes").write_text(
-            "".join(_sealed([*noted, *block]) + "\n" for *noted, block in good)
-        )
-        refused = {row: why for _, bad, _, _ in good for row, why in bad.items()}
-        single = [row for _, _, rows, _ in good for row in rows]
-        return good[-1][0] if good else 0, _Noted(refused, single), [line[-1] for line in good]
+def _finished(stem: Path, images: int) -> list[_Block] | None:
+    """The notes on so many images, None unless all their pixels are there as they were written."""
+    blocks = _intact(stem, ".bin")
+    return blocks if images == (blocks[-1].done if blocks else 0) else None
 
 
-def _sealed(noted: object) -> str:
-    """JSON with a checksum of its own: a flipped digit in it would give images others' labels."""
-    return json.dumps({"crc": zlib.crc32(json.dumps(noted).encode()), "noted": noted})
-
-
-def _unsealed(text: str) -> Any:
-    """Undo `_sealed`. Raises ValueError, KeyError or TypeError where a text has changed."""
-    sealed = json.loads(text)
-    if zlib.crc32(json.dumps(sealed["noted"]).encode()) != sealed["crc"]:
-        raise ValueError("damaged")
-    return sealed["noted"]
-
-
-def _intact(file: Path, blocks: list[Block]) -> int:
-    """Count the first blocks of a file, behind its header, that are as they were written.
-
-    Each is its length and CRC-32.
-    """
-    starts = _HEADER + np.cumsum([0, *(length for length, _ in blocks)])
-
-    def same(number: int) -> bool:
-        length, crc = blocks[number]
-        with file.open("rb") as stream:
-            stream.seek(int(starts[number]))
-            return zlib.crc32(stream.read(length)) == crc
-
+def _intact(stem: Path, suffix: str) -> list[_Block]:
+    """The first blocks of a file that are as they were written, by the notes on them."""
+    blocks: list[_Block] = []
+    with suppress(OSError, ValueError):  # a line that an interruption cut, or none at all
+        for line in stem.with_suffix(".notes").read_text().splitlines():
+            blocks.append(_unsealed(line))
+    file = stem.with_suffix(suffix)
     if not blocks or not file.exists():
-        return 0
+        return []
+
+    def same(block: _Block, start: int) -> bool:
+        with file.open("rb") as stream:
+            stream.seek(start)
+            return zlib.crc32(stream.read(block.length)) == block.crc
+
+    starts = accumulate((block.length for block in blocks), initial=0)
     with ThreadPoolExecutor() as pool:
-        checks = pool.map(same, range(len(blocks)))
+        checks = pool.map(same, blocks, starts)
         bar = tqdm(checks, "verifying", len(blocks), unit="", disable=None, delay=1, leave=False)
-        good = list(bar)
-    return good.index(False) if False in good else len(good)
+        return [block for block, _ in zip(blocks, takewhile(bool, bar), strict=False)]
 
 
-def _decode_all(index: Index, store: _Store, depth: int) -> _Noted:
+def _sealed(block: _Block) -> str:
+    """A line with a checksum of its own: a flipped digit in it would give images others' labels."""
+    noted = json.dumps(block)
+    return f"{zlib.crc32(noted.encode())} {noted}\n"
+
+
+def _unsealed(line: str) -> _Block:
+    """Undo `_sealed`. Raises ValueError where a line has changed."""
+    crc, _, noted = line.partition(" ")
+    if zlib.crc32(noted.encode()) != int(crc):
+        raise ValueError("damaged")
+    return _Block(*json.loads(noted))
+
+
+def _decode_all(index: Index, stem: Path, size: int, gray: bool, depth: int) -> list[_Block]:
     """Write the pixels of all images that can be decoded, and return the notes on them.
 
-    What is done is noted block by block in a file beside the unfinished one.
+    What an interruption left is kept as far as it is sound.
     """
-    rows = index.usable[["path", "sha256"]].reset_index(drop=True)
-    part, notes = store.file("part"), store.file("notes")
-    with writing(store.file("npy")):
-        done, noted, blocks = store.resume()
+    file, part, notes = (stem.with_suffix(suffix) for suffix in (".bin", ".part", ".notes"))
+    with writing(file):
+        blocks = _intact(stem, ".part")
+        notes.write_text("".join(map(_sealed, blocks)))
         part.touch()
-        free = shutil.disk_usage(part.parent).free
-        if store.images * int(np.prod(store.shape)) - part.stat().st_size > free:
-            said = room(index.name, store.images, store.shape[0], store.shape[2] == 1)
+        free, images = shutil.disk_usage(part.parent).free, len(index.usable)
+        if images * size**2 * (1 if gray else 3) - part.stat().st_size > free:
             raise DataError(
-                f"{part.parent} has {free / 2**30:.2f} GiB left, too little for {said}; or set "
-                "MLP_CACHE to a folder with more room"
+                f"{part.parent} has {free / 2**30:.2f} GiB left, too little for "
+                f"{room(index.name, images, size, gray)}; or set MLP_CACHE to a folder with more "
+                "room"
             )
         with part.open("r+b") as out, notes.open("a") as log:
-            out.truncate(_HEADER + sum(length for length, _ in blocks))
+            out.truncate(sum(block.length for block in blocks))
             out.seek(0, io.SEEK_END)
-            for count, images, found in _blocks(index, rows, done, store.shape, depth):
-                block = len(images), zlib.crc32(images)
-                out.write(images)
+            done = blocks[-1].done if blocks else 0
+            for block, pixels in _blocks(index, done, size, gray, depth):
+                out.write(pixels)
                 out.flush()
-                log.write(_sealed([count, found.refused, found.single, *block]) + "\n")
+                log.write(_sealed(block))
                 log.flush()
-                noted.refused.update(found.refused)
-                noted.single.extend(found.single)
                 blocks.append(block)
-            # How many images there are is known only now
-            out.seek(0)
-            out.write(store.header(len(noted.refused)))
-        part.replace(store.file("npy"))
-    with replacing(store.file("json")) as target:
-        every = {"refused": noted.refused, "single": noted.single, "blocks": blocks}
-        target.write_text(_sealed(every))
-    notes.unlink()
-    return noted
+        part.replace(file)
+    return blocks
 
 
 def _blocks(
-    index: Index, rows: pd.DataFrame, done: int, shape: tuple[int, int, int], depth: int
-) -> Iterator[tuple[int, bytes, _Noted]]:
-    """Block by block: images done so far, their pixels, and what is noted of them."""
-    size, gray = shape[0], shape[2] == 1
+    index: Index, done: int, size: int, gray: bool, depth: int
+) -> Iterator[tuple[_Block, bytes]]:
+    """Block by block: what is noted of the images, and their pixels."""
+    rows = index.usable[["path", "sha256"]].reset_index(drop=True)
 
-    def attempt(path: str, digest: str) -> NDArray[np.uint8] | str | None:
+    def attempt(path: str, digest: str) -> NDArray[np.uint8] | str:
         try:
             encoded = index.read(path)
         except OSError as error:
             # Not a refusal: those are remembered with the content, and this may pass
             raise DataError(f"{index.name}: {path} cannot be read: {error.strerror}") from None
         if hashlib.sha256(encoded).hexdigest() != digest:
-            return None
+            if isinstance(index.read, Files):
+                index.read.forget()
+            raise Changed(
+                f"{index.name}: {path} changed while it was being read: run it again when "
+                "nothing writes there any more"
+            )
         try:
             return decode(encoded, size, gray, depth)
         except UnreadableImage as error:
@@ -261,7 +204,7 @@ def _blocks(
                 "make that image smaller"
             ) from None
 
-    step = max(1, min(_BLOCK, _BLOCK_BYTES // int(np.prod(shape))))
+    step = max(1, min(_BLOCK, _BLOCK_BYTES // (size**2 * (1 if gray else 3))))
     bar = tqdm(
         total=len(rows), initial=done, desc="decoding", unit="", disable=None, delay=1, leave=False
     )
@@ -269,18 +212,10 @@ def _blocks(
         for start in range(done, len(rows), step):
             block = rows.iloc[start : start + step]
             made = dict(enumerate(pool.map(attempt, block["path"], block["sha256"]), start))
-            changed = [row for row, image in made.items() if image is None]
-            if changed:
-                if isinstance(index.read, Files):
-                    index.read.forget()
-                path = rows.at[changed[0], "path"]
-                raise Changed(
-                    f"{index.name}: {path} changed while it was being read: run it again when "
-                    "nothing writes there any more"
-                )
-            bad = {str(row): image for row, image in made.items() if isinstance(image, str)}
+            refused = {str(row): image for row, image in made.items() if isinstance(image, str)}
             images = {row: image for row, image in made.items() if isinstance(image, np.ndarray)}
             single = [row for row, image in images.items() if (image == image[0, 0]).all()]
-            bar.update(len(block))
             pixels = b"".join(image.tobytes() for image in images.values())
-            yield start + len(block), pixels, _Noted(bad, single)
+            bar.update(len(block))
+            noted = start + len(block), refused, single, len(pixels), zlib.crc32(pixels)
+            yield _Block(*noted), pixels

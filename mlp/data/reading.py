@@ -12,7 +12,7 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,19 +20,16 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from mlp.data.cache import cache_folder, replacing
 from mlp.data.images.decoding import (
     DECODER_VERSION,
     NOT_AN_IMAGE,
-    Header,
     quiet_decoder,
     read_header,
     significant_bits,
-)
+)  # fmt: skip
 from mlp.data.images.formats import by_content, by_name
 from mlp.data.index import COLUMNS, Refusal
 from mlp.errors import DataError, UnreadableImage
@@ -45,13 +42,14 @@ _HASH = _REMEMBERED.index("sha256")
 # The coarsest clock of a file system: a file that was written so shortly before it was read may be
 # written again without a trace
 _TICK = 2_000_000_000  # nanoseconds
-_IN_DOUBT = -1
 # File systems that keep no time of their own, or only sometimes
 _NO_CTIME = ("fuse", "macfuse", "osxfuse", "vfat", "msdos", "exfat", "fat")
+_UNREAD = (-1, -1, -1, -1, "", 0, 0, False, 0)  # what is known of a file that cannot be opened
 _CHUNK = 4096
 _SAVE_EVERY = 64  # chunks: what an interruption that cannot be caught may cost
 
 Row = tuple[object, ...]
+File = tuple[str, str, str, str]  # path, class, split, and why it is not to be opened, or ""
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,8 @@ class Files:
         _memory(self.root).unlink(missing_ok=True)
 
 
-def read_files(root: Path, files: Sequence[tuple[str, str, str]]) -> pd.DataFrame:
-    """The table of an index of (path, class, split) files under `root`, sorted by path.
+def read_files(root: Path, files: Sequence[File]) -> pd.DataFrame:
+    """The table of an index of files under `root`, sorted by path.
 
     What an earlier call read of files that have not changed is not read again. Interrupted, it
     keeps what it has read.
@@ -79,7 +77,7 @@ def read_files(root: Path, files: Sequence[tuple[str, str, str]]) -> pd.DataFram
     parts: list[pd.DataFrame] = []
     unsaved = 0
     try:
-        for chunk, new in _chunks(root, [path for path, _, _ in files], known):
+        for chunk, new in _chunks(root, files, known):
             parts.append(chunk)
             unsaved += new
             if unsaved >= _SAVE_EVERY * _CHUNK:
@@ -88,13 +86,11 @@ def read_files(root: Path, files: Sequence[tuple[str, str, str]]) -> pd.DataFram
     finally:
         if unsaved:
             _remember(memory, parts, known)
-    table = pd.concat(parts, ignore_index=True).drop(columns=list(_STATE))
+    table = pd.concat(parts, ignore_index=True)
     parts.clear()
-    table.insert(1, "class", [cls for _, cls, _ in files])
-    table.insert(2, "split", [split for _, _, split in files])
-    assert tuple(table.columns) == COLUMNS
+    table["class"], table["split"] = [file[1] for file in files], [file[2] for file in files]
     in_order = table["path"].is_monotonic_increasing
-    return table if in_order else table.sort_values("path", ignore_index=True)
+    return (table if in_order else table.sort_values("path", ignore_index=True))[list(COLUMNS)]
 
 
 def _memory(root: Path) -> Path:
@@ -104,42 +100,36 @@ def _memory(root: Path) -> Path:
 
 
 def _chunks(
-    root: Path, paths: Sequence[str], known: pd.DataFrame
+    root: Path, files: Sequence[File], known: pd.DataFrame
 ) -> Iterator[tuple[pd.DataFrame, int]]:
-    """Rows in the order of the paths, some thousand at a time, and how many were read anew."""
+    """Rows in the order of the files, some thousand at a time, and how many were read anew."""
     places = pd.Index(known["path"])
-    dated = _Dates()
+    dated: dict[int, bool] = {}
     bar = tqdm(
-        total=len(paths), desc="indexing", unit=" images", disable=None, delay=1, leave=False
+        total=len(files), desc="indexing", unit=" images", disable=None, delay=1, leave=False
     )
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
-        for start in range(0, len(paths), _CHUNK):
-            part = paths[start : start + _CHUNK]
-            found = places.get_indexer(part)
-            remembered = iter(known.iloc[found[found >= 0]].itertuples(index=False, name=None))
-            old = [next(remembered) if place >= 0 else None for place in found]
+        for start in range(0, len(files), _CHUNK):
+            part = files[start : start + _CHUNK]
+            found = places.get_indexer([path for path, *_ in part])
+            remembered = known.iloc[found[found >= 0]].itertuples(index=False, name=None)
+            old = {row[0]: row for row in remembered}
             # Asking whether a file has changed takes less time than asking a thread to do it
-            rows = [_unchanged(root, row, dated) for row in old]
-            changed = [k for k, row in enumerate(rows) if row is None]
-            read = partial(_row, root)
-            anew = pool.map(read, [part[k] for k in changed], [old[k] for k in changed])
-            for k, row in zip(changed, anew, strict=True):
-                rows[k] = row
+            rows = [_unchanged(root, old, file, dated) for file in part]
+            changed = [file for file, row in zip(part, rows, strict=True) if row is None]
+            anew = pool.map(partial(_row, root, old), changed)
+            rows = [row or next(anew) for row in rows]
             bar.update(len(rows))
             yield pd.DataFrame(rows, columns=list(_REMEMBERED)), len(changed)
 
 
 def _recall(memory: Path) -> pd.DataFrame:
     """The rows that were read before, none where their file was damaged."""
-    empty = pd.DataFrame(columns=list(_REMEMBERED))
-    if not memory.exists():
-        return empty
+    columns = list(_REMEMBERED)
     try:
-        table = pq.read_table(
-            memory, columns=list(_REMEMBERED), page_checksum_verification=True
-        ).to_pandas()
-    except Exception:  # whatever a flipped bit makes of Arrow's reader
-        return empty
+        table = pd.read_parquet(memory, columns=columns, page_checksum_verification=True)
+    except Exception:  # there is none yet, or whatever a flipped bit makes of Arrow's reader
+        return pd.DataFrame(columns=columns)
     return table.drop_duplicates("path", keep="last", ignore_index=True)
 
 
@@ -151,33 +141,20 @@ def _remember(memory: Path, parts: list[pd.DataFrame], known: pd.DataFrame) -> N
     # Files that could not be read are tried again
     every = every[every["size"] >= 0]
     with replacing(memory) as target:
-        pq.write_table(
-            pa.Table.from_pandas(every, preserve_index=False), target, write_page_checksum=True
-        )
+        every.to_parquet(target, index=False, write_page_checksum=True)
 
 
-class _Dates:
-    """Knows the file systems that note by themselves when a file was changed."""
-
-    def __init__(self) -> None:
-        self._found: dict[int, bool] = {}
-
-    def kept(self, path: str, status: os.stat_result) -> bool:
-        """Tell whether that of this file does: links lead to others."""
-        if status.st_dev not in self._found:
-            self._found[status.st_dev] = self._kept_at(Path(path).resolve())
-        return self._found[status.st_dev]
-
-    def _kept_at(self, path: Path) -> bool:
-        if os.name == "nt":
-            return False  # its ctime is when the file was made
-        try:
-            partitions = psutil.disk_partitions(all=True)
-        except OSError:
-            return False
-        mounted = {Path(part.mountpoint): part.fstype.lower() for part in partitions}
-        kind = next((mounted[place] for place in (path, *path.parents) if place in mounted), "")
-        return not kind.startswith(_NO_CTIME)
+def _keeps_dates(path: Path) -> bool:
+    """Tell whether the file system of a file notes by itself when it was changed."""
+    if os.name == "nt":
+        return False  # its ctime is when the file was made
+    try:
+        partitions = psutil.disk_partitions(all=True)
+    except OSError:
+        return False
+    mounted = {Path(part.mountpoint): part.fstype.lower() for part in partitions}
+    kind = next((mounted[place] for place in (path, *path.parents) if place in mounted), "")
+    return not kind.startswith(_NO_CTIME)
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:
@@ -186,50 +163,59 @@ def _state(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
 
 
-def _unchanged(root: Path, known: Row | None, dates: _Dates) -> Row | None:
-    """The row that is remembered of a file, if it certainly has not changed."""
-    if known is None:
+def _unchanged(
+    root: Path, old: Mapping[str, Row], file: File, dated: dict[int, bool]
+) -> Row | None:
+    """The row that is remembered of a file, if it certainly has not changed.
+
+    `dated`: the devices whose file systems keep dates, and those whose do not.
+    """
+    known = old.get(file[0])
+    if known is None or file[3]:
         return None
     # A Path made for each image would take longer than the question
-    path = os.path.join(root, str(known[0]))  # noqa: PTH118
+    path = os.path.join(root, file[0])  # noqa: PTH118
     try:
         status = os.stat(path)  # noqa: PTH116
     except OSError:
         return None
-    return known if known[1:_HASH] == _state(status) and dates.kept(path, status) else None
+    if status.st_dev not in dated:  # links lead to others
+        dated[status.st_dev] = _keeps_dates(Path(path).resolve())
+    return known if known[1:_HASH] == _state(status) and dated[status.st_dev] else None
 
 
-def _row(root: Path, path: str, known: Row | None) -> Row:
-    """One row with the columns _REMEMBERED; one known of the same content stays valid."""
-
+def _row(root: Path, old: Mapping[str, Row], file: File) -> Row:
+    """One row with the columns _REMEMBERED; an old one of the same content stays valid."""
+    path, _, _, refusal = file
+    if refusal:
+        return (path, *_UNREAD, Refusal.DAMAGED, refusal)
     begun = time.time_ns()
     try:
         data, status = read_whole(root / path)
     except UnreadableImage as error:
         stray = by_name(path) is None and Path(path).suffix != ""
         said = (Refusal.STRAY, NOT_AN_IMAGE) if stray else (Refusal.DAMAGED, str(error))
-        return (path, -1, -1, -1, -1, "", 0, 0, False, 0, *said)
+        return (path, *_UNREAD, *said)
     size, mtime, ctime, inode = _state(status)
     if ctime > begun - _TICK:
-        ctime = _IN_DOUBT
+        ctime = -1  # in doubt
     digest = hashlib.sha256(data).hexdigest()
     where = path, size, mtime, ctime, inode, digest
+    known = old.get(path)
     if known is not None and known[_HASH] == digest:
         return (*where, *known[_HASH + 1 :])
-    depth, refusal, reason = 0, "", ""
     try:
         header = read_header(data)
-        if header.wide:
-            depth = significant_bits(data)
+        depth = significant_bits(data) if header.wide else 0
     except UnreadableImage as error:
-        header, reason = Header(0, 0, False), said_of(path, data, str(error))
         stray = by_name(path) is None and by_content(data) is None
-        refusal = Refusal.STRAY if stray else Refusal.DAMAGED
+        kind = Refusal.STRAY if stray else Refusal.DAMAGED
+        return (*where, 0, 0, False, 0, kind, said_of(path, data, str(error)))
     except MemoryError:
         raise DataError(
             f"not enough memory to decode {path}: close other programs, or make that image smaller"
         ) from None
-    return (*where, header.width, header.height, header.gray, depth, refusal, reason)
+    return (*where, header.width, header.height, header.gray, depth, "", "")
 
 
 def said_of(path: str, data: bytes, reason: str) -> str:

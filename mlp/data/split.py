@@ -1,8 +1,9 @@
-"""The split: images that train, images that validate, and images that are kept for the end."""
+"""The split: images that train, validate or are kept for the end, and copies on two sides of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -10,8 +11,13 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from mlp import seeds
-from mlp.data.index import Index
+from mlp.data.index import Index, Refusal, refuse, said
 from mlp.errors import DataError
+
+OnLeak = Literal["warn", "drop", "error"]
+# An image that validates may not have trained, one that tests may have done neither
+_BEFORE = {"val": ("train",), "test": ("train", "val")}
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Split:
 
 def is_drawn(index: Index) -> bool:
     """Tell whether validation images have to be drawn, because the source does not name any."""
-    return "val" not in set(index.usable["split"])
+    return "val" not in index.by_split
 
 
 def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> Split:
@@ -36,17 +42,25 @@ def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> S
     the k-th validates. Copies of an image (equal bytes) stay on one side. Raises DataError when a
     class has too few images to be drawn from, or would have none left to train on.
     """
-    rows = index.usable.reset_index(drop=True)
-    given = rows["split"].to_numpy()
-    test = np.flatnonzero(given == "test")
+    given = index.usable["split"].to_numpy()
+    test, where = np.flatnonzero(given == "test"), np.flatnonzero(given != "test")
     if fold == "none" and not is_drawn(index):
         return Split(np.flatnonzero(given == "train"), np.flatnonzero(given == "val"), test)
-    pool = rows[given != "test"]
+    pool = index.usable.iloc[where]
     if fold != "none":
         validates = _deal(index.name, pool, seed, fold)
+        what = f"fold {fold}"
+        advice = ": too many of its images are copies of one another; use fewer folds"
     else:
         validates = _draw(index.name, pool, val_fraction, seed)
-    where = pool.index.to_numpy(np.int64)
+        # Rounding may leave nothing of a small class when val_fraction is large
+        what = f"val_fraction {val_fraction:g}"
+        advice = "; choose a smaller one, or give a val/ folder"
+    absent = sorted(set(pool["class"]) - set(pool.loc[~validates, "class"]))
+    if absent:
+        raise DataError(
+            f"{index.name}: {what} leaves no training image of {', '.join(absent)}{advice}"
+        )
     return Split(where[~validates], where[validates], test)
 
 
@@ -57,8 +71,8 @@ def thin(rows: NDArray[np.int64], index: Index, images: int, seed: int) -> NDArr
     """
     table = index.usable.reset_index(drop=True).loc[rows, ["class", "sha256"]]
     order = seeds.generator(seed, "split", 1).permutation(len(table))
-    shuffled = table.iloc[order].drop_duplicates("sha256")
-    kept = shuffled.groupby("class", sort=False).head(images)
+    distinct = table.iloc[order].drop_duplicates("sha256")
+    kept = distinct.groupby("class", sort=False).head(images)
     return np.sort(kept.index.to_numpy(np.int64))
 
 
@@ -72,21 +86,8 @@ def _deal(name: str, pool: pd.DataFrame, seed: int, fold: str) -> NDArray[np.boo
             f"{folds} folds; use {counts.min()} folds or fewer (at least 2), or add images"
         )
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seeds.integer(seed, "split"))
-    dealt = list(dealer.split(pool, pool["class"], pool["sha256"]))
-    validates = np.zeros(len(pool), bool)
-    validates[dealt[number - 1][1]] = True
-    _check_left(
-        f"{name}: fold {fold}", pool, validates,
-        ": too many of its images are copies of one another; use fewer folds",
-    )  # fmt: skip
-    return validates
-
-
-def _check_left(what: str, pool: pd.DataFrame, validates: NDArray[np.bool_], advice: str) -> None:
-    """Raise DataError where a class has no image left to train on."""
-    absent = sorted(set(pool["class"]) - set(pool.loc[~validates, "class"]))
-    if absent:
-        raise DataError(f"{what} leaves no training image of {', '.join(absent)}{advice}")
+    _, validates = list(dealer.split(pool, pool["class"], pool["sha256"]))[number - 1]
+    return np.isin(np.arange(len(pool)), validates)
 
 
 def _draw(name: str, pool: pd.DataFrame, val_fraction: float, seed: int) -> NDArray[np.bool_]:
@@ -98,24 +99,51 @@ def _draw(name: str, pool: pd.DataFrame, val_fraction: float, seed: int) -> NDAr
             f"{name}: class {counts.idxmin()!r} has {counts.min()} distinct image; at least "
             "2 are needed to draw validation images, or give a val/ folder"
         )
-    classes = len(counts)
-    wanted = round(val_fraction * len(distinct))
+    classes, wanted = len(counts), round(val_fraction * len(distinct))
     # scikit-learn needs room for every class on either side
     if not classes <= wanted <= len(distinct) - classes:
         raise DataError(
             f"{name}: val_fraction {val_fraction:g} of {len(distinct)} distinct images leaves no "
             f"image of each of the {classes} classes on either side; choose another val_fraction"
         )
+    state = seeds.integer(seed, "split")
     _, val = train_test_split(
-        distinct,
-        test_size=wanted,
-        random_state=seeds.integer(seed, "split"),
-        stratify=distinct["class"],
+        distinct["sha256"], test_size=wanted, random_state=state, stratify=distinct["class"]
     )
-    validates = np.asarray(pool["sha256"].isin(val["sha256"]), bool)
-    # Rounding may leave nothing of a small class when val_fraction is large
-    _check_left(
-        f"{name}: val_fraction {val_fraction:g}", pool, validates,
-        "; choose a smaller one, or give a val/ folder",
-    )  # fmt: skip
-    return validates
+    return np.asarray(pool["sha256"].isin(val), bool)
+
+
+def find_leaks(index: Index) -> pd.DataFrame:
+    """Validation and test images that are copies, byte for byte: path, split, and `of` which image.
+
+    Only of splits that the source gives: drawn ones keep copies on one side.
+    """
+    rows = index.usable
+    found = []
+    for split, before in _BEFORE.items():
+        originals = rows[rows["split"].isin(before)].drop_duplicates("sha256")
+        of = originals[["sha256", "path"]].rename(columns={"path": "of"})
+        copies = rows[rows["split"] == split].merge(of, on="sha256")
+        found.append(copies[["path", "split", "of"]])
+    return pd.concat(found, ignore_index=True)
+
+
+def settle_leaks(index: Index, on_leak: OnLeak) -> Index:
+    """Treat leaks as `on_leak` says: do nothing yet, leave the copies out, or raise DataError."""
+    if on_leak == "warn" or (leaks := find_leaks(index)).empty:
+        return index
+    if on_leak == "error":
+        shown = said([f"{row.path} is {row.of}" for row in leaks.itertuples()], _SHOWN)
+        raise DataError(
+            f"{index.name}: {len(leaks)} validation or test images are copies of images that come "
+            f"before them, byte for byte:{shown}\n"
+            "remove them, or use on_leak=drop to leave them out"
+        )
+    reasons = {row.path: f"a copy of {row.of}" for row in leaks.itertuples()}
+    kept = refuse(index, reasons, Refusal.COPY)
+    if "val" in index.by_split.keys() - kept.by_split.keys():
+        raise DataError(
+            f"{index.name}: every validation image is a copy of a training image; none would be "
+            "left. Give other ones, or none: each seed then draws its own"
+        )
+    return kept

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import starmap
 
 import numpy as np
 import torch
@@ -50,19 +51,15 @@ class Batches:
         self.labels = labels
         self._pixels, self._rows, self._normalization = pixels, rows, normalization
         self._bounds = _bounds(len(rows), batch_size)
-        self._made: list[Batch] | None = None
+        self._made: list[Batch] = []
         if len(rows) * math.prod(pixels.shape[1:]) * 4 <= _IN_MEMORY_BYTES:
-            self._made = [self._batch(*bound) for bound in self._bounds]
+            self._made = list(starmap(self._batch, self._bounds))
 
     def __len__(self) -> int:
         return len(self._bounds)
 
     def __iter__(self) -> Iterator[Batch]:
-        if self._made is not None:
-            yield from self._made
-        else:
-            for bound in self._bounds:
-                yield self._batch(*bound)
+        return iter(self._made or starmap(self._batch, self._bounds))
 
     def _batch(self, start: int, end: int) -> Batch:
         images = normalize(self._pixels[self._rows[start:end]], self._normalization)
@@ -95,7 +92,7 @@ class Stream:
         self._maker: ThreadPoolExecutor | None = None
         if self._device == "cuda":
             self.make_ahead()
-        self._next: tuple[int, Future[Batches]] | None = None
+        self._ahead: dict[int, Future[Batches]] = {}
         self.normalization = dataset.normalization(config.normalization)
         self._batch_size, self._seed = config.batch_size, config.seed
         self._policy = policy(config)
@@ -110,12 +107,10 @@ class Stream:
         """
         if self._latest is None or self._latest[0] != number:
             self._latest = None  # give its memory back before making the next
-            if self._next is not None and self._next[0] == number:
-                self._latest = number, self._next[1].result()
-            else:
-                self._latest = number, self._make(number)
+            ahead = self._ahead.pop(number, None)
+            self._latest = number, ahead.result() if ahead else self._make(number)
             if self._maker is not None:
-                self._next = number + 1, self._maker.submit(self._make, number + 1)
+                self._ahead = {number + 1: self._maker.submit(self._make, number + 1)}
         return self._latest[1]
 
     def make_ahead(self) -> None:
@@ -137,25 +132,17 @@ class Stream:
     def _make(self, number: int) -> Batches:
         data = self.dataset
         order = seeds.generator(self._seed, "order", number).permutation(data.split.train)
-        labels = data.labels[order]
-        if not any(self._policy.values()):
-            return Batches(self._pixels, order, labels, self._batch_size, self.normalization)
-        made = self._augment(order, seeds.integer(self._seed, "augmentation", number))
-        augmented = _resident(made, self._device)
-        rows = np.arange(len(order))
-        return Batches(augmented, rows, labels, self._batch_size, self.normalization)
+        pixels, rows = self._pixels, order
+        if any(self._policy.values()):
+            made = self._augment(order, seeds.integer(self._seed, "augmentation", number))
+            pixels, rows = _resident(made, self._device), np.arange(len(order))
+        return Batches(pixels, rows, data.labels[order], self._batch_size, self.normalization)
 
     def _augment(self, order: NDArray[np.int64], seed: int) -> NDArray[np.uint8]:
         data = self.dataset
         shape = (len(order), *data.pixels.shape[1:])
-        out: NDArray[np.uint8]
-        if np.prod(shape, dtype=np.int64) * 4 <= _IN_MEMORY_BYTES:
-            out = np.empty(shape, np.uint8)
-        else:
-            # An open file without a name: it vanishes with the array, whatever ends the process
-            with tempfile.TemporaryFile(prefix="mlp-epoch-") as file:
-                _reserve(file.fileno(), int(np.prod(shape, dtype=np.int64)))
-                out = np.memmap(file, np.uint8, "w+", shape=shape)
+        in_memory = math.prod(shape) * 4 <= _IN_MEMORY_BYTES
+        out = np.empty(shape, np.uint8) if in_memory else _in_a_file(shape)
         transform = pipeline(self._policy, seed)
         for position, row in enumerate(order):
             out[position] = transform(image=data.pixels[row])["image"]
@@ -169,13 +156,20 @@ def _resident(pixels: NDArray[np.uint8], device: str) -> Pixels:
     return torch.from_numpy(np.array(pixels)).to(device)
 
 
-def _reserve(file: int, size: int) -> None:
-    """Take the room that a file needs now: a disk that fills up later would kill the process."""
-    try:
-        if hasattr(os, "posix_fallocate"):  # elsewhere, mapping a file takes its room
-            os.posix_fallocate(file, 0, size)
-    except OSError as error:
-        raise DataError(
-            f"an epoch of augmented images needs {size / 2**30:.1f} GiB in "
-            f"{tempfile.gettempdir()}: {error.strerror}; make room, or set TMPDIR to another folder"
-        ) from None
+def _in_a_file(shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """An empty array in a file without a name, which vanishes with it, whatever ends the process.
+
+    It takes its room now: a disk that fills up later would kill the process. Raises DataError.
+    """
+    size = math.prod(shape)
+    with tempfile.TemporaryFile(prefix="mlp-epoch-") as file:
+        try:
+            if hasattr(os, "posix_fallocate"):  # elsewhere, mapping a file takes its room
+                os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            raise DataError(
+                f"an epoch of augmented images needs {size / 2**30:.1f} GiB in "
+                f"{tempfile.gettempdir()}: {error.strerror}; make room, or set TMPDIR to another "
+                "folder"
+            ) from None
+        return np.memmap(file, np.uint8, "w+", shape=shape)

@@ -14,6 +14,8 @@ training. So a mean difference has both parts of variance, s^2/n + c:
   ones for all arms and seeds. With V the variance of the mean difference over resamples, and v the
   mean variance of a single seed's, c = n/(n-1) max(0, V - v/n). For accuracy this equals the
   variance component of a two-way layout, seeds by images, in the limit of many resamples.
+- Where no image tells two arms apart, c is that of a single image that would, 1/N^2 for N images:
+  that none of a few images did is no certainty either.
 - Where each seed (or fold) draws its own validation images, s holds all that images add, and c is
   s^2 q instead, with q the share of validation images to training images. Trainings on overlapping
   images are alike, and s does not see it: Nadeau and Bengio 2003, Machine Learning 52, the
@@ -31,9 +33,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
-from mlp.evidence.looks import FIRST_LOOK, LEVEL, Precision, moderated
+from mlp.evidence.looks import FIRST_LOOK, LEVEL, Precision
 from mlp.predictions import Floats
 
 Verdict = Literal["better", "worse", "equal", "slightly better", "slightly worse", "undecided"]
@@ -95,6 +98,7 @@ class _Series:
     differences: Floats
     variance: Floats
     common: Floats
+    alike: NDArray[np.bool_]  # where no image tells the arms apart
 
     @classmethod
     def of(cls, differences: Floats, replicates: Floats) -> _Series:
@@ -104,19 +108,22 @@ class _Series:
         # A resample may lack what a score needs, as ROC AUC needs both kinds of images
         whole = np.isfinite(replicates).all(axis=0)
         # Where hardly a resample has a score in every pair, the images have nothing to say
-        replicates = replicates[:, whole] if whole.sum() > 1 else np.repeat(d[:, None], 2, axis=1)
+        silent = whole.sum() < 2
+        replicates = np.repeat(d[:, None], 2, axis=1) if silent else replicates[:, whole]
         n = np.arange(1, len(d) + 1)
         single = np.cumsum(replicates.var(axis=1, ddof=1)) / n
         together = (np.cumsum(replicates, axis=0) / n[:, None]).var(axis=1, ddof=1)
         common = np.maximum(0.0, together - single / n) * n / np.maximum(n - 1, 1)
         spread = np.array([d[:k].var(ddof=1) if k > 1 else 0.0 for k in n])
-        return cls(d, np.maximum(spread, _LEAST_SHARE * single), common)
+        return cls(
+            d, np.maximum(spread, _LEAST_SHARE * single), common, (single == 0) & (not silent)
+        )
 
 
 def compare(
     contrasts: Mapping[str, Contrast],
     *,
-    images: int,
+    images: int | None,
     overlap: float | None = None,
     margin: float = POINT,
     higher_is_better: bool = True,
@@ -126,22 +133,20 @@ def compare(
 
     A contrast is the differences (P,) in the order of their seeds, and those on bootstrap resamples
     of the validation `images` (P, R): resample r draws the same ones in every row where seeds share
-    them. Contrasts given together have about the same spread. `overlap`: validation images per
-    training image where each pair has its own validation images, None where all pairs share them.
-    Pairs whose difference is NaN are left out. `margin`: the difference that would matter; 0 to say
-    of none that it is equal. `comparisons`: the number of those that the intervals hold for
-    together, if not that of the contrasts.
+    them. `overlap`: validation images per training image where each pair has its own validation
+    images, None where all pairs share them.
+    `images` is None for what is not measured on images. Pairs whose difference is NaN are left out.
+    `margin`: the difference that would matter; 0 to say of none that it is equal. `comparisons`:
+    the number of those that the intervals hold for together, if not that of the contrasts.
     """
-    series = {name: _Series.of(*contrast) for name, contrast in contrasts.items()}
-    first = [s.variance[FIRST_LOOK - 1] for s in series.values() if len(s.variance) >= FIRST_LOOK]
-    pooled = len(first) if len(first) > 1 else 0
-    prior = float(np.mean(first)) if pooled else None
     made = []
-    for name, each in series.items():
-        variance = moderated(each.variance, prior)
-        shared = each.common if overlap is None else variance * overlap
-        degrees = images - 1 if overlap is None else None
-        precision = Precision(variance, shared, degrees, comparisons or len(series), pooled)
+    for name, contrast in contrasts.items():
+        each = _Series.of(*contrast)
+        common = each.common if overlap is None else each.variance * overlap
+        if images:
+            common = np.where(each.alike, 1 / images**2, common)
+        degrees = images - 1 if images and overlap is None else None
+        precision = Precision(each.variance, common, degrees, comparisons or len(contrasts))
         made.append(_judged(name, each.differences, precision, margin, higher_is_better))
     return made
 

@@ -22,8 +22,9 @@ InitialWeights = Mapping[str, Mapping[str, tuple[Floats, Floats]]]  # by arm, la
 class ArmEvidence:
     """One arm. Arrays have an entry a pair (seed and fold) of the study, NaN where there is none.
 
-    `comparison` with the baseline is None for the baseline itself, and `differences` (paired, of
-    the fields of `Dynamics` and of the `gap`) empty.
+    `runs` are those that were planned: an arm that had its verdict early has fewer. `comparison`
+    with the baseline is None for the baseline itself, and `differences` (paired, of the fields of
+    `Dynamics` and of the `gap`) empty.
     """
 
     name: str
@@ -108,9 +109,22 @@ class Evidence:
         return next((arm for arm in self.arms if arm.name == name), None)
 
     def ranked(self) -> list[ArmEvidence]:
-        """The arms that have scores, best mean first."""
+        """The arms that have scores, the best first.
+
+        By their differences from the baseline, so that arms with other seeds are compared fairly;
+        by their means where the baseline has no score.
+        """
         known = [arm for arm in self.arms if np.isfinite(arm.mean)]
-        return sorted(known, key=lambda arm: -self.sign * arm.mean)
+        paired = all(arm.comparison is None or arm.comparison.pairs for arm in known)
+        if not (paired and self.baseline in known):
+            return sorted(known, key=lambda arm: -self.sign * arm.mean)
+        return sorted(
+            known, key=lambda a: -self.sign * (a.comparison.difference if a.comparison else 0.0)
+        )
+
+    def proven(self) -> list[ArmEvidence]:
+        """The arms that were shown to be better than the baseline, the best first."""
+        return [arm for arm in self.ranked() if arm.comparison and arm.comparison.improves]
 
     @property
     def sign(self) -> int:
@@ -143,7 +157,7 @@ def weigh(study: RecordedStudy, metric: str, margin: float = POINT) -> Evidence:
     arms = []
     for arm in study.arms:
         name = arm.name
-        runs = tuple(study.of(name)[pair] for pair in study.pairs)
+        runs = tuple(sorted(study.of(name).values(), key=lambda run: run.pair))
         arms.append(
             ArmEvidence(
                 name,
@@ -166,7 +180,9 @@ def _dynamics(
 ) -> tuple[Dynamics | None, ...]:
     runs = study.of(arm)
     return tuple(
-        dynamics(_kept(runs[pair]), targets.get(pair, np.nan)) if runs[pair].finished else None
+        dynamics(_kept(run), targets.get(pair, np.nan))
+        if (run := runs.get(pair)) is not None and run.finished
+        else None
         for pair in study.pairs
     )
 
@@ -192,15 +208,15 @@ def _paired(
             for which in (arm, baseline)
         )
         made[name] = ours - theirs
-    gaps = [
-        np.array(
-            [study.of(which)[p].metrics.get("final/gap_accuracy", np.nan) for p in study.pairs]
-        )
-        for which in (arm, baseline)
-    ]
+    gaps = []
+    for which in (arm, baseline):
+        own = {p: run.metrics.get("final/gap_accuracy") for p, run in study.of(which).items()}
+        gaps.append(np.array([own.get(pair) for pair in study.pairs], float))
     made["gap"] = gaps[0] - gaps[1]
     return {
-        name: compare({name: (d, np.repeat(d[:, None], 2, axis=1))}, images=2, overlap=overlap)[0]
+        name: compare({name: (d, np.repeat(d[:, None], 2, axis=1))}, images=None, overlap=overlap)[
+            0
+        ]
         for name, d in made.items()
     }
 
@@ -223,11 +239,7 @@ def _factorial(arms: Sequence[ArmEvidence], judge: Judge) -> list[Factorial]:
             two: {two: 0.5, base: -0.5, both: 0.5, one: -0.5},
             f"{one} x {two}": {both: 1.0, one: -1.0, two: -1.0, base: 1.0},
         }
-        # One by one: an interaction varies more than a main effect
-        first, second, interaction = (
-            judge.family({name: weights}, comparisons=3 * len(found))[0]
-            for name, weights in contrasts.items()
-        )
+        first, second, interaction = judge.family(contrasts, comparisons=3 * len(found))
         factorials.append(Factorial(one, two, both, (first, second, interaction)))
     return factorials
 

@@ -14,6 +14,9 @@ from mlp.metrics import Metric, require
 from mlp.predictions import Floats
 from mlp.study.record import RecordedStudy
 
+# The score of a run, and those of its resampled images, by its id and the seed of the resamples
+Resampled = dict[tuple[str, int], tuple[float, Floats]]
+
 
 @dataclass(frozen=True)
 class Judge:
@@ -30,10 +33,20 @@ class Judge:
     replicates: Mapping[str, Floats]
 
     @classmethod
-    def of(cls, study: RecordedStudy, measure: Metric, margin: float = POINT) -> Judge:
-        """The judge of a recorded study by a metric."""
+    def of(
+        cls,
+        study: RecordedStudy,
+        measure: Metric,
+        margin: float = POINT,
+        known: Resampled | None = None,
+    ) -> Judge:
+        """The judge of a recorded study by a metric.
+
+        `known`: what was resampled before of a study that has grown since; it grows as well.
+        """
         overlap = _overlap(study)
-        scores, replicates = _resample(study, measure, shared=overlap is None)
+        known = {} if known is None else known
+        scores, replicates = _resample(study, measure, overlap is None, known)
         images = (len(run.evaluation.labels) for run in study.runs if run.evaluation is not None)
         return cls(measure, margin, overlap, next(images, 0), scores, replicates)
 
@@ -76,9 +89,9 @@ def _overlap(study: RecordedStudy) -> float | None:
 
 
 def _resample(
-    study: RecordedStudy, measure: Metric, shared: bool
+    study: RecordedStudy, measure: Metric, shared: bool, known: Resampled
 ) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """By arm: the score of each pair (P,), and of its resampled images (P, R)."""
+    """By arm: the score of each pair (P,), and of its resampled images (P, R); NaN without one."""
     scores: dict[str, list[float]] = {name: [] for name in study.arm_names}
     replicates: dict[str, list[Floats]] = {name: [] for name in scores}
     bar = tqdm(total=len(study.runs), desc="comparing", disable=None, delay=1, leave=False)
@@ -86,16 +99,22 @@ def _resample(
     runs = {name: study.of(name) for name in scores}
     for number, pair in enumerate(study.pairs):
         for name in scores:
-            run = runs[name][pair]
             bar.update()
-            if run.evaluation is None:
+            run = runs[name].get(pair)
+            if run is None or run.evaluation is None:
                 scores[name].append(np.nan)
                 replicates[name].append(np.full(1, np.nan))
                 continue
-            weights = draws(len(run.evaluation.labels), seed=0 if shared else number)
-            scores[name].append(measure.score(run.evaluation))
-            replicates[name].append(measure.scores(run.evaluation, weights))
-            width = max(width, len(replicates[name][-1]))
+            seed = 0 if shared else number
+            if (run.run_id, seed) not in known:
+                resampled = measure.scores(
+                    run.evaluation, draws(len(run.evaluation.labels), seed=seed)
+                )
+                known[run.run_id, seed] = measure.score(run.evaluation), resampled
+            score, resampled = known[run.run_id, seed]
+            scores[name].append(score)
+            replicates[name].append(resampled)
+            width = max(width, len(resampled))
     bar.close()
     width = max(width, 1)
     return (

@@ -30,6 +30,7 @@ class Serial:
     """
 
     here = True  # on this machine
+    apart = False  # in other processes: one that dies leaves a run that is not the command's
     threads: int  # of each training; 0: it decides for itself
 
     def __init__(self, config: ExecutorConfig, threads: int) -> None:
@@ -45,6 +46,8 @@ class Serial:
 
 class Processes(Serial):
     """In processes of this machine, `workers` at once."""
+
+    apart = True
 
     def __init__(self, config: ExecutorConfig, threads: int) -> None:
         cores = psutil.cpu_count(logical=False) or 1
@@ -87,6 +90,7 @@ class Dask(Serial):
     """With the workers of a Dask cluster, whose scheduler is at `address`."""
 
     here = False
+    apart = True
 
     def __init__(self, config: ExecutorConfig, threads: int) -> None:
         self.address, self.threads = config.address, threads or 1
@@ -94,6 +98,13 @@ class Dask(Serial):
     def check(self) -> None:
         """Wait no longer than some seconds for a scheduler of this version."""
         import distributed
+        from distributed.core import rpc
+        from distributed.security import Security
+
+        async def versions() -> Any:
+            own = Security().get_connection_args("client")
+            async with rpc(self.address, timeout=_ANSWER_SECONDS, connection_args=own) as there:
+                return await there.versions()
 
         place = urlsplit(self.address if "://" in self.address else f"tcp://{self.address}")
         try:
@@ -104,7 +115,7 @@ class Dask(Serial):
             raise self._no_answer(error.strerror or str(error)) from None
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
-            found = asyncio.run(asyncio.wait_for(self._versions(), _ANSWER_SECONDS))
+            found = asyncio.run(asyncio.wait_for(versions(), _ANSWER_SECONDS))
             theirs = found["packages"]["distributed"]
         except Exception as error:
             # Another program may answer anything, and be taken for a message of any length
@@ -116,16 +127,6 @@ class Dask(Serial):
                 f"{distributed.__version__}: install the same requirements.txt there and start it "
                 "again"
             )
-
-    async def _versions(self) -> Any:
-        from distributed.core import rpc
-        from distributed.security import Security
-
-        arguments = Security().get_connection_args("client")
-        async with rpc(
-            self.address, timeout=_ANSWER_SECONDS, connection_args=arguments
-        ) as scheduler:
-            return await scheduler.versions()
 
     def _no_answer(self, reason: str) -> ClusterLost:
         return ClusterLost(

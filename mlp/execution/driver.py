@@ -3,100 +3,91 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from distributed import Client, Future, KilledWorker, as_completed
 
+from mlp import console
 from mlp.data.cache import cache_folder
 from mlp.data.pixels import pixel_files
 from mlp.errors import ClusterLost
-from mlp.execution.worker import (
-    TRIES,
-    GivenUp,
-    OtherVersion,
-    PieceFailed,
-    StudyPlugin,
-    train,
-    version,
-    without_files,
-)
+from mlp.execution.worker import TRIES, NotTrained, StudyPlugin, missing, train, version
 from mlp.study.plan import Study
-from mlp.study.progress import Received
+from mlp.study.progress import Progress
 from mlp.study.tracker import Outcome, RunSpec, Tracker
 
 _PAUSE = 2.0  # seconds
 Piece = tuple[RunSpec, ...]
 
 
+@dataclass
 class Driver:
     """Gives pieces (the arms of one seed and fold) to workers, again where that fails."""
 
-    def __init__(
-        self,
-        client: Client,
-        study: Study,
-        tracker: Tracker,
-        progress: Received,
-        arms_at_once: int,
-    ) -> None:
-        self._client, self._study, self._tracker = client, study, tracker
-        self._progress, self._arms_at_once = progress, arms_at_once
-        self._name = f"mlp-{tracker.run_id}"
-        self._sent = False
-        self._tasks = as_completed(loop=client.loop)
-        self._pieces: dict[str, Piece] = {}  # by the key of the task
-        self._futures: set[Future] = set()
-        self._tried: dict[Piece, int] = {}
+    client: Client
+    study: Study
+    tracker: Tracker
+    progress: Progress
+    arms_at_once: int
+
+    def __post_init__(self) -> None:
+        self._name = f"mlp-{self.tracker.run_id}"
+        self._sent = False  # the images, which a worker lacked
+        self._tasks = as_completed(loop=self.client.loop)
+        self._pieces: dict[Future, Piece] = {}
+        self._tried = Counter[Piece]()
         self._avoided: set[str] = set()  # workers at which a piece has failed
 
-    def train(self, pieces: Sequence[Piece]) -> Iterator[dict[str, Outcome]]:
-        """Yield the outcomes of each piece, by identity, as it ends. Raises ClusterLost."""
-        self._client.subscribe_topic(self._name, lambda event: self._progress.message(event[1]))
+    def train(self, pieces: Sequence[Piece]) -> dict[str, Outcome]:
+        """Train pieces; how each run ended, by identity. Raises ClusterLost."""
+        ended: dict[str, Outcome] = {}
+        self.progress.group([spec for piece in pieces for spec in piece], "training")
+        self.client.subscribe_topic(self._name, lambda event: self.progress.message(event[1]))
         try:
-            self._look_for_workers()
-            self._tell(_files(self._study) if self._sent else {})
+            if not self._workers():
+                address = self.client.scheduler.address
+                console.out(
+                    f"no worker has come to {address} yet: waiting; "
+                    f"`python -m dask worker {address} --nthreads 1` starts one"
+                )
+            self._tell()
             for piece in pieces:
                 self._submit(piece)
             for future in self._tasks:
-                piece = self._pieces[future.key]
+                piece = self._pieces.pop(future)
                 outcomes = self._answer(future, piece)
                 # Or an answer that dies with the worker which holds it would be asked for again
-                self._futures.discard(future)
                 future.release()
-                if outcomes is not None:
-                    self._progress.piece(piece, outcomes)
-                    for spec in piece:
-                        if spec.identity in outcomes:  # and not trained by another command
-                            self._tracker.bring_events(spec, outcomes[spec.identity])
-                    yield outcomes
+                for spec in piece:
+                    if spec.identity in outcomes:  # and not trained by another command
+                        outcome = outcomes[spec.identity]
+                        self.progress.ended(spec, outcome, spec.config.epochs)
+                        self.tracker.bring_events(spec, outcome)
+                ended |= outcomes
+            return ended
         finally:
-            if self._client.status == "running":
+            self.progress.group_ended()
+            if self.client.status == "running":
                 # Of workers that do not answer, which is no reason to lose a study
                 with suppress(Exception):
-                    self._client.unsubscribe_topic(self._name)
-                    self._client.cancel(list(self._futures))
-                    self._client.unregister_worker_plugin(self._name)
-
-    def _look_for_workers(self) -> None:
-        if not self._workers():
-            address = self._client.scheduler.address
-            self._progress.say(
-                f"no worker has come to {address} yet: waiting; "
-                f"`python -m dask worker {address} --nthreads 1` starts one"
-            )
+                    self.client.unsubscribe_topic(self._name)
+                    self.client.cancel(list(self._pieces))
+                    self.client.unregister_worker_plugin(self._name)
 
     def _workers(self) -> set[str]:
-        return set(self._client.scheduler_info(n_workers=-1)["workers"])
+        return set(self.client.scheduler_info(n_workers=-1)["workers"])
 
-    def _tell(self, files: dict[str, bytes]) -> None:
+    def _tell(self) -> None:
         """Let every worker, also one that comes later, know the study."""
-        index = without_files(self._study.source)
-        plugin = StudyPlugin(self._name, self._tracker.remote(), index, version(), files)
+        index = replace(self.study.source, read=missing)
+        files = _files(self.study) if self._sent else {}
+        plugin = StudyPlugin(self._name, self.tracker.remote(), index, version(), files)
         for last in (False, False, True):
             try:
-                self._client.register_plugin(plugin, name=self._name)
+                self.client.register_plugin(plugin, name=self._name)
                 return
             except OSError as error:
                 # One that went away just now, or does not answer
@@ -110,50 +101,49 @@ class Driver:
                 ) from error
 
     def _submit(self, piece: Piece) -> None:
-        key = f"{self._name}-{len(self._pieces)}"
-        self._pieces[key] = piece
         good = self._workers() - self._avoided if self._avoided else set()
         chosen = {"workers": sorted(good), "allow_other_workers": True} if good else {}
-        future = self._client.submit(
-            train, self._name, piece, self._arms_at_once, key=key, **chosen
+        future = self.client.submit(
+            train, self._name, piece, self.arms_at_once, pure=False, **chosen
         )
-        self._futures.add(future)
+        self._pieces[future] = piece
         self._tasks.add(future)
 
-    def _answer(self, future: Future, piece: Piece) -> dict[str, Outcome] | None:
-        """The outcomes of a piece, None where it is tried again."""
+    def _answer(self, future: Future, piece: Piece) -> dict[str, Outcome]:
+        """The outcomes of a piece, none where it is tried again."""
+        answer: dict[str, Outcome] | NotTrained
         if future.status == "finished":
-            answer: dict[str, Outcome] | Literal["images", "rest"] = future.result()
-            if not isinstance(answer, str):
-                return answer
-            if answer == "images" and not self._sent:
-                self._tell(_files(self._study))
-                self._sent = True
-            self._submit(piece)
-            return None
-        if future.status != "error":
-            if self._client.status == "running":
-                # Its worker died before the answer was fetched: what it has trained is recorded
-                self._submit(piece)
-                return None
+            answer = future.result()
+        elif future.status == "error":
+            error = future.exception()
+            answer = NotTrained("died" if isinstance(error, KilledWorker) else "failed", str(error))
+        elif self.client.status == "running":
+            # Its worker died before the answer was fetched: what it has trained is recorded
+            answer = NotTrained("rest")
+        else:
             raise ClusterLost(
                 "the Dask scheduler went away; what has finished is recorded: start it and its "
                 "workers again, and repeat the command"
             )
-        error = future.exception()
-        if isinstance(error, OtherVersion):
-            raise ClusterLost(str(error))
-        self._tried[piece] = self._tried.get(piece, 0) + 1
-        if isinstance(error, GivenUp) or self._tried[piece] == TRIES:
-            ended = self._tracker.ended_already(piece)
-            left = [spec for spec in piece if spec.identity not in ended]
-            return ended | {s.identity: self._tracker.give_up(s, str(error)) for s in left}
-        if isinstance(error, PieceFailed):
-            self._avoided.add(error.address)
-        said = "its worker died" if isinstance(error, KilledWorker) else error
-        self._progress.say(f"{piece[0].name} and the other arms: {said}; tried again elsewhere")
+        if not isinstance(answer, NotTrained):
+            return answer
+        if answer.why == "version":
+            raise ClusterLost(answer.reason)
+        if answer.why == "images" and not self._sent:
+            self._sent = True
+            self._tell()
+        if answer.why in ("failed", "died", "given up"):
+            self._tried[piece] += 1
+            if answer.why == "given up" or self._tried[piece] == TRIES:
+                ended = self.tracker.ended_already(piece)
+                left = [spec for spec in piece if spec.identity not in ended]
+                return ended | {s.identity: self.tracker.give_up(s, answer.reason) for s in left}
+            if answer.address:
+                self._avoided.add(answer.address)
+            said = "its worker died" if answer.why == "died" else answer.reason
+            console.out(f"{piece[0].name} and the other arms: {said}; tried again elsewhere")
         self._submit(piece)
-        return None
+        return {}
 
 
 def _files(study: Study) -> dict[str, bytes]:

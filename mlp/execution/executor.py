@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING
 from mlp.data.dataset import Datasets
 from mlp.study.lockstep import train_piece, train_shared
 from mlp.study.plan import Study
-from mlp.study.progress import Progress, Received
+from mlp.study.progress import Progress
 from mlp.study.tracker import Outcome, RunSpec, Tracker
 
 if TYPE_CHECKING:
@@ -29,16 +28,14 @@ def run(
     Seeds and folds train one after the other, or side by side with the workers of `client`; the
     numbers are the same. Raises ClusterLost.
     """
-    ended = {} if retrain else tracker.reuse(study.specs)
-    todo = list({s.identity: s for s in study.specs if s.identity not in ended}.values())
-    runs, reused = len({s.identity for s in study.specs}), len(ended)
-    progress: Progress
-    if client is None or not todo:
-        progress = Progress(runs, reused)
+    recorded = {} if retrain else tracker.reuse(study.specs)
+    progress = Progress(len({spec.identity for spec in study.specs}), len(recorded))
+    workers = 1
+    if client is None:
 
-        def train(specs: Sequence[RunSpec]) -> dict[str, Outcome]:
+        def train(pieces: Sequence[tuple[RunSpec, ...]]) -> dict[str, Outcome]:
             trained: dict[str, Outcome] = {}
-            for piece in _pieces(specs):
+            for piece in pieces:
                 datasets = Datasets(study.source)  # of other pieces' none is needed again
                 trained |= train_piece(piece, datasets, tracker, progress, arms_at_once)
             tracker.deliver()
@@ -46,23 +43,23 @@ def run(
     else:
         from mlp.execution.driver import Driver
 
-        progress = received = Received(runs, reused, todo)
-        driver = Driver(client, study, tracker, received, arms_at_once)
-
-        def train(specs: Sequence[RunSpec]) -> dict[str, Outcome]:
-            return {k: v for part in driver.train(_pieces(specs)) for k, v in part.items()}
-
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        train = Driver(client, study, tracker, progress, arms_at_once).train
     try:
-        ended |= train_shared(todo, tracker, train, progress.taken)
+        return train_shared(
+            study.specs,
+            recorded,
+            tracker,
+            lambda specs: train(_pieces(specs, workers)),
+            progress.taken,
+        )
     finally:
         progress.close()
-    return [
-        dataclasses.replace(ended[spec.identity], arm=spec.arm, seed=spec.config.seed)
-        for spec in study.specs
-    ]
 
 
-def _pieces(specs: Sequence[RunSpec]) -> list[tuple[RunSpec, ...]]:
-    """Runs by seed and fold."""
+def _pieces(specs: Sequence[RunSpec], workers: int) -> list[tuple[RunSpec, ...]]:
+    """Runs by seed and fold; some arms apart from others where that keeps more workers busy."""
     by = groupby(specs, key=lambda spec: (spec.config.seed, spec.config.fold))
-    return [tuple(piece) for _, piece in by]
+    whole = [tuple(piece) for _, piece in by]
+    parts = max(1, workers // max(1, len(whole)))
+    return [part for piece in whole for k in range(parts) if (part := piece[k::parts])]

@@ -6,22 +6,23 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
 from typing import Literal
 
-import psutil
 from distributed import Worker, WorkerPlugin, get_worker
 
 from mlp.data.cache import cache_folder, replacing
 from mlp.data.dataset import Datasets
 from mlp.data.images.decoding import DECODER_VERSION
 from mlp.data.index import Index
+from mlp.processes import free_memory
 from mlp.study.identity import source_digest
 from mlp.study.lockstep import train_piece
 from mlp.study.progress import Sent
-from mlp.study.tracker import Outcome, RunSpec, WorkerTracker
+from mlp.study.tracker import Outcome, PieceTracker, RunSpec
 
 TRIES = 3
 # A worker at which a piece has failed, of a full disk for one, would fail the next ones in no time
@@ -31,43 +32,33 @@ _PAUSE = 2.0  # seconds before it says so
 _one_at_a_time = threading.Lock()
 
 
-class PieceFailed(Exception):
-    """A piece came to no end, and may at another worker; says why."""
-
-    def __init__(self, reason: str, address: str) -> None:
-        super().__init__(reason, address)
-        self.address = address
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
-class GivenUp(Exception):
-    """A piece was tried often enough."""
-
-
-class OtherVersion(Exception):
-    """A worker would get other numbers; says which."""
-
-
 class PixelsMissing(Exception):
     """The cache of a worker lacks the images, and so does the worker."""
 
 
-class Resting(Exception):
-    """A piece has failed at this worker a moment ago."""
+@dataclass(frozen=True)
+class NotTrained:
+    """A piece that a worker did not train.
+
+    It needs the images or rest before it can, would get other numbers, failed or died, or the
+    piece was tried often enough.
+    """
+
+    why: Literal["images", "rest", "version", "failed", "died", "given up"]
+    reason: str = ""  # for people
+    address: str = ""  # of the worker, where another one may not fail
 
 
 @dataclass
 class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
-    """All that a worker, also one that comes later, has to know of a study. Sent once to each.
+    """All that a worker has to know of a study. Sent once to each, also to one that comes later.
 
     `files`: the decoded images, by name in the cache folder; empty as long as no worker lacked
     them.
     """
 
     name: str
-    open_tracker: Callable[[], WorkerTracker]
+    open_tracker: Callable[[], PieceTracker]
     index: Index = field(repr=False)
     version: str
     files: Mapping[str, bytes] = field(repr=False)
@@ -80,56 +71,46 @@ class StudyPlugin(WorkerPlugin):  # type: ignore[misc]  # distributed has no typ
 
     def train(
         self, specs: Sequence[RunSpec], arms_at_once: int, progress: Sent
-    ) -> dict[str, Outcome]:
-        """Train what earlier tries have not; how each run ended, by identity.
-
-        Raises PieceFailed, PixelsMissing, Resting, OtherVersion, GivenUp.
-        """
+    ) -> dict[str, Outcome] | NotTrained:
+        """Train what earlier tries have not; how each run ended, by identity."""
         if time.monotonic() < self.rest_until:
             time.sleep(_PAUSE)
-            raise Resting
+            return NotTrained("rest")
         if version() != self.version:
-            raise OtherVersion(
+            return NotTrained(
+                "version",
                 f"{self.place} has another version of mlp or of what it computes with: install the "
-                "same requirements.txt, start it again, and repeat the command"
+                "same requirements.txt, start it again, and repeat the command",
             )
         try:
             self._unpack()
-            tracker = self.open_tracker()
-            ended = tracker.reuse(specs)
-            left = [spec for spec in specs if spec.identity not in ended]
-            try:
+            with closing(self.open_tracker()) as tracker:
+                ended = tracker.reuse(specs)
+                left = [spec for spec in specs if spec.identity not in ended]
                 if not left:
                     return ended
                 datasets = Datasets(self.index)
                 for spec in left:
                     datasets.get(spec.config)
                 if tracker.count_try(left) > TRIES:
-                    raise GivenUp(f"given up after {TRIES} tries, in which its worker died")
-                free = psutil.virtual_memory().available
+                    said = f"given up after {TRIES} tries, in which its worker died"
+                    return NotTrained("given up", said)
+                free = free_memory()
                 # It has neighbours on its machine, which Dask has given their share
                 memory = min(free, self.memory_limit or free) // 2
                 ended |= train_piece(left, datasets, tracker, progress, arms_at_once, memory)
                 tracker.deliver()
                 tracker.forget_tries(left[0])
                 return ended
-            finally:
-                tracker.close()
-        except GivenUp:
-            raise
         except PixelsMissing as error:
             if not self.files:
-                raise
-            raise self._failed(f" cannot use the images that it was sent: {error}") from None
+                return NotTrained("images")
+            reason = f" cannot use the images that it was sent: {error}"
         except Exception as error:
             logging.getLogger(__name__).exception("a piece of %s failed", self.name)
-            # As text: not every exception survives the way to another process
-            raise self._failed(f": {type(error).__name__}: {error}") from None
-
-    def _failed(self, reason: str) -> PieceFailed:
-        """The error to raise; from now on this worker rests."""
+            reason = f": {type(error).__name__}: {error}"
         self.rest_until = time.monotonic() + _REST
-        return PieceFailed(f"{self.place}{reason}", self.address)
+        return NotTrained("failed", f"{self.place}{reason}", self.address)
 
     def _unpack(self) -> None:
         if self.unpacked:
@@ -150,31 +131,17 @@ def version() -> str:
     return ", ".join([source_digest(), DECODER_VERSION, *packages])
 
 
-def without_files(index: Index) -> Index:
-    """An index that can be sent to another machine: only the cache there has its images."""
-    return replace(index, read=_elsewhere)
-
-
-def _elsewhere(path: str) -> bytes:
+def missing(path: str) -> bytes:
+    """Read an image of an index on another machine: only the cache there has its images."""
     raise PixelsMissing(path)
 
 
 def train(
     name: str, specs: Sequence[RunSpec], arms_at_once: int
-) -> dict[str, Outcome] | Literal["images", "rest"]:
-    """Train a piece of the study called `name`; a task of a Dask cluster.
-
-    What the worker needs before it can, where that is so: the images, or rest.
-    """
+) -> dict[str, Outcome] | NotTrained:
+    """Train a piece of the study called `name`; a task of a Dask cluster."""
     worker = get_worker()
-    plugin = worker.plugins[name]
-    assert isinstance(plugin, StudyPlugin)
+    plugin: StudyPlugin = worker.plugins[name]
+    progress = Sent(lambda message: worker.log_event(name, message))
     with _one_at_a_time:
-        try:
-            return plugin.train(
-                specs, arms_at_once, Sent(lambda message: worker.log_event(name, message))
-            )
-        except PixelsMissing:
-            return "images"
-        except Resting:
-            return "rest"
+        return plugin.train(specs, arms_at_once, progress)

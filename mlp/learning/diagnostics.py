@@ -12,13 +12,14 @@ layer to layer: what is measured here against what `initialization` promises.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mlp.settings.procedure import INITIALIZATIONS
+from mlp.settings.training import INITIALIZATIONS
 
 NOISE_BATCHES = 8
 
@@ -33,41 +34,40 @@ def propagation(
     outputs around zero is their variance. Batch norm and dropout are left out, as at inference;
     nothing in the network changes, and no random number is drawn. The promise is for zero biases.
     """
-    layers = {
-        name.removeprefix("net."): m
-        for name, m in network.named_modules()
-        if isinstance(m, nn.Linear)
-    }
-    seen: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+    names = {m: name for name, m in network.named_modules() if isinstance(m, nn.Linear)}
+    seen: dict[nn.Linear, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def keep(name: str) -> object:
-        def hook(module: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
-            seen[name] = inputs[0], output
+    def keep(layer: nn.Linear, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
+        seen[layer] = inputs[0], output
 
-        return hook
-
-    handles = [m.register_forward_hook(keep(name)) for name, m in layers.items()]  # type: ignore[arg-type]
-    training = network.training
-    network.eval()
-    try:
+    with _at_inference(network), ExitStack() as hooks:
+        for layer in names:
+            hooks.callback(layer.register_forward_hook(keep).remove)
         loss = F.cross_entropy(network(images.detach().requires_grad_()), labels)
-    finally:
-        network.train(training)
-        for handle in handles:
-            handle.remove()
     tensors = [tensor for pair in seen.values() for tensor in pair]
     gradients = iter(torch.autograd.grad(loss, tensors))
     scheme = INITIALIZATIONS[init]
     measured: dict[str, float] = {}
-    for name, (x, z) in seen.items():
+    for layer, (x, z) in seen.items():
         gradient_x, gradient_z = next(gradients), next(gradients)
-        fan_out, fan_in = layers[name].weight.shape
+        name = names[layer].removeprefix("net.")
+        fan_out, fan_in = layer.weight.shape
         std, mean = scheme.std(fan_in, fan_out), scheme.mean
         measured[f"init/signal/{name}"] = _mean_square(z)
         measured[f"init/signal_promised/{name}"] = _promised(x, std, mean)
         measured[f"init/gradient/{name}"] = _mean_square(gradient_x)
         measured[f"init/gradient_promised/{name}"] = _promised(gradient_z, std, mean)
     return measured
+
+
+@contextmanager
+def _at_inference(network: nn.Module) -> Iterator[None]:
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
 
 
 def _mean_square(values: torch.Tensor) -> float:
@@ -95,9 +95,7 @@ def gradient_noise(
     parameters = [p for p in network.parameters() if p.requires_grad]
     total = [torch.zeros_like(p) for p in parameters]
     squares, count, size = 0.0, 0, 0
-    training = network.training
-    network.eval()
-    try:
+    with _at_inference(network):
         for images, labels in batches:
             size = size or len(labels)
             if len(labels) != size:
@@ -106,8 +104,6 @@ def gradient_noise(
             torch._foreach_add_(total, gradients)
             squares += _square(gradients)
             count += 1
-    finally:
-        network.train(training)
     if count < 2:
         return {}
     mean_square = _square(total) / count**2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,23 +20,15 @@ from mlp.learning.initialization import initialize
 from mlp.learning.mixing import correct_answers, cross_entropy, mix
 from mlp.learning.networks.building import build_network
 from mlp.metrics import MONITORED, epoch_scores
-from mlp.settings.procedure import OPTIMIZERS, SCHEDULES
-from mlp.settings.training import Resolved
+from mlp.settings.training import OPTIMIZERS, SCHEDULES, Resolved
+
+if TYPE_CHECKING:
+    from mlp.data.stream import Batches
 
 # The gradient norm of an epoch is the mean over this many evenly spaced steps: a norm reads every
 # gradient once more, which at each step would cost a tenth of it.
 _NORM_STEPS = 4
 _SAMPLE = 4096  # values of a tensor that stand for it in a histogram
-
-
-class Batches(Protocol):
-    """An epoch's batches: float32 images (B, C, H, W) and int64 labels (B,)."""
-
-    labels: NDArray[np.int64]
-
-    def __len__(self) -> int: ...
-
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]: ...
 
 
 class NonFiniteLoss(ArithmeticError):
@@ -80,17 +72,11 @@ class Learner:
         self.optimizer = rule.make(self.network.parameters(), config)
         steps = config.epochs * steps_per_epoch
         self.schedule = SCHEDULES[config.schedule](config, self.optimizer, steps)
-        self._last_lr, self._classes = config.lr, classes
-        self.epochs_done = 0
+        self._classes, self.epochs_done = classes, 0
         self.validation_logits: NDArray[np.float32] | None = None  # (N, K), of the latest epoch
         self.best_epoch = 0
         self._best_value = math.inf
         self._best_weights: dict[str, torch.Tensor] | None = None
-
-    @property
-    def parameter_count(self) -> int:
-        """Trained numbers in the network."""
-        return sum(p.numel() for p in self.network.parameters())
 
     @property
     def finished(self) -> bool:
@@ -114,14 +100,13 @@ class Learner:
         """Train on the batches once, then evaluate. Raises NonFiniteLoss naming the step."""
         start = time.perf_counter()
         metrics = self._train(train)
-        metrics["optim/lr"] = self._last_lr
         logits = self.logits(validation)
         if not np.isfinite(logits).all():
             raise NonFiniteLoss(
                 f"validation after epoch {self.epochs_done + 1}: the network's output is not finite"
             )
-        for name, value in epoch_scores(validation.labels, logits).items():
-            metrics[f"val/{name}"] = value
+        scores = epoch_scores(validation.labels, logits)
+        metrics |= {f"val/{name}": value for name, value in scores.items()}
         metrics["gap/accuracy"] = metrics["train/accuracy"] - metrics["val/accuracy"]
         metrics["time/epoch_seconds"] = time.perf_counter() - start
         self.epochs_done += 1
@@ -139,6 +124,7 @@ class Learner:
         normed = {round((k + 1) * steps / _NORM_STEPS) - 1 for k in range(_NORM_STEPS)}
         config, parameters = self.config, list(self.network.parameters())
         smoothing, weights = config.label_smoothing, self._class_weights(batches.labels)
+        plain = not smoothing and weights is None
         mixing = seeds.generator(config.seed, "mixing", self.epochs_done)
         for step, (images, labels) in enumerate(batches):
             mixed = mix(images.to(self.device), labels.to(self.device), config.mixup, mixing)
@@ -146,21 +132,19 @@ class Learner:
             votes = self.network.votes(mixed.images)
             loss = cross_entropy(votes, mixed, smoothing, weights)
             # The sum over members, so that each learns as it would alone
-            summed = loss if config.members == 1 else config.members * loss
-            summed.backward()  # type: ignore[no-untyped-call]
+            (config.members * loss).backward()  # type: ignore[no-untyped-call]
             if step in normed or config.clip_norm:
                 norm = nn.utils.get_total_norm(p.grad for p in parameters if p.grad is not None)
                 if step in normed:
                     norms.append(norm)
                 if config.clip_norm:
                     nn.utils.clip_grads_with_norm_(parameters, config.clip_norm, norm)
-            self._last_lr = float(self.optimizer.param_groups[0]["lr"])
+            lr = float(self.optimizer.param_groups[0]["lr"])
             self.optimizer.step()
             if self.schedule is not None:
                 self.schedule.step()
             with torch.no_grad():
                 # Read at the end of the epoch: asking a GPU for a number at each step would stall
-                plain = not smoothing and weights is None
                 losses[step] = loss.detach() if plain else cross_entropy(votes, mixed)
                 correct += correct_answers(votes, mixed)
             counts[step] = len(labels)
@@ -178,6 +162,7 @@ class Learner:
             "train/loss": float((all_losses.double() * counts).sum() / seen),
             "train/accuracy": float(correct.item() / (seen * config.members)),
             "optim/gradient_norm": float(torch.stack(norms).double().mean()),
+            "optim/lr": lr,
         }
 
     def _class_weights(self, labels: NDArray[np.int64]) -> torch.Tensor | None:
@@ -197,21 +182,14 @@ class Learner:
         Then in batches of the training's size: images in a batch affect one another. `final`: as
         the kept network will answer, with test-time augmentation.
         """
-        network = self.network.train(not self.config.evaluation_mode)
-        ask = network.answers if final else network
+        config, network = self.config, self.network.train(not self.config.evaluation_mode)
+        ask, made = network.answers if final else network, list[torch.Tensor]()
         with torch.inference_mode():
-            parts = [
-                ask(part.to(self.device)).cpu()
-                for images, _ in batches
-                for part in self._parts(images)
-            ]
-        return np.asarray(torch.cat(parts).numpy(), np.float32)
-
-    def _parts(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        if self.config.evaluation_mode:
-            return (images,)
-        # Of equal size, so that none has a single image, which has no variance
-        return images.tensor_split(max(1, len(images) // self.config.batch_size))
+            for images, _ in batches:
+                # Of equal size, so that none has a single image, which has no variance
+                parts = 1 if config.evaluation_mode else max(1, len(images) // config.batch_size)
+                made += [ask(part.to(self.device)).cpu() for part in images.tensor_split(parts)]
+        return np.asarray(torch.cat(made).numpy(), np.float32)
 
     def _remember_best(self, value: float) -> None:
         value = -value if MONITORED[self.config.monitor].higher_is_better else value

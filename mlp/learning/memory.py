@@ -12,8 +12,7 @@ import torch
 from mlp.learning.networks.building import parameter_count, takes
 from mlp.processes import free_memory
 from mlp.settings.base import field_text
-from mlp.settings.procedure import OPTIMIZERS
-from mlp.settings.training import RunConfig
+from mlp.settings.training import OPTIMIZERS, Resolved, RunConfig
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # <malloc.h> of glibc
 _MOST = 2**31 - 1
@@ -33,7 +32,7 @@ def keep_freed_memory() -> bool:
     return bool(mallopt(_TRIM_THRESHOLD, _MOST) and mallopt(_MMAP_THRESHOLD, _MOST))
 
 
-def most_memory(device: str = "cpu") -> int:
+def most_memory(device: str) -> int:
     """Bytes that a training can have on a device at most.
 
     What this process holds counts: freed memory is kept for the next tensor, and is not free.
@@ -49,12 +48,11 @@ def memory_bytes(config: RunConfig, shape: tuple[int, int, int], classes: int) -
     return 4 * parameter_count(config, shape, classes) * copies
 
 
-def shortage(
-    config: RunConfig, shape: tuple[int, int, int], classes: int, images: int, free: int
-) -> str:
-    """The reason why a training on so many images does not fit into `free` bytes, or ""."""
+def shortage(config: Resolved, shape: tuple[int, int, int], classes: int, images: int) -> str:
+    """The reason why a training on so many images does not fit into memory, or ""."""
     batch = 4 * math.prod(shape) * min(config.batch_size, images)
     needed = memory_bytes(config, shape, classes) + batch
+    free = most_memory(config.device)
     if needed <= free:
         return ""
     network = f"hidden {field_text(config.hidden)}, " if "hidden" in takes(config.network) else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,12 @@ class Mixed:
     labels: torch.Tensor  # int64 (B,)
     others: torch.Tensor  # int64 (B,)
     share: float
+
+    def mean(self, measure: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """A measure of labels (B,), as the mean over both labels by their shares."""
+        if self.share == 1.0:
+            return measure(self.labels)
+        return self.share * measure(self.labels) + (1.0 - self.share) * measure(self.others)
 
 
 def mix(
@@ -44,20 +51,13 @@ def cross_entropy(
     """Mean cross-entropy over images and members; of a mixture, of both labels by their shares."""
 
     def against(labels: torch.Tensor) -> torch.Tensor:
-        members = len(votes) // len(labels)
-        if members > 1:
-            labels = labels.repeat(members)
+        labels = labels.repeat(len(votes) // len(labels))
         return F.cross_entropy(votes, labels, weights, label_smoothing=smoothing)
 
-    if mixed.share == 1.0:
-        return against(mixed.labels)
-    return mixed.share * against(mixed.labels) + (1.0 - mixed.share) * against(mixed.others)
+    return mixed.mean(against)
 
 
 def correct_answers(votes: torch.Tensor, mixed: Mixed) -> torch.Tensor:
     """Count the right answers of all members together; a mixture counts by its shares."""
     answers = votes.argmax(1).view(-1, len(mixed.labels))
-    right = (answers == mixed.labels).sum()
-    if mixed.share == 1.0:
-        return right
-    return mixed.share * right + (1.0 - mixed.share) * (answers == mixed.others).sum()
+    return mixed.mean(lambda labels: (answers == labels).sum())

@@ -11,30 +11,18 @@ from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from mlp.settings.training import RunConfig
 
-Parameters = Iterator[nn.Parameter]
-
 
 @dataclass(frozen=True)
 class Rule:
     """An update rule: how it is made of a configuration, and what it remembers."""
 
-    make: Callable[[Parameters, RunConfig], Optimizer]
+    make: Callable[[Iterator[nn.Parameter], RunConfig], Optimizer]
     remembered: int  # numbers kept for each parameter
 
 
-def _adam(kind: type[optim.Adam]) -> Rule:
-    def make(parameters: Parameters, config: RunConfig) -> Optimizer:
-        return kind(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
-
-    return Rule(make, remembered=2)
-
-
-def _sgd(parameters: Parameters, config: RunConfig) -> Optimizer:
-    lr, momentum, decay = config.lr, config.momentum, config.weight_decay
-    return optim.SGD(parameters, lr, momentum, weight_decay=decay, fused=True)
-
-
-ADAM, ADAMW, SGD = _adam(optim.Adam), _adam(optim.AdamW), Rule(_sgd, remembered=1)
+ADAM = Rule(lambda p, c: optim.Adam(p, c.lr, weight_decay=c.weight_decay, fused=True), 2)
+ADAMW = Rule(lambda p, c: optim.AdamW(p, c.lr, weight_decay=c.weight_decay, fused=True), 2)
+SGD = Rule(lambda p, c: optim.SGD(p, c.lr, c.momentum, weight_decay=c.weight_decay, fused=True), 1)
 
 
 def constant(config: RunConfig, optimizer: Optimizer, steps: int) -> None:

@@ -14,8 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from mlp.data.images.depth import FULL
 from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
-from mlp.learning.networks.committee import Committee
-from mlp.learning.networks.network import Network
+from mlp.learning.networks.network import Committee, Network
 from mlp.settings.architecture import NETWORKS
 from mlp.softmax import probabilities
 
@@ -34,11 +33,11 @@ class Checkpoint:
     normalization: Normalization
     depth: int = FULL  # bits of white in images of more than 8 whose format does not say it
 
-    def save(self, folder: Path) -> dict[str, Path]:
-        """Write both files into a folder; their paths by name."""
-        files = {"weights": folder / WEIGHTS, "settings": folder / SETTINGS}
+    def save(self, folder: Path) -> None:
+        """Write both files into a folder."""
+        folder.mkdir(exist_ok=True)
         state = {name: t.detach().cpu() for name, t in self.network.state_dict().items()}
-        save_file(state, files["weights"])
+        save_file(state, folder / WEIGHTS)
         settings = {
             "kind": _COMMITTEE
             if isinstance(self.network, Committee)
@@ -51,25 +50,23 @@ class Checkpoint:
             "depth": self.depth,
             "normalization": dataclasses.asdict(self.normalization),
         }
-        files["settings"].write_text(json.dumps(settings, indent=1), encoding="utf-8")
-        return files
+        (folder / SETTINGS).write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
     @classmethod
-    def load(cls, weights: Path, settings: Path) -> Checkpoint:
+    def load(cls, folder: Path) -> Checkpoint:
         """Read both files; the network is on the CPU and in evaluation mode."""
-        read = json.loads(settings.read_text(encoding="utf-8"))
+        read = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
         kind = read.get("kind", "mlp")
         network = (Committee if kind == _COMMITTEE else NETWORKS[kind])(**read["network"])
         network.tta = read.get("tta", "none")
-        network.load_state_dict(load_file(weights))
+        network.load_state_dict(load_file(folder / WEIGHTS))
         network.eval()
-        mean, std = read["normalization"]["mean"], read["normalization"]["std"]
         return cls(
             network,
             tuple(read["classes"]),
             read["image_size"],
             read["gray"],
-            Normalization(tuple(mean), tuple(std)),
+            Normalization(*(tuple(read["normalization"][part]) for part in ("mean", "std"))),
             read.get("depth", FULL),
         )
 

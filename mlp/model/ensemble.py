@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from mlp.data.familiarity import Familiarity
 from mlp.data.images.decoding import decode
 from mlp.errors import UnreadableImage
-from mlp.model.checkpoint import SETTINGS, WEIGHTS, Checkpoint
+from mlp.model.checkpoint import Checkpoint
 
 Decoded = NDArray[np.uint8] | str  # pixels (H, W, C), or why there are none
 FAMILIARITY = "familiarity.safetensors"
@@ -27,6 +28,25 @@ class Answer:
     probabilities: NDArray[np.float64] | None
     unfamiliar: bool = False
     error: str = ""
+
+    def row(self, classes: Sequence[str], top: int) -> dict[str, Any]:
+        """The answer as a server sends it and `predict` writes it, of what JSON can hold.
+
+        `label` and `probability` of the most probable class, `top_labels` and `top_probabilities`
+        (as many as `top`), the `probabilities` of all classes in their order, `unfamiliar` (see
+        `mlp.data.familiarity`), and the `error` of what is no readable image.
+        """
+        shares = [] if self.probabilities is None else self.probabilities.tolist()
+        best = sorted(range(len(shares)), key=lambda k: -shares[k])[:top]
+        return {
+            "label": classes[best[0]] if best else None,
+            "probability": shares[best[0]] if best else None,
+            "top_labels": [classes[k] for k in best],
+            "top_probabilities": [shares[k] for k in best],
+            "probabilities": shares,
+            "unfamiliar": self.unfamiliar,
+            "error": self.error,
+        }
 
 
 @dataclass(frozen=True)
@@ -51,18 +71,8 @@ class Ensemble:
 
     @property
     def image_size(self) -> int:
-        """Side in pixels of what `decode` has to give."""
+        """Side in pixels of what `decode` gives."""
         return self.members[0].image_size
-
-    @property
-    def gray(self) -> bool:
-        """True where `decode` has to give one channel."""
-        return self.members[0].gray
-
-    @property
-    def depth(self) -> int:
-        """Bits of white in images of more than 8 whose format does not say it, for `decode`."""
-        return self.members[0].depth
 
     def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Mean probabilities (N, K) of decoded images (N, H, W, C)."""
@@ -70,8 +80,9 @@ class Ensemble:
 
     def decode(self, image: bytes) -> Decoded:
         """An encoded image as the networks take it, or why it cannot be read."""
+        first = self.members[0]
         try:
-            return decode(image, self.image_size, self.gray, self.depth)
+            return decode(image, first.image_size, first.gray, first.depth)
         except UnreadableImage as error:
             return str(error)
 
@@ -90,9 +101,7 @@ class Ensemble:
     def save(self, folder: Path) -> None:
         """Write everything into an empty folder."""
         for number, member in enumerate(self.members):
-            place = folder / str(number)
-            place.mkdir()
-            member.save(place)
+            member.save(folder / str(number))
         (folder / MEMBERS).write_text(json.dumps(len(self.members)), encoding="utf-8")
         self.familiarity.save(folder / FAMILIARITY)
 
@@ -100,6 +109,5 @@ class Ensemble:
     def load(cls, folder: Path) -> Ensemble:
         """Read what `save` wrote."""
         count = int((folder / MEMBERS).read_text(encoding="utf-8"))
-        places = [folder / str(number) for number in range(count)]
-        members = tuple(Checkpoint.load(place / WEIGHTS, place / SETTINGS) for place in places)
+        members = tuple(Checkpoint.load(folder / str(number)) for number in range(count))
         return cls(members, Familiarity.load(folder / FAMILIARITY))

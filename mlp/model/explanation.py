@@ -28,27 +28,23 @@ def contributions(
     baseline, the even picture of the colour that normalization makes zero: the mean of the training
     images, or black where `normalization` is none.
     """
-    parts = [_of_member(member, pixels, classes) for member in ensemble.members]
-    return np.asarray(np.mean(parts, axis=0))
-
-
-def _of_member(
-    member: Checkpoint, pixels: NDArray[np.uint8], classes: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    # Here, so that a server and a start of training do without it
+    # Here, so that a start of training does without it
     from captum.attr import IntegratedGradients
 
-    member.network.eval().requires_grad_(False)  # of no use here, and half of the work
-    method = IntegratedGradients(lambda images: member.network.answers(images).softmax(dim=1))
-    images = normalize(pixels, member.normalization)
-    found = method.attribute(
-        images,
-        torch.zeros_like(images),
-        torch.from_numpy(classes),
-        n_steps=_STEPS,
-        internal_batch_size=max(len(images), _AT_ONCE // pixels[0].size),
-    )
-    return np.asarray(found.detach().sum(dim=1).double().numpy())
+    parts = []
+    for member in ensemble.members:
+        network = member.network.eval().requires_grad_(False)  # of no use here, and half the work
+        method = IntegratedGradients(lambda x, net=network: net.answers(x).softmax(dim=1))
+        images = normalize(pixels, member.normalization)
+        found = method.attribute(
+            images,
+            torch.zeros_like(images),
+            torch.from_numpy(classes),
+            n_steps=_STEPS,
+            internal_batch_size=max(len(images), _AT_ONCE // pixels[0].size),
+        )
+        parts.append(found.detach().sum(dim=1).double().numpy())
+    return np.asarray(np.mean(parts, axis=0))
 
 
 def first_layer(checkpoint: Checkpoint, most: int) -> NDArray[np.float32]:

@@ -57,7 +57,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table; `left` columns stand to the left. `marked`: styles of a page by text of a cell."""
+    """A table; `left` columns stand to the left. `marked`: verdicts by text of a cell."""
 
     headings: Sequence[str]
     rows: Sequence[Sequence[Cell]]

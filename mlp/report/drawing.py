@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from mlp.evidence.comparison import Verdict
+
 # Inches: what fits a printed page, and what is still legible across a phone
 WIDTH, NARROW = 7.0, 5.0
-BLUE, RED, GRAY = "#0b5cad", "#b3261e", "#6b7280"
+BLUE, GRAY = "#0b5cad", "#6b7280"
+# Legible as letters on white, and told apart whatever colours somebody sees
+VERDICTS: Mapping[Verdict, str] = {
+    "better": "#08458a",
+    "slightly better": "#2b7cc4",
+    "equal": "#1b1f24",
+    "slightly worse": "#b86500",
+    "worse": "#922b05",
+    "undecided": GRAY,
+}
 _STYLE = {"font.size": 9, "axes.titlesize": 9, "axes.spines.top": False, "axes.spines.right": False}
 
 

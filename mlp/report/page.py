@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from mlp.escaping import html
 from mlp.report.blocks import Grid, Picture, Section, Text
+from mlp.report.drawing import VERDICTS
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
 
@@ -45,4 +46,6 @@ def page(lang: str, title: str, setting: str, sections: Sequence[Section]) -> st
         undefined=StrictUndefined,
     )
     template = environment.get_template("page.html.j2")
-    return template.render(lang=lang, title=title, setting=setting, sections=sections)
+    return template.render(
+        lang=lang, title=title, setting=setting, sections=sections, verdicts=VERDICTS
+    )

@@ -54,7 +54,9 @@ def _initial_weights(studies: Studies, study: RecordedStudy) -> InitialWeights:
 
 def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -> Report:
     """The report of a recorded study."""
-    evidence = dataclasses.replace(weigh(study, config.metric), weights=weights)
+    evidence = dataclasses.replace(
+        weigh(study, config.metric, config.margin / 100), weights=weights
+    )
     folds = any(fold != "none" for _, fold in study.pairs)
     say = Wording(config.lang, config.metric, folds)
     with style():

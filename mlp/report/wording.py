@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from mlp.data.audit.remarks import Remark
 from mlp.escaping import line
-from mlp.evidence.comparison import Comparison
+from mlp.evidence.comparison import Comparison, verdict
 from mlp.languages import LANGUAGES
 from mlp.metrics import METRICS
 
 NONE = "–"  # in the place of a number that there is not
+_MOST_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,8 @@ class Wording:
         return 100.0 if METRICS[self.metric].unit == "percent" else 1.0
 
     @property
-    def _form(self) -> str:
-        return ".1f" if self.scale != 1 else ".3f"
+    def _digits(self) -> int:
+        return 1 if self.scale != 1 else 3
 
     @property
     def percent(self) -> str:
@@ -78,7 +79,7 @@ class Wording:
 
     def score(self, value: float) -> str:
         """A score: `64.1%`, or a number in the metric's unit."""
-        return NONE if math.isnan(value) else f"{self.scale * value:{self._form}}{self.percent}"
+        return NONE if math.isnan(value) else f"{self.scale * value:.{self._digits}f}{self.percent}"
 
     def spread(self, mean: float, deviation: float) -> str:
         """A mean and a standard deviation: `64.1 ± 1.1%`."""
@@ -86,11 +87,11 @@ class Wording:
             return self.score(mean)
         return f"{self.score(mean).removesuffix('%')} ± {self.score(deviation)}"
 
-    def number(self, value: float) -> str:
+    def number(self, value: float, digits: int | None = None) -> str:
         """A signed difference without its unit."""
         if math.isnan(value):
             return NONE
-        text = f"{self.scale * value:+{self._form}}"
+        text = f"{self.scale * value:+.{digits or self._digits}f}"
         # A typographic minus; and no sign on a zero
         return (text[1:] if not text.strip("+-0.") else text).replace("-", "−")
 
@@ -99,10 +100,36 @@ class Wording:
         return f"{self.number(value)} {self.points}".rstrip()
 
     def interval(self, comparison: Comparison) -> str:
-        """Both ends of the 95% interval."""
-        if math.isnan(comparison.low):
+        """Both ends of the 95% interval, with as many digits as its verdict takes."""
+        low, high, margin = (
+            self.scale * value for value in (comparison.low, comparison.high, comparison.margin)
+        )
+        if math.isnan(low):
             return NONE
-        return f"{self.number(comparison.low)} {self('to')} {self.number(comparison.high)}"
+        digits = self._digits
+        while digits < _MOST_DIGITS and verdict(low, high, margin) != verdict(
+            round(low, digits), round(high, digits), margin
+        ):
+            digits += 1
+        low_end, high_end = (self.number(v, digits) for v in (comparison.low, comparison.high))
+        return f"{low_end} {self('to')} {high_end}"
+
+    def margin(self, value: float) -> str:
+        """A difference that would matter: `1 point`, or `0.5 points`."""
+        number = f"{self.scale * value:g}"
+        one = self.scale != 1 and number == "1"
+        return f"{number} {self('one.points') if one else self.points}".rstrip()
+
+    def verdict(self, comparison: Comparison) -> str:
+        """The verdict of a comparison, which may name the margin."""
+        return self(f"verdicts.{comparison.verdict}", margin=self.margin(comparison.margin))
+
+    def chance(self, comparison: Comparison) -> str:
+        """The probability of doing better, with its interval: `83% (55 to 95)`."""
+        if math.isnan(comparison.p_better):
+            return NONE
+        low, high = 100 * comparison.p_better_low, 100 * comparison.p_better_high
+        return f"{100 * comparison.p_better:.0f}% ({low:.0f} {self('to')} {high:.0f})"
 
     def list_of(self, parts: Sequence[str]) -> str:
         """`a, b and c`."""

@@ -17,13 +17,13 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from pydantic import Field
 
 from mlp.errors import SettingsError
-from mlp.settings.base import field_text
+from mlp.settings.base import Settings, field_text
 from mlp.settings.training import RunConfig
 from mlp.settings.yaml_file import SettingsFile, find_file, shipped
 
-_RANGE_KEYS = ("low", "high", "step", "log")
 _MOST_POINTS = 100_000  # of a grid, of which a search tries as many as it has trials
 _FOLDER = Path(__file__).with_name("spaces")
 
@@ -76,6 +76,13 @@ def read_space(path: Path) -> Space:
     return _SpaceFile(path, "space", "space: and settings with their values").space()
 
 
+class _Steps(Settings):
+    """The steps of a range."""
+
+    step: float | None = Field(None, gt=0.0, allow_inf_nan=False)
+    log: bool = False
+
+
 class _SpaceFile(SettingsFile):
     def space(self) -> Space:
         parts = self.mapping(self.root, ("about", "base", "space"), "a search space")
@@ -93,47 +100,29 @@ class _SpaceFile(SettingsFile):
         if isinstance(node, yaml.SequenceNode):
             values = [self.value(name, entry) for entry in self.sequence(node, name)]
             # What Optuna cannot hold is given as it would be typed
-            plain = [
-                v if isinstance(v, bool | int | float | str) else field_text(v) for v in values
-            ]
+            plain = [field_text(v) if isinstance(v, tuple) else v for v in values]
             return CategoricalDistribution(tuple(dict.fromkeys(plain)))
-        parts = self.mapping(node, _RANGE_KEYS, f"{name}: a range")
+        parts = self.mapping(node, ("low", "high", *_Steps.model_fields), f"{name}: a range")
         if not {"low", "high"} <= set(parts):
             self.wrong(node, f"{name} should be a list of values, or a range with low and high")
-        low, high = self.value(name, parts["low"]), self.value(name, parts["high"])
+        low, high = self.value(name, parts.pop("low")), self.value(name, parts.pop("high"))
         if isinstance(low, bool) or not all(isinstance(v, int | float) for v in (low, high)):
             self.wrong(node, f"{name} has no range: give a list of values")
-        log, step = self._log(parts), self._step(parts)
         whole = isinstance(low, int) and isinstance(high, int)
-        if whole and step is not None and not step.is_integer():
-            self.wrong(parts["step"], f"step should be a whole number, as {low} is")
+        given = {key: self.scalar(value, key) for key, value in parts.items()}
         try:
+            steps = _Steps.parse(given)
+            if whole and steps.step is not None and not steps.step.is_integer():
+                raise ValueError(f"step should be a whole number, as {low} is")
             with warnings.catch_warnings():
                 warnings.simplefilter("error", UserWarning)
                 if whole:
-                    return IntDistribution(low, high, log, 1 if step is None else int(step))
-                return FloatDistribution(low, high, log, step)
+                    return IntDistribution(low, high, steps.log, int(steps.step or 1))
+                return FloatDistribution(low, high, steps.log, steps.step)
         except UserWarning:
-            self.wrong(node, f"{name}: steps of {step} from {low} do not end at {high}")
+            self.wrong(node, f"{name}: steps of {given['step']} from {low} do not end at {high}")
         except (ValueError, TypeError) as error:
             self.wrong(node, f"{name}: {error}")
-
-    def _log(self, parts: Mapping[str, yaml.Node]) -> bool:
-        text = self.scalar(parts["log"], "log").lower() if "log" in parts else "false"
-        if text not in ("true", "false"):
-            self.wrong(parts["log"], "log should be true or false")
-        return text == "true"
-
-    def _step(self, parts: Mapping[str, yaml.Node]) -> float | None:
-        if "step" not in parts:
-            return None
-        try:
-            step = float(self.scalar(parts["step"], "step"))
-        except ValueError:
-            step = math.nan
-        if not math.isfinite(step):
-            self.wrong(parts["step"], "step should be a number")
-        return step
 
 
 def _count(kind: BaseDistribution) -> int:

@@ -41,10 +41,10 @@ from mlp.study.training_run import Stopped
 from mlp.tables import Table
 
 _QUESTION = "Of the best that a search found, which is best under fresh seeds and folds?"
+_BASE = Arm("base", {}, "the base configuration")
 _OWNER = "process"  # the attribute of a trial that names the process which trains it
 _NAMELESS_SECONDS = 60.0
 _STARTUP = 5  # trials that none is judged by before so many are done
-_JOURNAL = "search.journal"
 _REASON = "reason"  # that of one without a score
 _SAMPLERS: Table[Callable[..., BaseSampler]] = Table(
     "sampler",
@@ -92,36 +92,25 @@ class Search:
     def confirming(self, found: optuna.Study) -> Suite | None:
         """The suite that trains the best again beside the base, None where nothing has a score."""
         best = [arm_of(trial, self.space) for trial in top(found, self.config.confirm)]
-        arms = (Arm("base", {}, "the base configuration"), *best)
-        return Suite(self.confirmation, _QUESTION, arms) if best else None
-
-    def check(self) -> None:
-        """Raise SettingsError where the base cannot be trained, or a fold gives no score."""
-        self.plan(Arm("base", {}, ""))
+        return Suite(self.confirmation, _QUESTION, (_BASE, *best)) if best else None
 
     def plan(self, arm: Arm) -> Study:
         """The runs of a trial. Raises DataError, SettingsError."""
         suite, seeds = Suite(self.label, "", (arm,)), (self.base.seed,)
         return plan(suite, self.base, seeds, self.index, self.folds, metric=self.metric)
 
-    @property
-    def maximize(self) -> bool:
-        """True where more of the metric is better."""
-        return METRICS[self.metric].higher_is_better
-
     def open(self, folder: Path) -> optuna.Study:
         """The trials so far, from a journal in `folder` that several processes may write."""
         folder.mkdir(parents=True, exist_ok=True)
-        file = str(folder / _JOURNAL)
+        file = str(folder / "search.journal")
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        median = optuna.pruners.MedianPruner(_STARTUP, n_warmup_steps=self.base.epochs // 4)
         return optuna.create_study(
             storage=JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file))),
             study_name=self.label,
-            direction="maximize" if self.maximize else "minimize",
+            direction="maximize" if METRICS[self.metric].higher_is_better else "minimize",
             load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(_STARTUP, n_warmup_steps=self.base.epochs // 4)
-            if self.config.prune
-            else optuna.pruners.NopPruner(),
+            pruner=median if self.config.prune else optuna.pruners.NopPruner(),
         )
 
     def grid(self) -> list[dict[str, Any]]:
@@ -141,7 +130,10 @@ class Search:
 
 
 def prepare(config: SearchConfig, space: Space, base: RunConfig, metric: str) -> Search:
-    """A search from its settings, the images decoded. Raises DataError, SettingsError."""
+    """A search from its settings, the images decoded.
+
+    Raises DataError; SettingsError where the base cannot be trained, or a fold gives no score.
+    """
     if base.fold != "none":
         raise SettingsError(f"fold: a search trains all of its folds; {base.fold!r} was given")
 
@@ -151,22 +143,20 @@ def prepare(config: SearchConfig, space: Space, base: RunConfig, metric: str) ->
         return index
 
     index = reread(decoded)
-    return Search(config, space, resolve(base, index), index, metric)
+    search = Search(config, space, resolve(base, index), index, metric)
+    search.plan(_BASE)
+    return search
 
 
 def arm_of(trial: FrozenTrial | Trial, space: Space) -> Arm:
     """A trial as an arm."""
-    changes = {name: _plain(trial.params[name]) for name in space.dimensions}
-    about = ", ".join(
-        f"{name} {f'{value:.3g}' if isinstance(value, float) else value}"
-        for name, value in changes.items()
-    )
-    return Arm(f"trial-{trial.number:03d}", changes, about)
-
-
-def _plain(value: Any) -> Any:
-    """0.3 for the 0.30000000000000004 that a range with steps gives."""
-    return float(f"{value:.10g}") if isinstance(value, float) else value
+    # 0.3 for the 0.30000000000000004 that a range with steps gives
+    changes = {
+        name: float(f"{value:.10g}") if isinstance(value := trial.params[name], float) else value
+        for name in space.dimensions
+    }
+    about = (f"{k} {f'{v:.3g}' if isinstance(v, float) else v}" for k, v in changes.items())
+    return Arm(f"trial-{trial.number:03d}", changes, ", ".join(about))
 
 
 def run_search(
@@ -196,7 +186,8 @@ def run_search(
             trials = study.get_trials(deepcopy=False)
             ended = sum(trial.state in ENDED for trial in trials)
             running = sum(trial.state == TrialState.RUNNING for trial in trials)
-            progress.so_far(ended, _said(study))
+            best = [f"best {each.value:.4f} (trial {each.number})" for each in top(study, 1)]
+            progress.so_far(ended, "".join(best))
             if ended >= wanted:
                 return study
             if ended + running >= wanted:
@@ -217,28 +208,18 @@ def run_search(
         progress.close()
 
 
-def _said(study: optuna.Study) -> str:
-    best = top(study, 1)
-    return f"best {best[0].value:.4f} (trial {best[0].number})" if best else ""
-
-
 def top(study: optuna.Study, count: int) -> list[FrozenTrial]:
     """The best completed trials, best first, of equal parameters only the first."""
-    sign = -1 if study.direction == optuna.study.StudyDirection.MAXIMIZE else 1
+    maximize = study.direction == optuna.study.StudyDirection.MAXIMIZE
     done = study.get_trials(states=(TrialState.COMPLETE,))
-    ranked = sorted(done, key=lambda trial: (sign * (trial.value or 0.0), trial.number))
     distinct: dict[str, FrozenTrial] = {}
-    for trial in ranked:
+    for trial in sorted(done, key=lambda trial: trial.value or 0.0, reverse=maximize):
         distinct.setdefault(json.dumps(trial.params, sort_keys=True), trial)
     return list(distinct.values())[:count]
 
 
 def _train(
-    search: Search,
-    study: optuna.Study,
-    trial: Trial,
-    tracker: Tracker,
-    progress: SearchProgress,
+    search: Search, study: optuna.Study, trial: Trial, tracker: Tracker, progress: SearchProgress
 ) -> str:
     """Train and score a trial, and tell the study; the result in words."""
     arm, folds = arm_of(trial, search.space), search.folds
@@ -259,23 +240,18 @@ def _train(
 
     try:
         outcomes = run_together(search.plan(arm), tracker, progress, watch)
+        for outcome in outcomes:
+            if outcome.status != "FINISHED":
+                raise Stopped(outcome.reason)
     except (Stopped, SettingsError) as error:
         # Settings that do not go together: batch norm and batches of one image
-        return _prune(study, trial, str(error))
-    scores = [o.scores[f"final/{search.metric}"] for o in outcomes if o.status == "FINISHED"]
-    if len(scores) < len(folds):
-        failed = next(outcome for outcome in outcomes if outcome.status != "FINISHED")
-        return _prune(study, trial, failed.reason)
+        trial.set_user_attr(_REASON, str(error))
+        study.tell(trial, state=TrialState.PRUNED)
+        return str(error)
+    scores = [outcome.scores[f"final/{search.metric}"] for outcome in outcomes]
     trial.set_user_attr("scores", scores)
     study.tell(trial, float(np.mean(scores)))
     return f"{search.metric} {np.mean(scores):.4f}, mean of {len(folds)} folds"
-
-
-def _prune(study: optuna.Study, trial: Trial, reason: str) -> str:
-    """Leave a trial without a score; the reason."""
-    trial.set_user_attr(_REASON, reason)
-    study.tell(trial, state=TrialState.PRUNED)
-    return reason
 
 
 def no_score(study: optuna.Study) -> str:

@@ -10,32 +10,25 @@ import numpy as np
 from mlp.escaping import line, markdown
 from mlp.metrics import METRICS
 from mlp.report.wording import Wording
-from mlp.serving.challenge import Challenge, interval
+from mlp.serving.evaluation import interval
 from mlp.serving.loading import CHAMPION
-from mlp.serving.registry import CHALLENGER, Registration, Why
+from mlp.serving.registry import CHALLENGER, Registration
 from mlp.tracking import results
 from mlp.tracking.mlflow.pages import run_page
-from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
-
-
-def description(made: Registration, say: Wording) -> str:
-    """Markdown for the page of the version."""
-    study = made.study
-    page = run_page(study.experiment_id, study.run_id)
-    lines = [markdown(said) for said in _what(made, say)]
-    lines.append(say("registry.evidence", page=page))
-    answers = say("registry.answers", classes=_classes(made, say))
-    lines += map(markdown, (_verdict(made, say), _tested(made, say), answers))
-    return "\n\n".join(lines)
 
 
 def record(store: Store, run_id: str, made: Registration, lang: str) -> None:
     """Keep what was done: on the version's page, and in the run of the command."""
     client, version, say = store.client, made.version, Wording(lang, made.metric)
-    text, data = description(made, say), made.study.data_name
+    study, data, names = made.study, made.study.data_name, made.ensemble.classes
+    classes = say("registry.classes", count=len(names), names=", ".join(names))
+    answers = say("registry.answers", classes=classes)
+    said = map(markdown, (_verdict(made, say), _tested(made, say), answers))
+    evidence = say("registry.evidence", page=run_page(study.experiment_id, study.run_id))
+    text = "\n\n".join([*map(markdown, _what(made, say)), evidence, *said])
     client.update_model_version(version.name, version.version, text)
-    every = say("registry.classifies", data=data, classes=_classes(made, say))
+    every = say("registry.classifies", data=data, classes=classes)
     use = say("registry.use", name=version.name, alias=CHAMPION)
     client.update_registered_model(version.name, f"{markdown(every)}\n\n{markdown(use)}")
     client.set_registered_model_tag(version.name, "mlp.data", data)
@@ -44,22 +37,23 @@ def record(store: Store, run_id: str, made: Registration, lang: str) -> None:
     if made.tested is not None:
         tested = made.tested.evaluation
         drawn = results.draw(made.ensemble, tested, made.tested.images, "Test")
-        files = results.files(tested, made.test, drawn)
+        made_of = results.files(tested, made.test, drawn)
+        files = {f"test/{name}": content for name, content in made_of.items()}
     numbers = {f"test/{name}": value for name, value in made.test.items()}
-    files = {f"test/{name}": content for name, content in files.items()}
-    record_report(store, run_id, f"{title}\n\n{text}", files, numbers)
+    store.report(run_id, f"{title}\n\n{text}", files, numbers)
 
 
 def terminal(made: Registration, lang: str, store: Store) -> str:
-    """The same with the commands that come next."""
+    """The outcome, and the commands that come next."""
     name, say = made.version.name, Wording(lang, made.metric)
-    alias = CHAMPION if made.is_champion else CHALLENGER
-    aliases = say.list_of([CHAMPION, CHALLENGER]) if made.is_champion else CHALLENGER
+    aliases = say.list_of([CHAMPION] * made.is_champion + [CHALLENGER])
     known = say("registry.known", number=made.version.version) if made.known else ""
-    lines = [f"{_title(made, say)}, {aliases}{known}", ""]
-    lines += [*map(line, (*_what(made, say), _verdict(made, say), _tested(made, say))), ""]
-    model = f"models:/{name}@{alias}"
-    lines += [
+    model = f"models:/{name}@{CHAMPION if made.is_champion else CHALLENGER}"
+    lines = [
+        f"{_title(made, say)}, {aliases}{known}",
+        "",
+        *map(line, (*_what(made, say), _verdict(made, say), _tested(made, say))),
+        "",
         store.how_to_open(_page(made)),
         f"Predict:     python -m scripts.predict --model '{model}' IMAGES",
         f"Serve:       mlflow models serve -m '{model}' --env-manager local",
@@ -77,19 +71,10 @@ def _page(made: Registration) -> str:
     return f"#/models/{quote(made.version.name, safe='')}/versions/{made.version.version}"
 
 
-def _classes(made: Registration, say: Wording) -> str:
-    names = made.ensemble.classes
-    return say("registry.classes", count=len(names), names=", ".join(names))
-
-
-def _why(why: Why, say: Wording) -> str:
-    return say(f"why.{why[0]}", detail=why[1])
-
-
 def _what(made: Registration, say: Wording) -> list[str]:
     """The model, the score of its arm and its own."""
-    choice, arms = made.choice, len(made.study.arms)
-    arm, n = choice.arm, len(choice.arm.finished)
+    choice, arm = made.choice, made.choice.arm
+    n = len(arm.finished)
     seeds = [
         say("registry.run" if run.fold == "none" else "registry.run_of_fold", **vars(run))
         for run in choice.runs
@@ -106,7 +91,7 @@ def _what(made: Registration, say: Wording) -> list[str]:
         metric=say.metric_name,
         score=say.score(arm.mean),
         deviation=say("registry.deviation", score=say.score(arm.deviation), count=n) * (n > 1),
-        arms=say("registry.arms" if arms > 1 else "registry.one_arm", count=arms),
+        why=say(f"registry.chosen.{choice.why}", baseline=made.study.arms[0].name),
     )
     lines = [model, validated[:1].upper() + validated[1:]]
     if choice.passed_over:
@@ -135,38 +120,33 @@ def _own_score(made: Registration, say: Wording) -> str:
 
 def _verdict(made: Registration, say: Wording) -> str:
     before = made.champion_before
-    if made.challenge is not None:
-        result = _result(made.challenge, say)
-        return say(
-            "registry.won" if made.challenge.won else "registry.lost", number=before, result=result
+    if (found := made.challenge) is not None:
+        result = say(
+            "registry.result",
+            challenger=say.score(found.challenger),
+            champion=say.score(found.champion),
+            difference=say.difference(found.difference),
+            low=say.number(found.low),
+            high=say.number(found.high),
+            count=found.images,
         )
+        return say(f"registry.{'won' if found.won else 'lost'}", number=before, result=result)
     if before == "":
         return say("registry.first")
     if before == str(made.version.version):
         return say("registry.already")
     if made.is_champion:
         return say("registry.forced", number=before)
-    return say("registry.not_compared", number=before, why=_why(made.not_compared, say))
-
-
-def _result(found: Challenge, say: Wording) -> str:
-    return say(
-        "registry.result",
-        challenger=say.score(found.challenger),
-        champion=say.score(found.champion),
-        difference=say.difference(found.difference),
-        low=say.number(found.low),
-        high=say.number(found.high),
-        count=found.images,
-    )
+    why, detail = made.not_compared
+    return say("registry.not_compared", number=before, why=say(f"why.{why}", detail=detail))
 
 
 def _tested(made: Registration, say: Wording) -> str:
     if not made.test:
-        return say("registry.not_tested", why=_why(made.not_tested, say))
+        why, detail = made.not_tested
+        return say("registry.not_tested", why=say(f"why.{why}", detail=detail))
     values = dict(made.test)
     images, copies = int(values.pop("images")), int(values.pop("copies"))
     seen = say("registry.copies", count=copies) if copies else ""
-    words = [replace(say, metric=name).metric_name for name in values]
-    shown = [f"{word} {value:.3f}" for word, value in zip(words, values.values(), strict=True)]
+    shown = [f"{replace(say, metric=name).metric_name} {values[name]:.3f}" for name in values]
     return say("registry.tested", count=images, copies=seen, scores=", ".join(shown))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,21 +9,16 @@ from pathlib import Path
 from mlp.data.audit.remarks import understood
 from mlp.data.index import Index
 from mlp.errors import DataError
-from mlp.escaping import folder_name, line
-from mlp.escaping import markdown as _escape
+from mlp.escaping import folder_name, line, markdown
 from mlp.metrics import COMPARED, METRICS, final_scores
 from mlp.predictions import classification_report
 from mlp.report.blocks import Grid
 from mlp.report.wording import Wording
-from mlp.serving.challenge import interval
-from mlp.serving.evaluation import Evaluated, evaluate
+from mlp.serving.evaluation import Evaluated, evaluate, interval, trained_on
 from mlp.serving.loading import LoadedModel
-from mlp.serving.registry import RUNS
-from mlp.serving.study_images import trained_on
 from mlp.tracking import results
-from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
-from mlp.tracking.tensorboard.writer import Events
+from mlp.tracking.tensorboard.events import Events
 
 ALL = "all"
 # Keys of `scores` that are counts
@@ -77,8 +71,7 @@ def assess(store: Store, model: LoadedModel, index: Index, part: str) -> Assessm
         REFUSED: float(len(evaluated.index.damaged)),
         UNFAMILIAR: float(evaluated.unfamiliar.sum()),
     }
-    tags = model.version.tags if model.version else {}
-    seen = trained_on(store, tags.get(RUNS, model.run_id).split(","))
+    seen = trained_on(store, model.run_ids)
     if seen is not None:
         scores[TRAINED_ON] = float(evaluated.index.usable["sha256"].isin(seen).sum())
     intervals = {name: interval(result, name) for name in COMPARED if name in scores}
@@ -97,20 +90,16 @@ def record(
     for name, (low, high) in made.intervals.items():
         numbers |= {f"{name}_low": low, f"{name}_high": high}
     drawn = results.draw(made.model.ensemble, result, evaluated.images, made.part.capitalize())
-    text = markdown(made, say)
-    named = {f"evaluation/{name}": value for name, value in numbers.items()}
-    record_report(store, run_id, text, results.files(result, numbers, drawn), named)
+    notes = ["\n".join(map(markdown, note.split("\n"))) for note in _notes(made, say)]
+    text = "\n\n".join([markdown(_title(made, say)), _table(made, say).markdown(), *notes])
+    files = results.files(result, numbers, drawn)
+    numbers = {f"evaluation/{name}": value for name, value in numbers.items()}
+    store.report(run_id, text, files, numbers)
     events = Events(runs_dir / f"evaluation-{folder_name(index.name)}-{run_id[:8]}")
-    events.scalars({f"evaluation/{name}": value for name, value in numbers.items()}, 0)
+    events.scalars(numbers, 0)
     events.evaluation(result, drawn, 0, "evaluation")
     events.close({})
     return events.folder
-
-
-def markdown(made: Assessment, say: Wording) -> str:
-    """The description of the run."""
-    notes = ["\n".join(map(_escape, note.split("\n"))) for note in _notes(made, say)]
-    return "\n\n".join([_escape(_title(made, say)), _table(made, say).markdown(), *notes])
 
 
 def terminal(made: Assessment, say: Wording) -> str:
@@ -120,10 +109,13 @@ def terminal(made: Assessment, say: Wording) -> str:
 
 
 def _title(made: Assessment, say: Wording) -> str:
-    part = "" if made.part == ALL else say("evaluation.part", part=made.part)
-    model, data = made.model.title, made.evaluated.index.name
-    count = f"{made.scores[IMAGES]:.0f}"
-    return say("evaluation.title", model=model, data=data, part=part, count=count)
+    return say(
+        "evaluation.title",
+        model=made.model.title,
+        data=made.evaluated.index.name,
+        part="" if made.part == ALL else say("evaluation.part", part=made.part),
+        count=len(made.evaluated.evaluation.ids),
+    )
 
 
 def _table(made: Assessment, say: Wording) -> Grid:
@@ -131,15 +123,13 @@ def _table(made: Assessment, say: Wording) -> Grid:
     for name, value in made.scores.items():
         if name in METRICS:
             by = replace(say, metric=name)
-            low, high = map(by.score, made.intervals.get(name, (math.nan, math.nan)))
-            interval = f"{low} {say('to')} {high}" if name in made.intervals else ""
+            interval = f" {say('to')} ".join(map(by.score, made.intervals.get(name, ())))
             rows.append((by.metric_name, by.score(value), interval))
     return Grid((say("evaluation.score"), say("evaluation.value"), say("interval")), rows)
 
 
 def _notes(made: Assessment, say: Wording) -> list[str]:
     scores, index = made.scores, made.evaluated.index
-    counts = {name: f"{scores.get(name, 0):.0f}" for name in (TRAINED_ON, UNFAMILIAR, REFUSED)}
     notes = [say.remark(remark) for remark in understood(index)]
     undefined = [name for name in COMPARED if name not in scores]
     if undefined:
@@ -149,10 +139,7 @@ def _notes(made: Assessment, say: Wording) -> list[str]:
         notes.append(say("evaluation.unknown"))
     for name in (TRAINED_ON, UNFAMILIAR, REFUSED):
         if scores.get(name):
-            notes.append(say(f"evaluation.{name}", count=counts[name]))
-    if scores[REFUSED]:
-        notes[-1] += "".join(
-            f"\n  {line(row.path)}: {line(row.reason)}"
-            for row in index.damaged.head(10).itertuples()
-        )
+            notes.append(say(f"evaluation.{name}", count=f"{scores[name]:.0f}"))
+    for row in index.damaged.head(10).itertuples():  # the last note is that there are some
+        notes[-1] += f"\n  {line(row.path)}: {line(row.reason)}"
     return [f"{say('evaluation.note')}: {note}" for note in notes]

@@ -17,15 +17,15 @@ SMALL = 2**20  # bytes of a body that large ones cannot crowd out
 _MOST_HELD = {True: 16 * 2**20, False: MOST_BYTES + 8 * 2**20}
 # A body has this long for each part of so many bytes: a phone far from its mast is quicker
 _SECONDS, _PART = 3.0, 192 * 2**10
-_BUSY = "the server is busy; try again"
+BUSY = "the server is busy; try again"
 
 
 class _Body:
     """One that is being read or answered; `limit` ends the reading."""
 
     def __init__(self) -> None:
-        self.content, self.evicted = bytearray(), False
-        self.limit = asyncio.timeout(None)
+        self.content, self.whole, self.evicted = bytearray(), False, False
+        self.limit = asyncio.timeout(_SECONDS)
 
     @property
     def small(self) -> bool:
@@ -36,8 +36,7 @@ class Bodies:
     """All bodies that a server holds at a time."""
 
     def __init__(self) -> None:
-        self._reading: list[_Body] = []  # in the order of their arrival
-        self._read: list[_Body] = []
+        self._held: list[_Body] = []  # in the order of their arrival
 
     @asynccontextmanager
     async def body(self, receive: Receive) -> AsyncIterator[bytearray]:
@@ -47,16 +46,13 @@ class Bodies:
         sends at once is not kept out by those that do not.
         """
         body = _Body()
-        self._reading.append(body)
+        self._held.append(body)
         try:
             await self._receive(body, receive)
-            self._reading.remove(body)
-            self._read.append(body)
+            body.whole = True
             yield body.content
         finally:
-            for bodies in (self._reading, self._read):
-                if body in bodies:
-                    bodies.remove(body)
+            self._held.remove(body)
             body.content.clear()
 
     async def _receive(self, body: _Body, receive: Receive) -> None:
@@ -64,7 +60,6 @@ class Bodies:
         in_time, more = 0, True
         try:
             async with body.limit:
-                body.limit.reschedule(now() + _SECONDS)
                 while more:
                     message = await receive()
                     if body.evicted or body.limit.expired():
@@ -81,20 +76,18 @@ class Bodies:
                         body.limit.reschedule(now() + _SECONDS)
         except TimeoutError:
             if body.evicted:
-                raise Refused(429, _BUSY) from None
+                raise Refused(429, BUSY) from None
             raise Refused(408, "the body came too slowly") from None
 
     def _make_room(self, newest: _Body) -> None:
-        alike = [b for b in self._reading + self._read if b.small == newest.small]
-        held = sum(len(b.content) for b in alike)
-        for body in [b for b in alike if b in self._reading and b is not newest]:
-            if held <= _MOST_HELD[newest.small]:
-                return
-            held -= len(body.content)
-            self._reading.remove(body)
-            body.content.clear()
-            if not body.limit.expired():
-                body.evicted = True
-                body.limit.reschedule(0)
-        if held > _MOST_HELD[newest.small]:
-            raise Refused(429, _BUSY)
+        alike = [body for body in self._held if body.small == newest.small]
+        too_much = sum(len(body.content) for body in alike) - _MOST_HELD[newest.small]
+        for body in alike:
+            if too_much > 0 and body is not newest and not body.whole:
+                too_much -= len(body.content)
+                body.content.clear()
+                if not body.limit.expired():
+                    body.evicted = True
+                    body.limit.reschedule(0)
+        if too_much > 0:
+            raise Refused(429, BUSY)

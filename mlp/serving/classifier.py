@@ -13,7 +13,6 @@ from mlp.errors import TamperedModel
 from mlp.model.ensemble import Answer, Ensemble
 from mlp.model.seal import check_seal
 from mlp.serving.request import Question, Refused, question
-from mlp.serving.rows import table
 
 _AT_ONCE = 32  # images of which the pixels are held in memory
 
@@ -21,10 +20,8 @@ _AT_ONCE = 32  # images of which the pixels are held in memory
 class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
     """Takes a string column `image` of base64-encoded files, of the formats of `mlp.data.images`.
 
-    Gives, row by row: `label` and `probability` of the most probable class, `top_labels` and
-    `top_probabilities` (as many as the parameter `top_k`), the `probabilities` of all classes in
-    the order of the model's settings, whether the image is `unfamiliar` (see
-    `mlp.data.familiarity`), and an `error` where the row is no readable image.
+    Gives a row an image: see `mlp.model.ensemble.Answer.row`. The parameter `top_k` says how many
+    classes `top_labels` and `top_probabilities` name.
     """
 
     def load_context(self, context: Any) -> None:
@@ -37,6 +34,7 @@ class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 f"this model is refused: {error}; its files were changed after packaging"
             ) from None
         self.ensemble = Ensemble.load(place)
+        self.image_size = self.ensemble.image_size
 
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
@@ -48,21 +46,14 @@ class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         """
         top = (params or {}).get("top_k", 3)
         try:
-            return self._table(question(list(model_input["image"]), top, self.image_size))
+            rows = self.records(question(list(model_input["image"]), top, self.image_size))
         except Refused as error:
             raise MlflowException.invalid_parameter_value(str(error)) from None
-
-    @property
-    def image_size(self) -> int:
-        """Side in pixels of what the networks take."""
-        return self.ensemble.image_size
+        # As objects: a number that is not there is null, where a NaN would be no JSON
+        return pd.DataFrame(rows, dtype=object)
 
     def records(self, question: Question) -> list[dict[str, Any]]:
         """As `predict`, for what the server read. Raises Refused."""
-        made: list[dict[str, Any]] = self._table(question).to_dict("records")
-        return made
-
-    def _table(self, question: Question) -> pd.DataFrame:
         answers: list[Answer] = []
         for start in range(0, len(question.files), _AT_ONCE):
             part = question.files[start : start + _AT_ONCE]
@@ -74,4 +65,4 @@ class Classifier(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
                 400,
                 f"none of the {len(answers)} rows is a readable image; row 0: {answers[0].error}",
             )
-        return table(answers, self.ensemble.classes, question.top_k)
+        return [answer.row(self.ensemble.classes, question.top_k) for answer in answers]

@@ -1,11 +1,12 @@
-"""A packaged model's answers to labelled images."""
+"""A packaged model's answers to labelled images, alone and compared with another model's."""
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
@@ -13,8 +14,13 @@ from mlp.data.index import Index
 from mlp.data.normalization import EVALUATION_BATCH
 from mlp.data.pixels import load_pixels
 from mlp.errors import DataError
+from mlp.evidence.looks import LEVEL
+from mlp.evidence.resampling import draws
+from mlp.metrics import METRICS
 from mlp.model.ensemble import Ensemble
-from mlp.predictions import Evaluation
+from mlp.predictions import Evaluation, Floats
+from mlp.tracking.mlflow.store import Store
+from mlp.tracking.mlflow.studies import read_split
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,8 @@ def evaluate(
             f"{index.name}: the model does not know {', '.join(unknown)}; it knows "
             f"{', '.join(ensemble.classes)}"
         )
-    index, pixels = load_pixels(index, ensemble.image_size, ensemble.gray, ensemble.depth)
+    member = ensemble.members[0]
+    index, pixels = load_pixels(index, member.image_size, member.gray, member.depth)
     if index.usable.empty and len(index.damaged):
         first = index.damaged.iloc[0]
         raise DataError(
@@ -55,16 +62,69 @@ def evaluate(
     rows = table.index.to_numpy()
     images = pixels if len(rows) == len(pixels) else pixels[rows]
     starts = range(0, len(images), EVALUATION_BATCH)
-    shares, unlike = [], []
-    for start in tqdm(starts, "classifying", disable=None, delay=1, leave=False):
-        part = images[start : start + EVALUATION_BATCH]
-        shares.append(ensemble.probabilities(part))
-        unlike.append(ensemble.familiarity.unfamiliar(part))
+    bar = tqdm(starts, "classifying", disable=None, delay=1, leave=False)
+    parts = (images[start : start + EVALUATION_BATCH] for start in bar)
+    answers = [answer for part in parts for answer in ensemble.answer(list(part))]
     number = {name: label for label, name in enumerate(ensemble.classes)}
     evaluation = Evaluation(
         table["path"].to_numpy(np.str_),
         table["class"].map(number).to_numpy(np.int64),
-        np.concatenate(shares),
+        np.array([answer.probabilities for answer in answers]),
         ensemble.classes,
     )
-    return Evaluated(evaluation, images, np.concatenate(unlike), index)
+    return Evaluated(evaluation, images, np.array([a.unfamiliar for a in answers]), index)
+
+
+def trained_on(store: Store, run_ids: Sequence[str]) -> set[str] | None:
+    """SHA-256 of the images that some runs trained on, None where that is not recorded."""
+    tables = [read_split(store, run_id) for run_id in run_ids]
+    if any(table is None for table in tables):
+        return None
+    every = pd.concat(tables)
+    return set(every.loc[every["split"] == "train", "sha256"])
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """Challenger minus champion on `images`, with the 95% interval of a paired bootstrap.
+
+    The models are what they are: unlike the arms of a study, they vary with the images alone.
+    """
+
+    metric: str
+    images: int
+    challenger: float
+    champion: float
+    low: float
+    high: float
+
+    @property
+    def difference(self) -> float:
+        """Challenger minus champion."""
+        return self.challenger - self.champion
+
+    @property
+    def won(self) -> bool:
+        """True where the challenger is better, and the interval leaves out zero."""
+        return self.low > 0 if METRICS[self.metric].higher_is_better else self.high < 0
+
+
+def compare(challenger: Evaluation, champion: Evaluation, metric: str) -> Challenge:
+    """Compare two models by their answers to the same images in the same order."""
+    assert (challenger.ids == champion.ids).all() and challenger.classes == champion.classes
+    measure, images = METRICS[metric], len(challenger.ids)
+    ours, theirs = (measure.scores(e, draws(images)) for e in (challenger, champion))
+    scores = measure.score(challenger), measure.score(champion)
+    return Challenge(metric, images, *scores, *_middle(ours - theirs))
+
+
+def interval(result: Evaluation, metric: str) -> tuple[float, float]:
+    """The 95% interval of a model's score over the choice of images (percentile bootstrap)."""
+    return _middle(METRICS[metric].scores(result, draws(len(result.ids))))
+
+
+def _middle(values: Floats) -> tuple[float, float]:
+    """The ends of the 95% in the middle."""
+    # A resample may lack what a score needs, as ROC AUC needs both kinds of images
+    low, high = np.nanquantile(values, [LEVEL / 2, 1 - LEVEL / 2])
+    return float(low), float(high)

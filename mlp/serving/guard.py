@@ -15,15 +15,14 @@ import ctypes
 import json
 import logging
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from types import ModuleType
 from typing import Any, Protocol
 
-from mlp.serving.bodies import SMALL, Bodies, Message, Receive
+from mlp.serving.bodies import BUSY, SMALL, Bodies, Message, Receive
 from mlp.serving.request import CSV, JSON, MOST_BYTES, Question, Refused, read
 
 Send = Callable[[Message], Awaitable[None]]
@@ -61,35 +60,31 @@ class Guard:
         if scope["type"] != "http" or scope["path"] in _MLFLOWS:
             await self._app(scope, receive, send)
             return
-        whole = False
+        unread: Receive | None = receive
         try:
             kind = _kind(scope)
             async with self._bodies.body(receive) as body:
-                whole = True
-                answer = await self._answer(kind, body)
-            await _say(send, 200, answer)
-            return
+                unread = None
+                status, answer = 200, await self._answer(kind, body)
         except Refused as refused:
-            status, reason = refused.status, str(refused)
+            status, answer = refused.status, _error(refused.status, str(refused))
         except Exception:
             _log.exception("a request could not be answered")
-            status, reason = 500, "the server could not answer; its log says why"
+            status, answer = 500, _error(500, "the server could not answer; its log says why")
         # Outside of the exception, which keeps what was read
-        await _refuse(send, status, reason, None if whole else receive)
+        await _say(send, status, answer, unread)
 
     async def _answer(self, kind: str, body: bytearray) -> bytes:
         model, do = self._model, asyncio.get_running_loop().run_in_executor
+        ask: Callable[[], Question] = partial(read, kind, body, model.image_size)
         if len(body) <= SMALL:
             async with self._small.place():
-                asked = await do(self._threads, read, kind, body, model.image_size)
+                asked = await do(self._threads, ask)
                 if asked.work <= _SMALL_WORK:
                     return await do(self._threads, _predictions, model, asked)
-            async with self._large.place():
-                return await do(self._threads, _large, model, lambda: asked)
+            ask = lambda: asked  # noqa: E731
         async with self._large.place():
-            return await do(
-                self._threads, _large, model, lambda: read(kind, body, model.image_size)
-            )
+            return await do(self._threads, _large, model, ask)
 
 
 class _Lane:
@@ -102,14 +97,14 @@ class _Lane:
     async def place(self) -> AsyncIterator[None]:
         """Hold a place. Raises Refused where too many wait already, or for too long."""
         if not self._room:
-            raise Refused(429, "the server is busy; try again")
+            raise Refused(429, BUSY)
         self._room -= 1
         try:
             async with asyncio.timeout(_WAIT):
                 await self._free.acquire()
         except TimeoutError:
             self._room += 1
-            raise Refused(429, "the server is busy; try again") from None
+            raise Refused(429, BUSY) from None
         try:
             yield
         finally:
@@ -148,23 +143,18 @@ def _large(model: Model, asked: Callable[[], Question]) -> bytes:
     try:
         return _predictions(model, asked())
     finally:
-        _trim()
+        # Freed memory goes back to the system: of what a large request took, glibc keeps the most
+        with suppress(OSError, AttributeError):  # another system, another library
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def _trim() -> None:
-    """Give freed memory back to the system: of what a large request took, glibc keeps the most."""
-    with suppress(OSError, AttributeError):  # another system, another library
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-async def _refuse(send: Send, status: int, message: str, receive: Receive | None = None) -> None:
-    """Answer with an error; `receive` where the body was not read to its end."""
+def _error(status: int, message: str) -> bytes:
     code = _CODES.get(status, "INTERNAL_ERROR" if status >= 500 else "BAD_REQUEST")
-    body = json.dumps({"error_code": code, "message": message}).encode()
-    await _say(send, status, body, receive)
+    return json.dumps({"error_code": code, "message": message}).encode()
 
 
-async def _say(send: Send, status: int, body: bytes, receive: Receive | None = None) -> None:
+async def _say(send: Send, status: int, body: bytes, receive: Receive | None) -> None:
+    """Send an answer; `receive` where the request was not read to its end."""
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     if status == 429:
         headers.append((b"retry-after", b"1"))
@@ -193,22 +183,19 @@ _CODES = {
 }
 
 
-def guard_server(model: Model) -> None:
-    """Stand in front of MLflow's application, where MLflow's server is loading the model.
+def guard_server(server: ModuleType, model: Model) -> None:
+    """Stand in front of the application of MLflow's server.
 
-    The server runs the module below, which loads the model and then makes `app`; there is no hook
-    in between. So the module gets a class of its own, by which whoever asks for its `app` gets the
-    guard. No other module is touched, and a program that loads a model finds nothing changed.
+    The server is a module that loads the model and then makes `app`; there is no hook in between.
+    So the module gets a class of its own, by which whoever asks for its `app` gets the guard. No
+    other module is touched, and a program that loads a model finds nothing changed.
     """
-    module = sys.modules.get("mlflow.pyfunc.scoring_server.app")
-    if module is None or "app" in vars(module):
-        return
 
     @cache
     def guard() -> Guard:
-        return Guard(vars(module)["app"], model)
+        return Guard(vars(server)["app"], model)
 
     class Guarded(ModuleType):
         app = property(lambda _: guard())
 
-    module.__class__ = Guarded
+    server.__class__ = Guarded

@@ -25,6 +25,7 @@ from mlp.tracking.mlflow.packaging import ARTIFACT, SEALED_AS
 from mlp.tracking.mlflow.store import Store
 
 CHAMPION = "champion"
+RUNS = "mlp.runs"  # tag of a version: the runs that its networks are from
 _FORMS = "models:/NAME@champion, models:/NAME/VERSION or models:/m-ID"
 
 
@@ -44,6 +45,12 @@ class LoadedModel:
         """A short name for people."""
         return f"{self.version.name} version {self.version.version}" if self.version else self.uri
 
+    @property
+    def run_ids(self) -> list[str]:
+        """The runs that trained its networks."""
+        tags: Mapping[str, str] = self.version.tags if self.version else {}
+        return tags.get(RUNS, self.run_id).split(",")
+
 
 def load_packaged(store: Store, uri: str = "") -> LoadedModel:
     """The model at an address, or the champion of the only registered model.
@@ -56,7 +63,10 @@ def load_packaged(store: Store, uri: str = "") -> LoadedModel:
         raise NoSuchModel(f"{uri!r} is no address of a model; give {_FORMS}")
     try:
         version = _registered(store, uri)
-        source, tags = _logged(store, (version.source if version else None) or uri)
+        source, tags = (version.source if version else None) or uri, {}
+        if match := re.fullmatch(r"models:/(m-\w+)", source):
+            logged = store.client.get_logged_model(match[1])
+            source, tags = logged.artifact_location, logged.tags
         with tempfile.TemporaryDirectory(prefix="mlp-model-", ignore_cleanup_errors=True) as place:
             folder = _copy(store, source, Path(place) / "model")
             return _load(folder, uri, version, tags)
@@ -84,11 +94,18 @@ def _load(
         raise NoSuchModel(f"the model at {uri!r} was not packaged by this project")
     try:
         digest = check_seal(folder)
-        if tags.get(SEALED_AS, digest) != digest:
-            raise TamperedModel("MLmodel is not the one that was recorded")
-        if version is not None and version.tags.get(SEALED_AS, digest) != digest:
-            raise TamperedModel("MLmodel is not the one that was registered")
-        return _read(folder, uri, version, digest)
+        for known, how in ((tags, "recorded"), (version.tags if version else {}, "registered")):
+            if known.get(SEALED_AS, digest) != digest:
+                raise TamperedModel(f"MLmodel is not the one that was {how}")
+        example = json.loads((folder / "input_example.json").read_text(encoding="utf-8"))
+        return LoadedModel(
+            Ensemble.load(folder / "artifacts" / ARTIFACT),
+            uri,
+            digest,
+            Model.load(str(folder)).run_id,
+            base64.b64decode(example["data"][0][0]),
+            version,
+        )
     except TamperedModel as error:
         reason = str(error)
     # Somebody who seals a model anew can put anything into its files, and readers raise anything
@@ -98,27 +115,6 @@ def _load(
         f"the model at {uri!r} is refused: {reason}; its files were changed after packaging. "
         "Register its study again, or use another version"
     )
-
-
-def _read(folder: Path, uri: str, version: ModelVersion | None, digest: str) -> LoadedModel:
-    example = json.loads((folder / "input_example.json").read_text(encoding="utf-8"))
-    return LoadedModel(
-        Ensemble.load(folder / "artifacts" / ARTIFACT),
-        uri,
-        digest,
-        Model.load(str(folder)).run_id,
-        base64.b64decode(example["data"][0][0]),
-        version,
-    )
-
-
-def _logged(store: Store, source: str) -> tuple[str, Mapping[str, str]]:
-    """The address of the files of a model, and its tags."""
-    match = re.fullmatch(r"models:/(m-\w+)", source)
-    if match is None:
-        return source, {}
-    logged = store.client.get_logged_model(match[1])
-    return logged.artifact_location, logged.tags
 
 
 def _registered(store: Store, uri: str) -> ModelVersion | None:

@@ -1,13 +1,16 @@
-"""Images on disk, classified: any mixture of files, folders and patterns."""
+"""Images on disk, classified: any mixture of files, folders and patterns; the answers as text."""
 
 from __future__ import annotations
 
 import glob
+import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from tqdm import tqdm
@@ -15,11 +18,12 @@ from tqdm import tqdm
 from mlp.data.images.decoding import quiet_decoder
 from mlp.data.images.formats import READABLE, by_content, by_name
 from mlp.data.reading import read_whole, said_of
-from mlp.data.sources.notes import Notes
-from mlp.data.sources.walk import Links, Walk
+from mlp.data.sources.walk import Links, Notes, Walk
 from mlp.errors import DataError, UnreadableImage
+from mlp.escaping import csv_text
 from mlp.model.ensemble import Answer, Decoded, Ensemble
 from mlp.model.explanation import contributions
+from mlp.report.blocks import Grid
 from mlp.tracking import pictures
 
 _AT_ONCE = 256  # images that are held in memory
@@ -115,3 +119,37 @@ def explain(ensemble: Ensemble, prediction: Prediction, folder: Path) -> None:
     target = folder.joinpath(*parts[:-1], f"{path.name}.png")
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_bytes(pictures.png(pictures.explanation(image, added[0], path.name, said)))
+
+
+def write(
+    made: Sequence[tuple[str, Answer]],
+    classes: Sequence[str],
+    top: int,
+    form: Literal["table", "csv", "json"],
+) -> str:
+    """Paths with their answers as text. JSON has what a server answers, with the path."""
+    rows = [{"path": path, **answer.row(classes, top)} for path, answer in made]
+    if form == "json":
+        return json.dumps(rows, indent=1, ensure_ascii=False)
+    ranked = [list(zip(row["top_labels"], row["top_probabilities"], strict=True)) for row in rows]
+    if form == "csv":
+        count = min(top, len(classes))
+        ends = ["", *(f"_{k}" for k in range(2, count + 1))]
+        head = ["path", *chain(*((f"label{end}", f"probability{end}") for end in ends))]
+        lines = [
+            [row["path"], *chain(*(pairs or [("", "")] * count)), row["unfamiliar"], row["error"]]
+            for row, pairs in zip(rows, ranked, strict=True)
+        ]
+        return csv_text([[*head, "unfamiliar", "error"], *lines]).rstrip("\n")
+    headings = ("image", "class", "probability", "then", "note")
+    lines = [
+        [
+            row["path"],
+            row["label"] or "–",
+            "–" if row["error"] else f"{row['probability']:.1%}",
+            ", ".join(f"{label} {share:.1%}" for label, share in pairs[1:]),
+            row["error"] or ("unlike the training images" if row["unfamiliar"] else ""),
+        ]
+        for row, pairs in zip(rows, ranked, strict=True)
+    ]
+    return Grid(headings, lines, left=len(headings)).text()

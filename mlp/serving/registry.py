@@ -10,6 +10,7 @@ import hashlib
 import re
 import tempfile
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,21 +23,18 @@ from mlp.escaping import line
 from mlp.metrics import final_scores, require
 from mlp.model.ensemble import Ensemble
 from mlp.predictions import Evaluation
-from mlp.serving.challenge import Challenge, compare
 from mlp.serving.choice import Choice
-from mlp.serving.evaluation import Evaluated, evaluate
-from mlp.serving.loading import CHAMPION, LoadedModel, load_packaged
-from mlp.serving.study_images import StudyImages, trained_on
+from mlp.serving.evaluation import Challenge, Evaluated, compare, evaluate, trained_on
+from mlp.serving.loading import CHAMPION, RUNS, LoadedModel, load_packaged
 from mlp.study.record import RecordedStudy
 from mlp.tracking.mlflow.claims import alone
 from mlp.tracking.mlflow.packaging import SEALED_AS, Packager, model_files
 from mlp.tracking.mlflow.store import Store
 
 CHALLENGER = "challenger"
-# Tags of a version: which networks it is made of, from which runs, and who had an alias before it
-MEMBERS, RUNS, BEFORE = "mlp.members", "mlp.runs", "mlp.before."
-TEST = "test."
-_NOBODY = "nobody"
+_REFUSED = r"[/:.%\"']"  # in the name of a model, by MLflow
+# Tags of a version: the networks that it is made of, who had an alias before it, its scores
+_MEMBERS, _BEFORE, _TEST = "mlp.members", "mlp.before.", "test."
 
 Why = tuple[str, str]  # a phrase of the group `why`, and a detail
 
@@ -62,9 +60,9 @@ class Registration:
 
 def model_name(given: str, data_name: str) -> str:
     """The name to register under. Raises NoSuchModel where MLflow could not take it."""
-    if given and (re.search(r"[/:.%\"']", given) or not given.isprintable()):
+    if re.search(_REFUSED, given) or not given.isprintable():
         raise NoSuchModel(f"--name: {given!r} has one of / : . % \" ' in it; leave those out")
-    return given or re.sub(r"[/:.%\"']", "-", line(data_name))
+    return given or re.sub(_REFUSED, "-", line(data_name))
 
 
 def register(
@@ -82,38 +80,38 @@ def register(
     of several at once, one comes after the other.
     """
     with alone(store, "registering"):
-        run = choice.runs[0]
+        client, run = store.client, choice.runs[0]
         digest, count = run.data_digest, len(study.classes)
         store.log_dataset(run_id, study.data_name, digest, run.config.data, count, "test")
         members = [load_packaged(store, _model_of(store, r.run_id)) for r in choice.runs]
-        version = _find(store, name, choice, members)
+        digests = " ".join(sorted(member.digest for member in members))
+        identity = f"{choice.pick} {hashlib.sha256(digests.encode()).hexdigest()}"
+        version = _find(store, name, identity)
         known = version is not None
         if version is None:
-            made_here = _create(store, run_id, study, choice, members, name)
+            made_here = _create(store, run_id, study, choice, members, name, identity)
             # A command on another machine may have made the same meanwhile: the first one stays
-            version = _find(store, name, choice, members) or made_here
+            version = _find(store, name, identity) or made_here
             known = version.version != made_here.version
             if known:
-                store.client.delete_model_version(name, made_here.version)
+                client.delete_model_version(name, made_here.version)
         ensemble = load_packaged(store, f"models:/{name}/{version.version}").ensemble
         made = Registration(choice, study, metric, version, ensemble, known)
-        client = store.client
         aliases = _aliases(store, name)
-        _give(store, made.version, CHALLENGER, aliases)
-        source = StudyImages(choice)
+        _give(store, version, CHALLENGER, aliases)
         settled = False
         while not settled:
             made.champion_before = aliases.get(CHAMPION, "")
             first = made.champion_before in ("", str(version.version))
             if not force and not first:
-                made.challenge, made.not_compared = _compare(store, source, made)
+                made.challenge, made.not_compared = _compare(store, made)
             made.is_champion = force or first or (made.challenge is not None and made.challenge.won)
             aliases = _aliases(store, name)
             # Or another machine has chosen a champion meanwhile, which this one has to beat
             settled = aliases.get(CHAMPION, "") == made.champion_before
         if made.is_champion:
-            _give(store, made.version, CHAMPION, aliases)
-        _test(store, source, made)
+            _give(store, version, CHAMPION, aliases)
+        _test(store, made)
         made.version = client.get_model_version(name, version.version)
         return made
 
@@ -130,19 +128,18 @@ def undo(store: Store, name: str) -> str:
             raise NoSuchModel(f"no version of {name!r} is registered in {store.address}")
         newest = max(versions, key=lambda v: int(v.version))
         number = str(newest.version)
+        others = {str(v.version) for v in versions} - {number}
         said = [f"{name} version {number} is no longer registered; its model stays in its run."]
         aliases = _aliases(store, name)
         client.delete_model_version(name, number)
         for alias in (CHAMPION, CHALLENGER):
-            before = newest.tags.get(BEFORE + alias, _NOBODY)
-            if aliases.get(alias) != number:
-                continue
-            if before in {str(v.version) for v in versions} - {number}:
+            before = newest.tags.get(_BEFORE + alias)
+            if aliases.get(alias) == number and before in others:
                 client.set_registered_model_alias(name, alias, before)
                 said.append(f"{alias} is version {before} again.")
-            else:
+            elif aliases.get(alias) == number:
                 said.append(f"No version is {alias} now.")
-        if len(versions) == 1:
+        if not others:
             client.delete_registered_model(name)
             said.append(f"It was the only one: {name} is gone.")
         return "\n".join(said)
@@ -155,18 +152,10 @@ def _model_of(store: Store, run_id: str) -> str:
     return f"models:/{outputs.model_outputs[0].model_id}"
 
 
-def _identity(choice: Choice, members: list[LoadedModel]) -> str:
-    digests = sorted(member.digest for member in members)
-    return f"{choice.pick} {hashlib.sha256(' '.join(digests).encode()).hexdigest()}"
-
-
-def _find(
-    store: Store, name: str, choice: Choice, members: list[LoadedModel]
-) -> ModelVersion | None:
+def _find(store: Store, name: str, identity: str) -> ModelVersion | None:
     """The version that is this very model, if it is registered already."""
-    wanted = _identity(choice, members)
     versions = store.client.search_model_versions(f"name = '{name}'")
-    same = [v for v in versions if v.tags.get(MEMBERS) == wanted]
+    same = [v for v in versions if v.tags.get(_MEMBERS) == identity]
     return min(same, key=lambda v: int(v.version), default=None)
 
 
@@ -177,6 +166,7 @@ def _create(
     choice: Choice,
     members: list[LoadedModel],
     name: str,
+    identity: str,
 ) -> ModelVersion:
     only = members[0]
     uri, digest = only.uri, only.digest
@@ -188,7 +178,7 @@ def _create(
         uri = _package(store, run_id, choice, ensemble, only.example)
         digest = load_packaged(store, uri).digest
     tags = {
-        MEMBERS: _identity(choice, members),
+        _MEMBERS: identity,
         RUNS: ",".join(r.run_id for r in choice.runs),
         SEALED_AS: digest,
         "mlp.study": study.run_id,
@@ -203,16 +193,12 @@ def _create(
 def _package(store: Store, run_id: str, choice: Choice, ensemble: Ensemble, example: bytes) -> str:
     """An ensemble as a model of the command's run, with its scores where images can give them."""
     run = store.client.get_run(run_id)
-    known = choice.held_out
-    scores = final_scores(known) if known is not None else {}
+    scores = final_scores(choice.held_out) if choice.held_out is not None else {}
     metrics = [Metric(f"final/{k}", v, run.info.start_time, 0) for k, v in scores.items()]
-    packager = Packager(store.client)
-    with tempfile.TemporaryDirectory(prefix="mlp-model-") as folder:
-        model_files(ensemble, example, Path(folder))
-        try:
-            return f"models:/{packager.log_model(run_id, Path(folder), metrics)}"
-        finally:
-            packager.close()
+    folder = tempfile.TemporaryDirectory(prefix="mlp-model-")
+    with closing(Packager(store.client)) as packager, folder as place:
+        model_files(ensemble, example, Path(place))
+        return f"models:/{packager.log_model(run_id, Path(place), metrics)}"
 
 
 def _aliases(store: Store, name: str) -> dict[str, str]:
@@ -224,51 +210,46 @@ def _give(store: Store, version: ModelVersion, alias: str, aliases: Mapping[str,
     """Give a version an alias, and let it remember who had it before."""
     number = str(version.version)
     if aliases.get(alias) != number:
-        before = aliases.get(alias, _NOBODY)
-        store.client.set_model_version_tag(version.name, number, BEFORE + alias, before)
+        before = aliases.get(alias, "nobody")
+        store.client.set_model_version_tag(version.name, number, _BEFORE + alias, before)
         store.client.set_registered_model_alias(version.name, alias, number)
 
 
-def _compare(store: Store, source: StudyImages, made: Registration) -> tuple[Challenge | None, Why]:
+def _compare(store: Store, made: Registration) -> tuple[Challenge | None, Why]:
     """Challenger against champion on images that neither trained on, or why that cannot be."""
     held_out = made.choice.held_out
     if held_out is None:
         return None, ("own_images", "")
     try:
         champion = load_packaged(store, f"models:/{made.version.name}@{CHAMPION}")
-        index = source.index
-    except (DataError, NoSuchModel, TamperedModel) as error:
+        index = made.choice.index
+        if champion.ensemble.classes != held_out.classes:
+            return None, ("other_classes", ", ".join(champion.ensemble.classes))
+        theirs = trained_on(store, champion.run_ids)
+        ours = trained_on(store, [run.run_id for run in made.choice.runs])
+        if theirs is None or ours is None:
+            return None, ("not_recorded", "")
+        rows = index.usable[index.usable["path"].isin(held_out.ids)]
+        unseen = set(rows.loc[~rows["sha256"].isin(theirs | ours), "path"])
+        mine, other = (evaluate(e, index, unseen) for e in (made.ensemble, champion.ensemble))
+        if mine is None or other is None:
+            return None, ("none_unseen", "")
+        require(made.metric, mine.evaluation.present, " that neither of them trained on")
+    except (DataError, NoSuchModel, TamperedModel, SettingsError) as error:
         return None, ("error", str(error))
-    if champion.ensemble.classes != held_out.classes:
-        return None, ("other_classes", ", ".join(champion.ensemble.classes))
-    assert champion.version is not None
-    theirs = trained_on(store, champion.version.tags.get(RUNS, champion.run_id).split(","))
-    ours = trained_on(store, [run.run_id for run in made.choice.runs])
-    if theirs is None or ours is None:
-        return None, ("not_recorded", "")
-    rows = index.usable[index.usable["path"].isin(held_out.ids)]
-    unseen = set(rows.loc[~rows["sha256"].isin(theirs | ours), "path"])
-    answers = [evaluate(each, index, unseen) for each in (made.ensemble, champion.ensemble)]
-    if answers[0] is None or answers[1] is None:
-        return None, ("none_unseen", "")
-    challenger, other = answers[0].evaluation, answers[1].evaluation
-    try:
-        require(made.metric, challenger.present, " that neither of them trained on")
-    except SettingsError as error:
-        return None, ("error", str(error))
-    return compare(challenger, other, made.metric), ("", "")
+    return compare(mine.evaluation, other.evaluation, made.metric), ("", "")
 
 
-def _test(store: Store, source: StudyImages, made: Registration) -> None:
+def _test(store: Store, made: Registration) -> None:
     """Read the test split, unless this version has read it."""
-    done = {k: v for k, v in made.version.tags.items() if k.startswith(TEST)}
+    done = {k: v for k, v in made.version.tags.items() if k.startswith(_TEST)}
     if done:
-        made.test = {name.removeprefix(TEST): float(value) for name, value in done.items()}
+        made.test = {name.removeprefix(_TEST): float(value) for name, value in done.items()}
         return
     try:
-        index = source.index
-        paths = set(index.usable.loc[index.usable["split"] == "test", "path"])
-        made.tested = evaluate(made.ensemble, index, paths)
+        table = made.choice.index.usable
+        paths = set(table.loc[table["split"] == "test", "path"])
+        made.tested = evaluate(made.ensemble, made.choice.index, paths)
     except DataError as error:
         made.not_tested = ("error", str(error))
         return
@@ -276,14 +257,13 @@ def _test(store: Store, source: StudyImages, made: Registration) -> None:
         made.not_tested = ("no_test_split", "")
         return
     result: Evaluation = made.tested.evaluation
-    tested = index.usable["path"].isin(result.ids)
     seen = trained_on(store, [run.run_id for run in made.choice.runs]) or set()
+    copies = table["path"].isin(result.ids) & table["sha256"].isin(seen)
     made.test = {
         **final_scores(result),
         "images": float(len(result.ids)),
-        "copies": float(index.usable.loc[tested, "sha256"].isin(seen).sum()),
+        "copies": float(copies.sum()),
     }
-    for name, value in made.test.items():
-        store.client.set_model_version_tag(
-            made.version.name, made.version.version, TEST + name, repr(value)
-        )
+    name, number = made.version.name, made.version.version
+    for score, value in made.test.items():
+        store.client.set_model_version_tag(name, number, _TEST + score, repr(value))

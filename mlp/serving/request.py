@@ -39,7 +39,7 @@ _TABLE = f"the body should be CSV with a column 'image' and at most {_MOST_COLUM
 _COLUMN = "column 'image' should hold an image file in base64"
 
 
-class Refused(ValueError):
+class Refused(Exception):
     """A request that is not answered: the reason in words, and HTTP's code for it."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -61,6 +61,9 @@ class Question:
 
 def read(kind: str, body: bytearray, size: int) -> Question:
     """The question in a body of a content type, for a network of `size`. Raises Refused."""
+    marks = (b",",) if kind == CSV else (b",", b":", b"[", b"{")
+    if sum(map(body.count, marks)) > _MOST_MARKS:
+        raise Refused(413, f"a request should hold at most {MOST_IMAGES} images and little else")
     given, top_k = _from_csv(body) if kind == CSV else _from_json(body)
     return question(given, top_k, size)
 
@@ -105,19 +108,15 @@ def _cost(file: bytes, size: int) -> int:
         if scans < 3 and drafted(header.width, header.height, size) > 1:
             return pixels // 4  # of a thumbnail and itself; no pixel of it is made at full size
         return pixels * -(-scans // _SCANS)
-    return pixels * (1 if _plain(file) else 2)
-
-
-def _plain(file: bytes) -> bool:
-    """True for 8 bits and neither a palette nor transparency: half the memory."""
     if file.startswith(b"\x89PNG"):
-        return file[24] <= 8 and file[25] in (0, 2) and b"tRNS" not in file
-    return file.startswith(b"BM")
+        plain = file[24] <= 8 and file[25] in (0, 2) and b"tRNS" not in file
+    else:
+        plain = file.startswith(b"BM")
+    # 8 bits, and neither a palette nor transparency, take half the memory
+    return pixels if plain else 2 * pixels
 
 
 def _from_json(body: bytearray) -> tuple[list[object], object]:
-    if sum(map(body.count, (b",", b":", b"[", b"{"))) > _MOST_MARKS:
-        raise Refused(413, f"a request should hold at most {MOST_IMAGES} images and little else")
     try:
         asked = json.loads(
             body.decode("utf-8-sig"),
@@ -129,17 +128,13 @@ def _from_json(body: bytearray) -> tuple[list[object], object]:
         raise Refused(400, "the body should be UTF-8") from None
     except RecursionError:
         raise Refused(400, "the body is nested too deeply") from None
-    except Refused:
-        raise
     except ValueError:
         raise Refused(400, "the body is no JSON") from None
     forms = set(asked) - {"params"} if isinstance(asked, dict) else set()
     if len(forms) != 1 or not forms <= set(_FORMS):
         raise Refused(400, _SHAPE)
     [form] = forms
-    params = asked.get("params")
-    if params is None:
-        params = {}
+    params = {} if asked.get("params") is None else asked["params"]
     if not isinstance(params, dict) or set(params) - {"top_k"}:
         raise Refused(400, "params should be an object that has nothing but top_k")
     return _column(form, asked[form]), params.get("top_k", _TOP)
@@ -180,8 +175,6 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _from_csv(body: bytearray) -> tuple[list[object], object]:
-    if body.count(b",") > _MOST_MARKS:
-        raise Refused(413, f"a request should hold at most {MOST_IMAGES} images and little else")
     _check_head(body)
     try:
         table = pd.read_csv(

@@ -28,17 +28,13 @@ class Choice:
         return AfterValidator(self.table.known).__get_pydantic_core_schema__(source, handler)
 
 
-@dataclass(frozen=True)
-class Kinds:
-    """Of a text field: a value of one of the kinds in a table, whose `words` the help lists."""
-
-    table: Table[Any]
-
-
 class Settings(BaseModel):
-    """A frozen, validated group of settings in which an unknown key is an error."""
+    """A frozen, validated group of settings in which an unknown key is an error.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The text below a field is its description.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> Self:
@@ -87,14 +83,13 @@ def _explain(settings: type[Settings], name: str, problem: dict[str, Any]) -> st
     message = str(problem["msg"]).removeprefix("Value error, ")
     if not name:
         return message
-    extra = settings.model_fields[name].json_schema_extra
-    expected = extra.get("expected") if isinstance(extra, dict) else None
-    choices = field_choices(settings, name)
-    if expected:
-        message = f"should be {expected}"
+    field, choices = settings.model_fields[name], field_choices(settings, name)
+    extra = field.json_schema_extra
+    if isinstance(extra, dict) and "expected" in extra:
+        message = f"should be {extra['expected']}"
     elif choices:
         message = f"should be one of {', '.join(choices)}"
-    elif settings.model_fields[name].annotation is bool:
+    elif field.annotation is bool:
         message = "should be true or false"
     elif problem["type"] == "string_too_short":
         message = "should not be empty"
@@ -127,7 +122,8 @@ def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
 
 
 def field_help(settings: type[Settings], name: str) -> str:
-    """The description of a field, and the kinds of values that may be given for it."""
+    """The description of a field, with the `words` of the rows of a table that its type names."""
     field = settings.model_fields[name]
-    kinds = [row.words for m in field.metadata if isinstance(m, Kinds) for row in m.table.values()]
-    return f"{field.description}{': ' * bool(kinds)}{'; '.join(kinds)}"
+    kinds = [row.words for m in field.metadata if isinstance(m, Table) for row in m.values()]
+    description = " ".join((field.description or "").split())
+    return f"{description}{': ' * bool(kinds)}{'; '.join(kinds)}"

@@ -16,18 +16,13 @@ _FOLDER = Path(__file__).with_name("recipes")
 def find_recipe(name: str) -> Mapping[str, Any]:
     """The settings of a recipe by its name, or from a YAML file. Raises SettingsError."""
     path = find_file("recipe", name, _FOLDER, " of settings")
-    return _RecipeFile(path, "recipe", "settings, such as epochs: 60").recipe()
-
-
-class _RecipeFile(SettingsFile):
-    def recipe(self) -> Mapping[str, Any]:
-        parts = self.mapping(self.root, ("recipe", *RunConfig.model_fields), "settings")
-        begun: Mapping[str, Any] = {}
-        if "recipe" in parts:
-            node = parts.pop("recipe")
-            name, known = self.text(node, "recipe"), shipped(_FOLDER)
-            if name not in known:
-                names = ", ".join(known)
-                self.wrong(node, f"recipe should be one of {names}; {brief(name)} was given")
-            begun = find_recipe(name)
-        return {**begun, **{name: self.value(name, node) for name, node in parts.items()}}
+    file = SettingsFile(path, "recipe", "settings, such as epochs: 60")
+    parts = file.mapping(file.root, ("recipe", *RunConfig.model_fields), "settings")
+    begun: Mapping[str, Any] = {}
+    if node := parts.pop("recipe", None):
+        given, known = file.text(node, "recipe"), shipped(_FOLDER)
+        if given not in known:
+            names = ", ".join(known)
+            file.wrong(node, f"recipe should be one of {names}; {brief(given)} was given")
+        begun = find_recipe(given)
+    return {**begun, **{name: file.value(name, node) for name, node in parts.items()}}

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mlp.settings.base import Kinds, Place, Settings
+from mlp.settings.base import Place, Settings
 from mlp.settings.roles import OfSource
 from mlp.tables import Table
 
@@ -29,20 +29,20 @@ SOURCES: Table[Source] = Table(
         "folder": Source(
             "a folder: train/ val/ [test/] with a folder for each class, or just a folder for each",
             lambda data: True,
-            "mlp.data.sources.folder:folder",
+            "mlp.data.sources.files:folder",
         ),
         "digits": Source(
-            "digits (built in)", lambda data: data == "digits", "mlp.data.sources.digits:digits"
+            "digits (built in)", lambda data: data == "digits", "mlp.data.sources.arrays:digits"
         ),
         "csv": Source(
             "a CSV file of path, class and perhaps split",
             lambda data: data.lower().endswith(".csv"),
-            "mlp.data.sources.manifest:manifest",
+            "mlp.data.sources.files:manifest",
         ),
         "medmnist": Source(
             "a MedMNIST .npz file, or medmnist:NAME",
             lambda data: data.startswith("medmnist:") or data.lower().endswith(".npz"),
-            "mlp.data.sources.medmnist:medmnist",
+            "mlp.data.sources.arrays:medmnist",
         ),
     },
 )
@@ -51,17 +51,12 @@ SOURCES: Table[Source] = Table(
 class SourceConfig(Settings):
     """Images to read, and how folders and links are read."""
 
-    data: Annotated[OfSource[Place], Kinds(SOURCES)] = Field(
-        "digits", min_length=1, description="images with their classes"
-    )
-    layout: OfSource[Literal["auto", "flat", "splits"]] = Field(
-        "auto",
-        description="how a folder of images is read; flat: each folder is a class, with everything "
-        "below it; splits: folders with train, val, test or the like as a word in their names are "
-        "splits, with a folder for each class; auto: the only layout that is possible, or an error",
-    )
-    links: OfSource[Literal["follow", "inside"]] = Field(
-        "follow",
-        description="links to images and folders; follow: follow all; inside: refuse links (and "
-        "paths of a CSV file) that lead out of the folder, for data from strangers",
-    )
+    data: Annotated[OfSource[Place], SOURCES] = Field("digits", min_length=1)
+    """images with their classes"""
+    layout: OfSource[Literal["auto", "flat", "splits"]] = "auto"
+    """how a folder of images is read; flat: each folder is a class, with everything below it;
+    splits: folders with train, val, test or the like as a word in their names are splits, with a
+    folder for each class; auto: the only layout that is possible, or an error"""
+    links: OfSource[Literal["follow", "inside"]] = "follow"
+    """links to images and folders; follow: follow all; inside: refuse links (and paths of a CSV
+    file) that lead out of the folder, for data from strangers"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -19,30 +19,35 @@ def _split_seeds(value: object) -> object:
     return value
 
 
+Seeds = Annotated[
+    Literal["auto"]
+    | Annotated[int, Field(ge=1, le=1000)]
+    | tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
+    BeforeValidator(_split_seeds),
+]
+
+
 class StudyConfig(Settings):
     """Seeds and folds of a study."""
 
-    seeds: Annotated[
-        Annotated[int, Field(ge=1, le=1000)] | tuple[Annotated[int, Field(ge=0, le=MAX_SEED)], ...],
-        BeforeValidator(_split_seeds),
-    ] = Field(
-        3,
-        description="number of seeds, counted up from seed; or a list of seeds such as 0,1,2 (a "
-        "list of one ends with a comma: 5,)",
-        json_schema_extra={"expected": "a count from 1 to 1000, or a list of seeds such as 0,1,2"},
+    seeds: Seeds = Field(
+        "auto",
+        json_schema_extra={
+            "expected": "auto, a count from 1 to 1000, or a list of seeds such as 0,1,2"
+        },
     )
-    folds: int = Field(
-        0,
-        ge=0,
-        le=MAX_FOLDS,
-        description="number of folds of a cross-validation; each seed draws them anew from "
-        "training and validation images together; 0: the split as given or drawn",
-    )
-    arms_at_once: int = Field(
-        0,
-        ge=0,
-        description="arms trained side by side; 0: as many as fit in half of the free memory",
-    )
+    """auto: three seeds, then more of them for the arms without a verdict; or their number, counted
+    up from seed; or a list of seeds such as 0,1,2 (a list of one ends with a comma: 5,)"""
+    max_seeds: int = Field(20, ge=3, le=1000)
+    """most seeds of an arm with seeds auto"""
+    minutes: float = Field(0.0, ge=0, allow_inf_nan=False)
+    """most minutes of training with seeds auto: a round of seeds that would end later is left out,
+    but not the first; 0: no limit"""
+    folds: int = Field(0, ge=0, le=MAX_FOLDS)
+    """number of folds of a cross-validation; each seed draws them anew from training and validation
+    images together; 0: the split as given or drawn"""
+    arms_at_once: int = Field(0, ge=0)
+    """arms trained side by side; 0: as many as fit in half of the free memory"""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
@@ -63,10 +68,11 @@ class StudyConfig(Settings):
         return super().as_text() | ({"seeds": f"{field_text(self.seeds)},"} if one else {})
 
     def seed_list(self, first: int) -> tuple[int, ...]:
-        """The seeds of the study; a count starts at `first`, the seed of the base configuration."""
+        """The seeds of the study, or all that auto may come to; a count starts at `first`."""
         if isinstance(self.seeds, tuple):
             return self.seeds
-        return tuple((first + k) % (MAX_SEED + 1) for k in range(self.seeds))
+        count = self.max_seeds if self.seeds == "auto" else self.seeds
+        return tuple((first + k) % (MAX_SEED + 1) for k in range(count))
 
     def fold_list(self, base: RunConfig) -> tuple[str, ...]:
         """The folds that each seed trains. Raises SettingsError where base names one as well."""
@@ -82,37 +88,35 @@ class StudyConfig(Settings):
 class ExperimentConfig(Settings):
     """Experiment in MLflow."""
 
-    experiment_name: str = Field(
-        "",
-        description="MLflow experiment; empty: that of MLFLOW_EXPERIMENT_NAME or "
-        "MLFLOW_EXPERIMENT_ID, else mlp; `mlflow run` has an --experiment-name of its own, which "
-        "decides there",
-    )
+    experiment_name: str = ""
+    """MLflow experiment; empty: that of MLFLOW_EXPERIMENT_NAME or MLFLOW_EXPERIMENT_ID, else mlp;
+    `mlflow run` has an --experiment-name of its own, which decides there"""
 
 
 class TrackingConfig(ExperimentConfig):
     """Records of runs: where they go, and whether finished runs are used again."""
 
-    runs_dir: Place = Field(
-        "runs",
-        min_length=1,
-        description="folder for the TensorBoard events that are written while training",
-    )
-    retrain: bool = Field(False, description="train again, even what is recorded as finished")
-    patience: float = Field(
-        60.0, ge=0, description="minutes to wait for a tracking server that does not answer"
-    )
+    runs_dir: Place = Field("runs", min_length=1)
+    """folder for the TensorBoard events that are written while training"""
+    retrain: bool = False
+    """train again, even what is recorded as finished"""
+    patience: float = Field(60.0, ge=0)
+    """minutes to wait for a tracking server that does not answer"""
 
 
 class LanguageConfig(Settings):
     """The language of what a command reports."""
 
-    lang: Annotated[str, Choice(LANGUAGES)] = Field("en", description="language of the report")
+    lang: Annotated[str, Choice(LANGUAGES)] = "en"
+    """language of the report"""
 
 
 class ReportConfig(LanguageConfig):
-    """The score and the language of a report."""
+    """The score, the margin and the language of a report."""
 
-    metric: Annotated[str, Choice(COMPARED)] = Field(
-        "accuracy", description="validation score by which arms are compared"
-    )
+    metric: Annotated[str, Choice(COMPARED)] = "accuracy"
+    """validation score by which arms are compared"""
+    margin: float = Field(1.0, ge=0, le=100)
+    """difference that would matter, in points (hundredths) of the metric: an arm whose interval
+    lies within it to both sides is called equal; ask which gain would be worth its cost; 0: no arm
+    is ever called equal"""

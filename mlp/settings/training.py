@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mlp.metrics import MONITORED
 from mlp.settings.architecture import ACTIVATIONS, NETWORKS, VIEWS
 from mlp.settings.base import Choice, Place
-from mlp.settings.procedure import INITIALIZATIONS, OPTIMIZERS, SCHEDULES
 from mlp.settings.roles import (
     OfArmSplit,
     OfMachine,
@@ -23,6 +23,43 @@ from mlp.settings.roles import (
     roles,
 )
 from mlp.settings.source import SourceConfig
+from mlp.tables import Table
+
+if TYPE_CHECKING:
+    import torch
+    from torch.optim.lr_scheduler import LRScheduler
+
+    from mlp.learning.initialization import Initialization
+    from mlp.learning.optimization import Rule
+
+OPTIMIZERS: Table[Rule] = Table(
+    "optimizer",
+    {
+        "adam": "mlp.learning.optimization:ADAM",
+        "adamw": "mlp.learning.optimization:ADAMW",
+        "sgd": "mlp.learning.optimization:SGD",
+    },
+)
+# Of so many steps
+SCHEDULES: Table[Callable[[RunConfig, torch.optim.Optimizer, int], LRScheduler | None]] = Table(
+    "schedule",
+    {
+        "none": "mlp.learning.optimization:constant",
+        "cosine": "mlp.learning.optimization:cosine",
+        "onecycle": "mlp.learning.optimization:onecycle",
+    },
+)
+INITIALIZATIONS: Table[Initialization] = Table(
+    "initialization",
+    {
+        "he": "mlp.learning.initialization:HE",
+        "xavier": "mlp.learning.initialization:XAVIER",
+        "uniform": "mlp.learning.initialization:UNIFORM",
+        "normal": "mlp.learning.initialization:NORMAL",
+        "constant": "mlp.learning.initialization:CONSTANT",
+        "default": "mlp.learning.initialization:DEFAULT",
+    },
+)
 
 Amount = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
@@ -52,189 +89,123 @@ Widths = Annotated[tuple[Width, ...], Field(min_length=1), BeforeValidator(split
 
 
 def _check_fold(value: str) -> str:
-    if value != "none":
-        number, _, folds = value.partition("/")
-        if not (number.isdecimal() and folds.isdecimal()):
-            raise ValueError("not a fold")
-        if not (2 <= int(folds) <= MAX_FOLDS and 1 <= int(number) <= int(folds)):
-            raise ValueError("no such fold")
+    number, _, folds = value.partition("/")
+    numbers = number.isdecimal() and folds.isdecimal()
+    known = numbers and 2 <= int(folds) <= MAX_FOLDS and 1 <= int(number) <= int(folds)
+    if value != "none" and not known:
+        raise ValueError("no such fold")
     return value
 
 
 class RunConfig(SourceConfig):
     """All the hyperparameters of one training. Frozen; unknown keys are errors; seed 0 is valid."""
 
-    split: OfSource[Place] = Field(
-        "",
-        description="CSV file of path, class, split (train, val, test) and sha256 whose split is "
-        "used, such as the split.csv that each study writes; empty: the split of the data",
-    )
-    on_leak: OfSource[Literal["warn", "drop", "error"]] = Field(
-        "warn",
-        description="what to do if validation or test images are copies of training images; warn: "
-        "say so; drop: leave the copies out; error: end",
-    )
-    val_fraction: OfSplit[float] = Field(
-        0.2,
-        gt=0.0,
-        lt=1.0,
-        description="share of the images of each class that the seed draws for validation, if the "
-        "data has no validation split of its own",
-    )
-    images_per_class: OfArmSplit[int] = Field(
-        0,
-        ge=0,
-        description="number of distinct images of each class to train on, drawn by the seed; 0: "
-        "all",
-    )
+    split: OfSource[Place] = ""
+    """CSV file of path, class, split (train, val, test) and sha256 whose split is used, such as the
+    split.csv that each study writes; empty: the split of the data"""
+    on_leak: OfSource[Literal["warn", "drop", "error"]] = "warn"
+    """what to do if validation or test images are copies of training images; warn: say so; drop:
+    leave the copies out; error: end"""
+    val_fraction: OfSplit[float] = Field(0.2, gt=0.0, lt=1.0)
+    """share of the images of each class that the seed draws for validation, if the data has no
+    validation split of its own"""
+    images_per_class: OfArmSplit[int] = Field(0, ge=0)
+    """number of distinct images of each class to train on, drawn by the seed; 0: all"""
     image_size: OfPixels[Literal["auto"] | ImageSide] = Field(
-        "auto",
-        description="side in pixels of the square to which images are resized, whatever their "
-        "proportions; auto: 64, or the longest side of all images if that is smaller",
-        json_schema_extra={"expected": "auto, or a number of pixels from 1 to 1024"},
+        "auto", json_schema_extra={"expected": "auto, or a number of pixels from 1 to 1024"}
     )
-    channels: OfPixels[Literal["auto", "rgb", "gray"]] = Field(
-        "auto",
-        description="channels of the images; auto: gray if every image is grayscale, else rgb",
-    )
-    normalization: OfStream[Literal["dataset", "imagenet", "none"]] = Field(
-        "dataset",
-        description="for each channel, subtract a mean and divide by a standard deviation; "
-        "dataset: those of the training images; imagenet: those of ImageNet; none: pixels stay in "
-        "0..1",
-    )
+    """side in pixels of the square to which images are resized, whatever their proportions; auto:
+    64, or the longest side of all images if that is smaller"""
+    channels: OfPixels[Literal["auto", "rgb", "gray"]] = "auto"
+    """channels of the images; auto: gray if every image is grayscale, else rgb"""
+    normalization: OfStream[Literal["dataset", "imagenet", "none"]] = "dataset"
+    """for each channel, subtract a mean and divide by a standard deviation; dataset: those of the
+    training images; imagenet: those of ImageNet; none: pixels stay in 0..1"""
     fold: OfSplit[Annotated[str, AfterValidator(_check_fold)]] = Field(
-        "none",
-        description="k/K: validate on the k-th of K folds of the training and validation images, "
-        "and train on the others; none: the split as given or drawn",
-        json_schema_extra={"expected": "none, or a fold such as 2/5: the second of five"},
+        "none", json_schema_extra={"expected": "none, or a fold such as 2/5: the second of five"}
     )
-    epochs: OfTraining[int] = Field(20, ge=1, description="passes over the training images")
-    batch_size: OfStream[int] = Field(32, ge=1, description="images in a training step")
-    optimizer: OfTraining[Annotated[str, Choice(OPTIMIZERS)]] = Field(
-        "adam", description="update rule"
-    )
-    momentum: OfTraining[Fraction] = Field(
-        0.9, description="momentum of sgd; adam and adamw ignore it"
-    )
-    lr: OfTraining[float] = Field(
-        1e-3, gt=0.0, le=1e3, allow_inf_nan=False, description="learning rate (peak of a schedule)"
-    )
-    weight_decay: OfTraining[Amount] = Field(
-        0.0,
-        le=1e3,
-        description="L2 penalty on all parameters (adam, sgd), or decoupled decay (adamw)",
-    )
-    schedule: OfTraining[Annotated[str, Choice(SCHEDULES)]] = Field(
-        "none", description="course of the learning rate over all steps; none: constant"
-    )
-    label_smoothing: OfTraining[Fraction] = Field(
-        0.0, description="share of the target that is spread evenly over all classes"
-    )
-    class_weights: OfTraining[Literal["none", "balanced"]] = Field(
-        "none",
-        description="weights of the classes in the loss; none: each image counts the same; "
-        "balanced: each class counts the same, however few images it has",
-    )
-    mixup: OfTraining[Amount] = Field(
-        0.0,
-        le=100.0,
-        description="train on blends of two images and their labels, with a share drawn from "
-        "Beta(mixup, mixup): the higher, the more even; 0: no blends",
-    )
-    clip_norm: OfTraining[Amount] = Field(
-        0.0,
-        le=1e6,
-        description="largest L2 norm of the gradient over all parameters: a larger gradient is "
-        "scaled down to it; 0: no limit",
-    )
-    network: OfNetwork[Annotated[str, Choice(NETWORKS)]] = Field(
-        "mlp",
-        description="mlp: a multilayer perceptron; mixer: an MLP that cuts an image into patches, "
-        "and mixes the patches and the numbers within each patch in turn; cnn: three convolutions, "
-        "as a reference for both (hidden has no effect on it)",
-    )
-    members: OfNetwork[int] = Field(
-        1,
-        ge=1,
-        le=1000,
-        description="number of networks that are trained side by side from different weights, and "
-        "answer with the mean of their probabilities",
-    )
-    patch: OfNetwork[Annotated[int, Field(ge=1, le=1024)]] = Field(
-        4, description="side in pixels of the mixer's patches"
-    )
+    """k/K: validate on the k-th of K folds of the training and validation images, and train on the
+    others; none: the split as given or drawn"""
+    epochs: OfTraining[int] = Field(20, ge=1)
+    """passes over the training images"""
+    batch_size: OfStream[int] = Field(32, ge=1)
+    """images in a training step"""
+    optimizer: OfTraining[Annotated[str, Choice(OPTIMIZERS)]] = "adam"
+    """update rule"""
+    momentum: OfTraining[Fraction] = 0.9
+    """momentum of sgd; adam and adamw ignore it"""
+    lr: OfTraining[float] = Field(1e-3, gt=0.0, le=1e3, allow_inf_nan=False)
+    """learning rate (peak of a schedule)"""
+    weight_decay: OfTraining[Amount] = Field(0.0, le=1e3)
+    """L2 penalty on all parameters (adam, sgd), or decoupled decay (adamw)"""
+    schedule: OfTraining[Annotated[str, Choice(SCHEDULES)]] = "none"
+    """course of the learning rate over all steps; none: constant"""
+    label_smoothing: OfTraining[Fraction] = 0.0
+    """share of the target that is spread evenly over all classes"""
+    class_weights: OfTraining[Literal["none", "balanced"]] = "none"
+    """weights of the classes in the loss; none: each image counts the same; balanced: each class
+    counts the same, however few images it has"""
+    mixup: OfTraining[Amount] = Field(0.0, le=100.0)
+    """train on blends of two images and their labels, with a share drawn from Beta(mixup, mixup):
+    the higher, the more even; 0: no blends"""
+    clip_norm: OfTraining[Amount] = Field(0.0, le=1e6)
+    """largest L2 norm of the gradient over all parameters: a larger gradient is scaled down to it;
+    0: no limit"""
+    network: OfNetwork[Annotated[str, Choice(NETWORKS)]] = "mlp"
+    """mlp: a multilayer perceptron; mixer: an MLP that cuts an image into patches, and mixes the
+    patches and the numbers within each patch in turn; cnn: three convolutions, as a reference for
+    both (hidden has no effect on it)"""
+    members: OfNetwork[int] = Field(1, ge=1, le=1000)
+    """number of networks that are trained side by side from different weights, and answer with the
+    mean of their probabilities"""
+    patch: OfNetwork[Annotated[int, Field(ge=1, le=1024)]] = 4
+    """side in pixels of the mixer's patches"""
     hidden: OfNetwork[Widths] = Field(
         (512, 256),
-        description="widths of the hidden layers, separated by commas; for a mixer: the hidden "
-        "units of each block, and last how many numbers describe a patch",
         json_schema_extra={"expected": "one or more widths from 1 to 65536, such as 512,256"},
     )
-    activation: OfNetwork[Annotated[str, Choice(ACTIVATIONS)]] = Field(
-        "relu", description="nonlinearity after each hidden layer"
-    )
-    dropout: OfNetwork[Fraction] = Field(
-        0.0, description="probability of setting a hidden activation to zero while training"
-    )
-    batch_norm: OfNetwork[bool] = Field(
-        False,
-        description="batch normalization between each hidden layer and its activation; for a "
-        "mixer: in place of layer normalization",
-    )
-    init: OfNetwork[Annotated[str, Choice(INITIALIZATIONS)]] = Field(
-        "he", description="initialization of the weights; default: that of torch.nn.Linear"
-    )
-    hflip: OfStream[Probability] = Field(0.0, description="probability of flipping left to right")
-    vflip: OfStream[Probability] = Field(0.0, description="probability of flipping top to bottom")
-    brightness_contrast: OfStream[Probability] = Field(
-        0.0, description="probability of changing brightness and contrast by up to 20%"
-    )
-    shift_scale_rotate: OfStream[Probability] = Field(
-        0.0,
-        description="probability of an affine change: a shift of up to 6.25%, a scale of up to "
-        "10%, a turn of up to 45 degrees",
-    )
-    transpose: OfStream[Probability] = Field(
-        0.0,
-        description="probability of exchanging rows and columns; at 0.5, with both flips at 0.5, "
-        "all eight orientations of a square are equally likely",
-    )
-    tta: OfNetwork[Annotated[str, Choice(VIEWS)]] = Field(
-        "none",
-        description="test-time augmentation: the final scores and the packaged model take the mean "
-        "over an image and its mirror image (hflip), all its flips (flips), or these and their "
-        "transposes (dihedral); scores at each epoch are of the image alone",
-    )
-    early_stopping_patience: OfTraining[int] = Field(
-        0,
-        ge=0,
-        description="stop after this many epochs without a better monitored metric, and keep the "
-        "best weights; 0: train all epochs and keep the last weights",
-    )
-    evaluation_mode: OfTraining[bool] = Field(
-        True,
-        description="validate with all units and the running statistics of batch norm; false: as "
-        "if model.eval() had been forgotten, to see the effect",
-    )
-    monitor: OfTraining[Annotated[str, Choice(MONITORED)]] = Field(
-        "val/loss", description="metric that early stopping watches"
-    )
-    seed: OfSplit[int] = Field(
-        0,
-        ge=0,
-        le=MAX_SEED,
-        description="origin of all randomness: split, order, augmentation, initialization, dropout",
-    )
-    device: OfMachine[Literal["auto", "cpu", "cuda"]] = Field(
-        "auto", description="device to train on; auto: cuda if there is one, else cpu"
-    )
-    threads: OfMachine[int] = Field(
-        0,
-        ge=0,
-        le=1024,
-        description="CPU threads of a training step; 0: one for each physical core; the workers of "
-        "executor processes share these; with executor dask, one",
-    )
+    """widths of the hidden layers, separated by commas; for a mixer: the hidden units of each
+    block, and last how many numbers describe a patch"""
+    activation: OfNetwork[Annotated[str, Choice(ACTIVATIONS)]] = "relu"
+    """nonlinearity after each hidden layer"""
+    dropout: OfNetwork[Fraction] = 0.0
+    """probability of setting a hidden activation to zero while training"""
+    batch_norm: OfNetwork[bool] = False
+    """batch normalization between each hidden layer and its activation; for a mixer: in place of
+    layer normalization"""
+    init: OfNetwork[Annotated[str, Choice(INITIALIZATIONS)]] = "he"
+    """initialization of the weights; default: that of torch.nn.Linear"""
+    hflip: OfStream[Probability] = 0.0
+    """probability of flipping left to right"""
+    vflip: OfStream[Probability] = 0.0
+    """probability of flipping top to bottom"""
+    brightness_contrast: OfStream[Probability] = 0.0
+    """probability of changing brightness and contrast by up to 20%"""
+    shift_scale_rotate: OfStream[Probability] = 0.0
+    """probability of an affine change: a shift of up to 6.25%, a scale of up to 10%, a turn of up
+    to 45 degrees"""
+    transpose: OfStream[Probability] = 0.0
+    """probability of exchanging rows and columns; at 0.5, with both flips at 0.5, all eight
+    orientations of a square are equally likely"""
+    tta: OfNetwork[Annotated[str, Choice(VIEWS)]] = "none"
+    """test-time augmentation: the final scores and the packaged model take the mean over an image
+    and its mirror image (hflip), all its flips (flips), or these and their transposes (dihedral);
+    scores at each epoch are of the image alone"""
+    early_stopping_patience: OfTraining[int] = Field(0, ge=0)
+    """stop after this many epochs without a better monitored metric, and keep the best weights; 0:
+    train all epochs and keep the last weights"""
+    evaluation_mode: OfTraining[bool] = True
+    """validate with all units and the running statistics of batch norm; false: as if model.eval()
+    had been forgotten, to see the effect"""
+    monitor: OfTraining[Annotated[str, Choice(MONITORED)]] = "val/loss"
+    """metric that early stopping watches"""
+    seed: OfSplit[int] = Field(0, ge=0, le=MAX_SEED)
+    """origin of all randomness: split, order, augmentation, initialization, dropout"""
+    device: OfMachine[Literal["auto", "cpu", "cuda"]] = "auto"
+    """device to train on; auto: cuda if there is one, else cpu"""
+    threads: OfMachine[int] = Field(0, ge=0, le=1024)
+    """CPU threads of a training step; 0: one for each physical core; the workers of executor
+    processes share these; with executor dask, one"""
 
     def key(self, *stages: Stage) -> tuple[object, ...]:
         """The values of the settings that influence these stages: equal where those are."""

@@ -7,9 +7,10 @@ its depth, and what it comes to once its anchors are followed.
 
 from __future__ import annotations
 
-import stat
+import os
 from collections.abc import Mapping
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +25,7 @@ from mlp.settings.training import RunConfig
 _MOST_BYTES = 2**18
 _MOST_DEPTH = 20
 _MOST_NODES = 10_000  # names, values, lists: 200 arms that change 20 settings have 9,000
+_TOO_DEEP = f"more than {_MOST_DEPTH} levels deep"
 _EMPTY = "tag:yaml.org,2002:null"
 _TAGS = {
     f"tag:yaml.org,2002:{name}"
@@ -46,10 +48,7 @@ def find_file(kind: str, name: str, folder: Path, content: str = "") -> Path:
     if name in known:
         return known[name]
     if name.lower().endswith((".yaml", ".yml")):
-        try:
-            return Path(name).expanduser()
-        except RuntimeError as error:
-            raise SettingsError(f"{kind} {name!r}: {error}") from None
+        return Path(os.path.expanduser(name))  # noqa: PTH111 (may name no user)
     raise SettingsError(
         f"{kind} {brief(name)}: there is none of this name; {did_you_mean(name, known)}"
         f"it should be one of {', '.join(known)}, or a YAML file{content} (see docs/studies.md)"
@@ -59,7 +58,7 @@ def find_file(kind: str, name: str, folder: Path, content: str = "") -> Path:
 def _text(path: Path) -> str:
     """The text of a file. Raises OSError or ValueError, which say why it is none."""
     # Opening a pipe waits for whoever writes into it, and a device may never end
-    if not stat.S_ISREG(path.stat().st_mode):
+    if path.exists() and not path.is_file():
         raise ValueError("it is a folder" if path.is_dir() else "it is a pipe or a device")
     with path.open("rb") as file:
         content = file.read(_MOST_BYTES + 1)
@@ -69,44 +68,6 @@ def _text(path: Path) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("it is not UTF-8 text") from None
-
-
-class _Refused(yaml.MarkedYAMLError):
-    """YAML, but not for settings."""
-
-    def __init__(self, text: str, mark: yaml.Mark) -> None:
-        super().__init__(problem=text, problem_mark=mark)
-
-
-class _Loader(yaml.SafeLoader):
-    """Composes nodes without foreign tags, as long as they are not too many and not too deep."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self._depth = self._count = 0
-        self._sizes: dict[yaml.Node, int] = {}  # of the nodes that are complete
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        begins = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-        alias = self.check_event(yaml.AliasEvent)
-        self._depth += 1
-        if self._depth > _MOST_DEPTH:
-            raise _Refused(f"more than {_MOST_DEPTH} levels deep", begins)
-        before = self._count
-        node = super().compose_node(parent, index)
-        assert node is not None
-        if node.tag not in _TAGS:
-            raise _Refused(f"tags such as {brief(node.tag)} are not used here", begins)
-        if alias and node not in self._sizes:
-            raise _Refused("an anchor that contains itself", begins)
-        self._count += self._sizes[node] if alias else 1
-        if self._count > _MOST_NODES:
-            text = f"more than {_MOST_NODES} names and values, anchors followed"
-            raise _Refused(text, begins)
-        if not alias:
-            self._sizes[node] = self._count - before
-        self._depth -= 1
-        return node
 
 
 class SettingsFile:
@@ -124,13 +85,16 @@ class SettingsFile:
             reason = getattr(error, "strerror", None) or error
             raise SettingsError(f"{kind} {path} cannot be read: {reason}") from None
         try:
-            root = _Loader(text).get_single_node()
+            loader = yaml.SafeLoader(text)
+            root = loader.get_single_node()
+        except RecursionError:
+            line = f", line {loader.line + 1}"
+            raise SettingsError(f"{kind} {path}{line}: {_TOO_DEEP}") from None
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             line = f", line {mark.line + 1}" if mark else ""
             said = ", ".join(part for part in (error.context, error.problem) if part)
-            no_yaml = "" if isinstance(error, _Refused) else "no YAML: "
-            raise SettingsError(f"{kind} {path}{line}: {no_yaml}{said}") from None
+            raise SettingsError(f"{kind} {path}{line}: no YAML: {said}") from None
         except yaml.reader.ReaderError as error:
             line = f", line {text.count(chr(10), 0, error.position) + 1}"
             said = f"the character U+{error.character:04X} is not allowed"
@@ -140,6 +104,24 @@ class SettingsFile:
         if root is None:
             raise SettingsError(f"{kind} {path} is empty; it should have {content}")
         self.root: yaml.Node = root
+        self._count = 0
+        self._check(root, ())
+
+    def _check(self, node: yaml.Node, above: tuple[yaml.Node, ...]) -> None:
+        """Refuse foreign tags, and what comes to too much once its anchors are followed."""
+        self._count += 1
+        if node in above:
+            self.wrong(node, "an anchor that contains itself")
+        if len(above) >= _MOST_DEPTH:
+            self.wrong(node, _TOO_DEEP)
+        if self._count > _MOST_NODES:
+            self.wrong(node, f"more than {_MOST_NODES} names and values, anchors followed")
+        if node.tag not in _TAGS:
+            self.wrong(node, f"tags such as {brief(node.tag)} are not used here")
+        if not isinstance(node, yaml.ScalarNode):
+            pairs = isinstance(node, yaml.MappingNode)
+            for child in chain.from_iterable(node.value) if pairs else node.value:
+                self._check(child, (*above, node))
 
     def settings(self, node: yaml.Node) -> dict[str, Any]:
         """Fields of RunConfig and their values."""
@@ -150,13 +132,10 @@ class SettingsFile:
         """The value of a setting, as RunConfig takes it."""
         if name in shared(RunConfig):
             self.wrong(node, f"{name} is the same for all arms of a study: give it as an option")
-        given: str | list[str]
-        if isinstance(node, yaml.SequenceNode):
-            given = [self.scalar(entry, name) for entry in node.value]
-        else:
-            given = self.scalar(node, name)
+        several = isinstance(node, yaml.SequenceNode)
+        given = [self.scalar(entry, name) for entry in (node.value if several else [node])]
         try:
-            return getattr(RunConfig().changed({name: given}), name)
+            return getattr(RunConfig().changed({name: given if several else given[0]}), name)
         except ConfigError as error:
             self.wrong(node, str(error))
 

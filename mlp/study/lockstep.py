@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from mlp.study.plan import Study
 
 Watch = Callable[[Sequence[Sequence[EpochRecord]]], None]
-Train = Callable[[Sequence[RunSpec]], dict[str, Outcome]]
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,11 @@ def train_side_by_side(
     progress: RunProgress,
     watch: Watch = lambda _: None,
 ) -> dict[str, Outcome]:
-    """Train some runs in lockstep; how each ended, by identity."""
+    """Train some runs in lockstep; how each ended, by identity.
+
+    Runs that another command trains, or has trained meanwhile, are left out.
+    """
+    specs = tracker.claim(specs)
     if not specs:
         return {}
     torch.set_num_threads(specs[0].config.threads)
@@ -97,37 +100,37 @@ def train_piece(
 ) -> dict[str, Outcome]:
     """Train the arms of one seed (and fold); how each ended, by identity.
 
-    Runs that another command trains, or has trained meanwhile, are left out.
     `arms_at_once` limits how many train side by side, 0: as many as fit in `memory` bytes, 0: half
     of what is free. Neither changes a number. When this is interrupted, or fails, the runs in
     training are ended in the tracker before the exception goes on.
     """
     ended: dict[str, Outcome] = {}
     for group in _groups(specs, datasets, arms_at_once, memory):
-        ended |= train_side_by_side(tracker.claim(group), datasets, tracker, progress)
+        ended |= train_side_by_side(group, datasets, tracker, progress)
     return ended
 
 
 def train_shared(
-    specs: Sequence[RunSpec], tracker: Tracker, train: Train, taken: Callable[[int], None]
-) -> dict[str, Outcome]:
-    """Train what no other command does, and take from those what they have; how each ended.
+    specs: Sequence[RunSpec],
+    recorded: Mapping[str, Outcome],
+    tracker: Tracker,
+    train: Callable[[Sequence[RunSpec]], dict[str, Outcome]],
+    taken: Callable[[int], None] = lambda _: None,
+) -> list[Outcome]:
+    """Train what is not recorded; how each run ended, in the order of `specs`.
 
-    `train` may leave out the runs that others train. These are waited for when the rest is done,
-    and trained here after all where they come to no end. `taken` is told how many were taken.
+    `train` may leave out the runs that other commands train. These are waited for when the rest is
+    done, and trained here after all where they come to no end. `taken` is told how many were taken.
     """
-    ended: dict[str, Outcome] = {}
-    left = list(specs)
-    while left:
+    ended, runs = dict(recorded), {spec.identity: spec for spec in specs}
+    while left := [spec for identity, spec in runs.items() if identity not in ended]:
         ended |= train(left)
-        left = [spec for spec in left if spec.identity not in ended]
-        if left:
-            tracker.wait(left)
-            others = tracker.reuse(left, fresh=True)
-            ended |= others
-            taken(len(others))
-            left = [spec for spec in left if spec.identity not in ended]
-    return ended
+        if others := [spec for spec in left if spec.identity not in ended]:
+            tracker.wait(others)
+            found = tracker.reuse(others, fresh=True)
+            taken(len(found))
+            ended |= found
+    return [replace(ended[s.identity], arm=s.arm, seed=s.config.seed) for s in specs]
 
 
 def run_together(
@@ -138,17 +141,13 @@ def run_together(
     `watch` is called after each epoch with the records of every run that had to be trained. What
     it raises ends those in training as KILLED and goes on.
     """
-    ended = tracker.reuse(study.specs)
-    todo = [spec for spec in study.specs if spec.identity not in ended]
 
     def train(specs: Sequence[RunSpec]) -> dict[str, Outcome]:
-        free = tracker.claim(specs)
-        trained = train_side_by_side(free, Datasets(study.source), tracker, progress, watch)
+        trained = train_side_by_side(specs, Datasets(study.source), tracker, progress, watch)
         tracker.deliver()
         return trained
 
-    ended |= train_shared(todo, tracker, train, lambda _: None)
-    return [ended[spec.identity] for spec in study.specs]
+    return train_shared(study.specs, tracker.reuse(study.specs), tracker, train)
 
 
 def _groups(

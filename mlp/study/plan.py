@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pandas as pd
 from tqdm import tqdm
@@ -13,7 +14,7 @@ from mlp.data.dataset import is_own, load, resolve, split_of
 from mlp.data.index import Index
 from mlp.data.split_file import split_table
 from mlp.errors import SettingsError
-from mlp.learning.memory import most_memory, shortage
+from mlp.learning.memory import shortage
 from mlp.metrics import require
 from mlp.settings.training import Resolved, RunConfig
 from mlp.study.arm import arm_config
@@ -28,7 +29,6 @@ class Study:
 
     suite: Suite
     base: Resolved
-    seeds: tuple[int, ...]
     source: Index  # as read from disk
     index: Index  # with the images refused that could not be decoded
     specs: tuple[RunSpec, ...]  # by seed, then by fold, then in the order of the arms
@@ -47,20 +47,12 @@ class Study:
             "data_name": self.index.name,
             "classes": list(self.index.classes),
             "base": self.base.as_text(),
-            "arms": [
-                {"name": arm.name, "changes": dict(arm.changes), "about": arm.about}
-                for arm in self.suite.arms
-            ],
+            "arms": [asdict(arm) for arm in self.suite.arms],
             "runs": [
-                {
-                    "arm": spec.arm,
-                    "seed": spec.config.seed,
-                    "fold": spec.config.fold,
-                    "identity": spec.identity,
-                }
-                for spec in self.specs
+                {"arm": s.arm, "seed": s.config.seed, "fold": s.config.fold, "identity": s.identity}
+                for s in self.specs
             ],
-            "remarks": [{"kind": r.kind, "values": r.values} for r in remarks],
+            "remarks": [asdict(remark) for remark in remarks],
         }
 
     def split_table(self) -> pd.DataFrame | None:
@@ -84,19 +76,12 @@ def plan(
     for an arm that is not valid or does not fit into the memory of this machine, a device that is
     not there, or a metric that the validation images of a seed (and fold) do not define.
     """
-    configs = [
-        (
-            arm.name,
-            resolve(arm_config(arm, base.changed({"seed": seed, "fold": fold})), index, here),
-        )
-        for seed in seeds
-        for fold in folds
-        for arm in suite.arms
-    ]
-    source = index
-    kinds = {config.key("pixels"): config for _, config in configs}
-    shapes = {}
-    for kind, config in kinds.items():
+    source, shapes = index, {}
+    configs = []
+    for seed, fold in itertools.product(seeds, folds):
+        own = base.changed({"seed": seed, "fold": fold})
+        configs += [(a.name, resolve(arm_config(a, own), index, here)) for a in suite.arms]
+    for kind, config in {config.key("pixels"): config for _, config in configs}.items():
         index, dataset = load(source, config)
         shapes[kind] = dataset.shape
     digest, labels = index.digest, index.usable["class"].to_numpy()
@@ -108,18 +93,13 @@ def plan(
         if key not in counts:
             drawn = split_of(index, config)
             counts[key] = len(drawn.train), len(drawn.val)
-            require(metric, set(labels[drawn.val]), _whose(index, config))
+            fold = "" if config.fold == "none" else f", fold {config.fold}"
+            whose = f" of seed {config.seed}{fold}" if is_own(index, config) else ""
+            require(metric, set(labels[drawn.val]), whose)
         data = index.name, digest, index.classes, *counts[key]
         specs.append(RunSpec(name, config, identity(config, digest), *data, varied))
     for spec in specs[: len(suite.arms)] if here else ():
-        config, classes = spec.config, len(spec.classes)
-        shape = shapes[config.key("pixels")]
-        why = shortage(config, shape, classes, spec.train_images, most_memory(config.device))
-        if why:
+        shape = shapes[spec.config.key("pixels")]
+        if why := shortage(spec.config, shape, len(spec.classes), spec.train_images):
             raise SettingsError(f"arm {spec.arm!r}: {why}" if len(suite.arms) > 1 else why)
-    return Study(suite, resolve(base, source, here), tuple(seeds), source, index, tuple(specs))
-
-
-def _whose(index: Index, config: RunConfig) -> str:
-    fold = "" if config.fold == "none" else f", fold {config.fold}"
-    return f" of seed {config.seed}{fold}" if is_own(index, config) else ""
+    return Study(suite, resolve(base, source, here), source, index, tuple(specs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tqdm import tqdm
@@ -13,9 +13,12 @@ from tqdm import tqdm
 from mlp import console
 from mlp.learning.learner import EpochRecord
 from mlp.study.tracker import Outcome, RunSpec
+from mlp.study.training_run import RunProgress
+
+Message = dict[str, Any]
 
 
-class _Bars:
+class _Bars(RunProgress):
     """A bar for a whole and one for the runs in training; nothing is drawn without a terminal."""
 
     def __init__(self, total: int, done: int, name: str, unit: str) -> None:
@@ -23,26 +26,26 @@ class _Bars:
         self._whole = tqdm(
             total=total, initial=done, desc=name, unit=unit, disable=None, position=0
         )
-        self._epochs: tqdm[Any] | None = None
+        self._epochs: tqdm[Any] = tqdm(disable=True)
 
-    def group(self, specs: Sequence[RunSpec]) -> None:
-        first = specs[0].config
-        fold = "" if first.fold == "none" else f", fold {first.fold}"
-        label = f"seed {first.seed}{fold}, {len(specs)} arms"
-        self._epochs = _epoch_bar(specs, specs[0].name if len(specs) == 1 else label)
+    def group(self, specs: Sequence[RunSpec], label: str = "") -> None:
+        first, total = specs[0], sum(spec.config.epochs for spec in specs)
+        fold = "" if first.config.fold == "none" else f", fold {first.config.fold}"
+        several = f"seed {first.config.seed}{fold}, {len(specs)} arms"
+        label = label or (first.name if len(specs) == 1 else several)
+        self._epochs = tqdm(
+            total=total, desc=label, unit="epoch", disable=None, position=1, leave=False
+        )
 
     def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
-        assert self._epochs is not None
         self._epochs.set_postfix_str(_after_epoch(spec, record), refresh=False)
         self._epochs.update()
 
     def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
-        assert self._epochs is not None
         self._epochs.update(spec.config.epochs - epochs)
 
     def group_ended(self) -> None:
-        if self._epochs is not None:
-            self._epochs.close()
+        self._epochs.close()
 
     def close(self) -> None:
         """Leave the terminal in order."""
@@ -51,17 +54,31 @@ class _Bars:
 
 
 class Progress(_Bars):
-    """A bar for the study and one for the runs in training; without a terminal, a line a run."""
+    """A bar for the study and one for the runs in training; without a terminal, a line a run.
+
+    Runs train in this process, or in others, which send messages. A message may be lost: whoever
+    has the outcome says once more that a run has ended.
+    """
 
     def __init__(self, runs: int, reused: int) -> None:
         if reused:
             console.out(f"{reused} of {runs} runs are recorded already: not trained again")
         super().__init__(runs, reused, "study", "run")
         self._taken = 0
+        self._known: set[str] = set()
+        self._alone = threading.Lock()  # messages come in a thread of their own
 
     def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
         super().ended(spec, outcome, epochs)
-        self._ended(outcome.status, _after_run(spec, outcome))
+        self._ended(spec.identity, outcome.status, _after_run(spec, outcome))
+
+    def message(self, message: Message) -> None:
+        """Hear what `Sent` told in another process."""
+        self._epochs.update(message["epochs"])
+        if "ended" in message:
+            self._ended(message["ended"], message["status"], message["said"])
+        else:
+            self._epochs.set_postfix_str(message["said"])
 
     def taken(self, count: int) -> None:
         """So many runs were trained by another command meanwhile."""
@@ -73,23 +90,21 @@ class Progress(_Bars):
         if self._taken:
             console.out(f"{self._taken} runs were trained by another command: taken from there")
 
-    def _ended(self, status: str, said: str) -> None:
+    def _ended(self, identity: str, status: str, said: str) -> None:
+        with self._alone:
+            if identity in self._known:
+                return
+            self._known.add(identity)
         self._whole.update()
         if status == "FAILED" or not self._terminal:
             console.out(said)
 
 
-Message = dict[str, Any]
-
-
-class Sent:
+class Sent(RunProgress):
     """Progress told to another process, at most once a second but for a run's end."""
 
     def __init__(self, tell: Callable[[Message], None]) -> None:
         self._tell, self._epochs, self._told = tell, 0, 0.0
-
-    def group(self, specs: Sequence[RunSpec]) -> None:
-        pass
 
     def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
         self._epochs += 1
@@ -102,52 +117,9 @@ class Sent:
         said = _after_run(spec, outcome)
         self._send({"ended": spec.identity, "status": outcome.status, "said": said})
 
-    def group_ended(self) -> None:
-        pass
-
     def _send(self, message: Message) -> None:
         self._tell({**message, "epochs": self._epochs})
         self._epochs = 0
-
-
-class Received(Progress):
-    """Progress of runs that train in other processes, from the messages that `Sent` sends.
-
-    A lost message is no lost run: `piece` is told what came back.
-    """
-
-    def __init__(self, runs: int, reused: int, specs: Sequence[RunSpec]) -> None:
-        super().__init__(runs, reused)
-        self._epochs = _epoch_bar(specs, "training")
-        self._known: set[str] = set()
-        self._alone = threading.Lock()  # messages come in a thread of their own
-
-    def message(self, message: Message) -> None:
-        """Hear what a process told."""
-        assert self._epochs is not None
-        self._epochs.update(message["epochs"])
-        if "ended" in message:
-            self._once(message["ended"], message["status"], message["said"])
-        else:
-            self._epochs.set_postfix_str(message["said"])
-
-    def piece(self, specs: Sequence[RunSpec], outcomes: Mapping[str, Outcome]) -> None:
-        """The runs of a seed (and fold) have ended."""
-        for spec in specs:
-            outcome = outcomes.get(spec.identity)
-            if outcome is not None:
-                self._once(spec.identity, outcome.status, _after_run(spec, outcome))
-
-    def say(self, text: str) -> None:
-        """Something that a person should know."""
-        console.out(text)
-
-    def _once(self, identity: str, status: str, said: str) -> None:
-        with self._alone:
-            if identity in self._known:
-                return
-            self._known.add(identity)
-        self._ended(status, said)
 
 
 class SearchProgress(_Bars):
@@ -167,11 +139,6 @@ class SearchProgress(_Bars):
         """A trial has ended: what became of it."""
         if not self._terminal:
             console.out(trial)
-
-
-def _epoch_bar(specs: Sequence[RunSpec], label: str) -> tqdm[Any]:
-    total = sum(spec.config.epochs for spec in specs)
-    return tqdm(total=total, desc=label, unit="epoch", disable=None, position=1, leave=False)
 
 
 def _after_epoch(spec: RunSpec, record: EpochRecord) -> str:

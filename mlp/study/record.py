@@ -86,19 +86,16 @@ class RecordedStudy:
         cls, contents: Mapping[str, Any], run_id: str, experiment_id: str, name: str, label: str
     ) -> RecordedStudy:
         """A study of which only the plan is known. Raises KeyError, TypeError if it is none."""
+        plain = ("data_name", "suite", "question", "base", "classes")
         return cls(
             run_id=run_id,
             experiment_id=experiment_id,
             name=name,
-            data_name=contents["data_name"],
             label=label,
-            suite=contents["suite"],
-            question=contents["question"],
             arms=[Arm(**arm) for arm in contents["arms"]],
-            base=contents["base"],
-            remarks=[Remark(r["kind"], r["values"]) for r in contents["remarks"]],
+            remarks=[Remark(**remark) for remark in contents["remarks"]],
             runs=(),
-            classes=contents["classes"],
+            **{field: contents[field] for field in plain},
         )
 
     @property

@@ -79,7 +79,12 @@ class _SuiteFile(SettingsFile):
         parts = self.mapping(self.root, _KEYS, "a suite")
         if ("arms" in parts) == ("factors" in parts):
             self.wrong(self.root, "a suite has either arms, or factors whose product makes them")
-        base = dict(self._recipe(parts["recipe"])) if "recipe" in parts else {}
+        base: dict[str, Any] = {}
+        if "recipe" in parts:
+            try:
+                base |= find_recipe(self.text(parts["recipe"], "recipe"))
+            except SettingsError as error:
+                self.wrong(parts["recipe"], str(error))
         base |= self.settings(parts["base"]) if "base" in parts else {}
         if "arms" in parts:
             nodes = self.sequence(parts["arms"], "arms")
@@ -96,16 +101,9 @@ class _SuiteFile(SettingsFile):
             if other is not None:
                 self.wrong(node, f"arms {other!r} and {arm.name!r} differ in case only")
             names[arm.name.casefold()] = arm.name
-        question = f"What does {self.path.stem} change?"
-        if "question" in parts:
-            question = self.text(parts["question"], "question")
+        asked = self.text(parts["question"], "question") if "question" in parts else ""
+        question = asked or f"What does {self.path.stem} change?"
         return Suite(self.path.stem, question, tuple(arm for arm, _ in arms), base)
-
-    def _recipe(self, node: yaml.Node) -> Mapping[str, Any]:
-        try:
-            return find_recipe(self.text(node, "recipe"))
-        except SettingsError as error:
-            self.wrong(node, str(error))
 
     def _arm(self, node: yaml.Node) -> tuple[Arm, yaml.Node]:
         parts = self.mapping(node, _ARM_KEYS, "an arm")
@@ -130,9 +128,7 @@ class _SuiteFile(SettingsFile):
             self.wrong(node, "factors should name settings, each with a list of values")
         lists = {name: self.sequence(values, name) for name, values in factors.items()}
         self._bound(node, math.prod(map(len, lists.values())))
-        levels = []
-        for name, nodes in lists.items():
-            levels.append([(name, self.value(name, value)) for value in nodes])
+        levels = [[(name, self.value(name, v)) for v in nodes] for name, nodes in lists.items()]
         arms = []
         for combination in itertools.product(*levels):
             changes = dict(combination)

@@ -23,6 +23,8 @@ from mlp.settings.training import Resolved, RunConfig
 from mlp.study.record import Histogram, RecordedRun, RecordedStudy
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
+Numbers = Mapping[str, float]  # by name
+Files = Mapping[str, bytes]  # by path
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class RunSpec:
 class RunResult:
     """Everything that a finished training leaves behind."""
 
-    scores: Mapping[str, float]  # of the network that is kept, named `final/...`
-    facts: Mapping[str, float]  # numbers that are neither good nor bad, named `facts/...`
+    scores: Numbers  # of the network that is kept, named `final/...`
+    facts: Numbers  # numbers that are neither good nor bad, named `facts/...`
     records: Sequence[EpochRecord]
     evaluation: Evaluation
     images: NDArray[np.uint8]  # the validation images as decoded (N, H, W, C)
@@ -69,8 +71,8 @@ class Outcome:
     identity: str
     status: Status
     run_id: str
-    scores: Mapping[str, float] = field(default_factory=dict)
-    facts: Mapping[str, float] = field(default_factory=dict)
+    scores: Numbers = field(default_factory=dict)
+    facts: Numbers = field(default_factory=dict)
     reason: str = ""
 
     @classmethod
@@ -100,13 +102,14 @@ class TakenOver(Exception):
 
 
 class PieceTracker(Protocol):
-    """The record of the runs of one seed (and fold) of a study."""
+    """The record of runs of a study, by a process that trains one seed (and fold) after another."""
 
     def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
         """Make runs that are recorded already part of this study; their outcomes by identity.
 
         Those are runs that ended for good: FINISHED ones, and those that diverged. `fresh`: only
-        those that another command has trained since this one began.
+        those that another command has trained since this one began. A process that trains for a
+        study which another one has begun finds what earlier tries of the same have ended.
         """
 
     def claim(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
@@ -121,13 +124,6 @@ class PieceTracker(Protocol):
     def deliver(self) -> None:
         """Wait until all that was recorded is where it can be read. Raises TakenOver."""
 
-
-class WorkerTracker(PieceTracker, Protocol):
-    """The tracker of a study that another process has begun, and will end.
-
-    It reuses what earlier tries of the same piece have ended.
-    """
-
     def count_try(self, specs: Sequence[RunSpec]) -> int:
         """Count how often in a row these runs of one seed (and fold) were begun and none ended."""
 
@@ -135,7 +131,7 @@ class WorkerTracker(PieceTracker, Protocol):
         """The last one did it: nobody needs their count."""
 
     def close(self) -> None:
-        """Tidy up; the study goes on."""
+        """Tidy up; the study goes on, and another process will end it."""
 
 
 class Studies(Protocol):
@@ -154,12 +150,7 @@ class Studies(Protocol):
         """The distribution of each layer's weights before training; empty where it is gone."""
 
     def report(
-        self,
-        study: RecordedStudy,
-        metric: str,
-        description: str,
-        files: Mapping[str, bytes],
-        numbers: Mapping[str, float],
+        self, study: RecordedStudy, metric: str, description: str, files: Files, numbers: Numbers
     ) -> None:
         """Record a report on a study by a metric, in the place of an earlier one."""
 
@@ -167,9 +158,7 @@ class Studies(Protocol):
 class Tracker(PieceTracker, Protocol):
     """The record of one study by a command: its runs, and a run of the command itself."""
 
-    @property
-    def run_id(self) -> str:
-        """The run of the command."""
+    run_id: str  # of the command
 
     @property
     def studies(self) -> Studies:
@@ -178,7 +167,7 @@ class Tracker(PieceTracker, Protocol):
     def wait(self, specs: Sequence[RunSpec]) -> None:
         """Return when another command no longer trains one of these runs, if it does."""
 
-    def remote(self) -> Callable[[], WorkerTracker]:
+    def remote(self) -> Callable[[], PieceTracker]:
         """A function that another process can be sent, to open a tracker of this study there."""
 
     def ended_already(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
@@ -205,10 +194,10 @@ class Tracker(PieceTracker, Protocol):
         `split`: the sides of its images, where all its runs share them.
         """
 
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
+    def log(self, metrics: Numbers, step: int) -> None:
         """Record numbers of the command itself."""
 
-    def show(self, text: str, shown: Mapping[str, bytes]) -> None:
+    def show(self, text: str, shown: Files) -> None:
         """Put a report on the study, and its pictures (PNG by name), beside the curves."""
 
     def refer_to(self, outcome: Outcome) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mlp.data.dataset import is_own
-from mlp.data.images.encoding import png
+from mlp.data.images.decoding import png
 from mlp.data.index import Index
 from mlp.data.split_file import split_table
 from mlp.data.stream import Batches, Stream
 from mlp.failures import is_out_of_memory
 from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
-from mlp.learning.memory import most_memory, shortage
+from mlp.learning.memory import shortage
 from mlp.learning.networks.building import build_network, parameter_count
 from mlp.metrics import final_scores
 from mlp.model.checkpoint import Checkpoint
@@ -29,8 +29,8 @@ class Stopped(Exception):
     """Training is not worth going on with; says why."""
 
 
-class RunProgress(Protocol):
-    """Hears of the runs in training."""
+class RunProgress:
+    """Hears of the runs in training; this one says nothing of them."""
 
     def group(self, specs: Sequence[RunSpec]) -> None:
         """These runs start, side by side."""
@@ -45,89 +45,73 @@ class RunProgress(Protocol):
         """All runs of the group have ended."""
 
 
+@dataclass(eq=False)
 class TrainingRun:
-    """A run on a stream. `records` has its epochs; `outcome` is there once it has ended."""
+    """A run on a stream. `records` has its epochs; `outcome` is there once it has ended.
 
-    def __init__(
-        self,
-        spec: RunSpec,
-        stream: Stream,
-        index: Index,
-        tracker: PieceTracker,
-        progress: RunProgress,
-    ) -> None:
-        """Hold no memory yet: the network is made when the run first trains."""
-        self.spec, self.records = spec, list[EpochRecord]()
-        self.outcome: Outcome | None = None
-        self._stream, self._index, self._tracker = stream, index, tracker
-        self._progress = progress
-        self._begun: tuple[Learner, RunLog] | None = None
+    It holds no memory yet: the network is made when the run first trains.
+    """
+
+    spec: RunSpec
+    stream: Stream
+    index: Index
+    tracker: PieceTracker
+    progress: RunProgress
+    records: list[EpochRecord] = field(default_factory=list)
+    outcome: Outcome | None = None
+    _log: RunLog | None = None
+    _learner: Learner | None = None
 
     def train(self, batches: Batches) -> None:
         """Train for one epoch, and end the run where that was the last, or failed."""
+        spec, data = self.spec, self.stream.dataset
+        if self._log is None:
+            count = parameter_count(spec.config, data.shape, len(spec.classes))
+            self._log = self.tracker.start(spec, count, data)
         try:
-            self.outcome = self._epoch(batches)
+            self.outcome = self._epoch(batches, self._log)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            self.outcome = self._fail(_too_little(self.spec, error))
+            # Which there may be another time
+            self.outcome = self._log.fail(_too_little(spec, error), diverged=False)
         if self.outcome is not None:
-            self._begun = None  # gives the memory of the network back
-            self._progress.ended(self.spec, self.outcome, len(self.records))
+            self._learner = None  # gives the memory of the network back
+            self.progress.ended(spec, self.outcome, len(self.records))
 
     def abandon(self, error: BaseException) -> None:
         """End the record of a run that will not go on, because of an error or an interruption."""
-        if self._begun is None:
+        if self._log is None or self.outcome is not None:
             return
-        _, log = self._begun
         if isinstance(error, Stopped):
-            log.kill(str(error))
+            self._log.kill(str(error))
         elif isinstance(error, Exception) and not isinstance(error, TakenOver):
-            log.fail(f"{type(error).__name__}: {error}", diverged=False)
+            self._log.fail(f"{type(error).__name__}: {error}", diverged=False)
         else:
-            log.kill()
+            self._log.kill()
 
-    def _epoch(self, batches: Batches) -> Outcome | None:
+    def _epoch(self, batches: Batches, log: RunLog) -> Outcome | None:
         """Train for one epoch; how the run ended, if it did."""
-        validation = self._stream.validation
-        if self._begun is None:
-            if why := self._shortage():
-                return self._fail(why)
-            self._begun = learner, log = self._begin()
+        spec, learner, validation = self.spec, self._learner, self.stream.validation
+        if learner is None:
+            shape, classes = self.stream.dataset.shape, len(spec.classes)
+            if why := shortage(spec.config, shape, classes, spec.train_images):
+                return log.fail(why, diverged=False)
+            learner = Learner(spec.config, shape, classes, self.stream.steps_per_epoch)
+            self._learner = learner
             log.epoch(learner.initial_record(batches, validation), learner)
-        learner, log = self._begun
         try:
             record = learner.epoch(batches, validation)
         except NonFiniteLoss as error:
             return log.fail(str(error), diverged=True)
         self.records.append(record)
         log.epoch(record, learner)
-        self._progress.epoch(self.spec, record)
+        self.progress.epoch(spec, record)
         return log.finish(self._result(learner)) if learner.finished else None
-
-    def _begin(self) -> tuple[Learner, RunLog]:
-        config, data = self.spec.config, self._stream.dataset
-        classes, steps = len(self.spec.classes), self._stream.steps_per_epoch
-        learner = Learner(config, data.shape, classes, steps)
-        return learner, self._tracker.start(self.spec, learner.parameter_count, data)
-
-    def _shortage(self) -> str:
-        config, shape, classes = self.spec.config, self._stream.dataset.shape, self.spec.classes
-        free = most_memory(config.device)
-        return shortage(config, shape, len(classes), self.spec.train_images, free)
-
-    def _fail(self, why: str) -> Outcome:
-        """End the run for want of memory, which there may be another time."""
-        if self._begun is not None:
-            return self._begun[1].fail(why, diverged=False)
-        data = self._stream.dataset
-        count = parameter_count(self.spec.config, data.shape, len(self.spec.classes))
-        return self._tracker.start(self.spec, count, data).fail(why, diverged=False)
 
     def _result(self, learner: Learner) -> RunResult:
         """Evaluate the weights that are kept: the last ones, or early stopping's best."""
-        stream, index, config = self._stream, self._index, self.spec.config
-        data = stream.dataset
+        stream, data, config = self.stream, self.stream.dataset, self.spec.config
         learner.restore_best()
         evaluation = Evaluation(
             data.ids[data.split.val],
@@ -164,7 +148,7 @@ class TrainingRun:
             images=images,
             ensemble=Ensemble((checkpoint,), data.familiarity),
             example=png(images[0]),
-            split=split_table(index, data.split) if is_own(index, config) else None,
+            split=split_table(self.index, data.split) if is_own(self.index, config) else None,
         )
 
 

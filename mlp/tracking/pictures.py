@@ -22,7 +22,7 @@ from mlp.escaping import line as one_line
 from mlp.learning.learner import EpochRecord
 from mlp.predictions import Evaluation, confusion
 
-Pixels = NDArray[np.uint8]  # RGB (H, W, 3)
+Pixels = NDArray[np.uint8]  # (H, W, C), or (N, H, W, C)
 Caption = tuple[str, str, str]  # two lines, and the colour of the second
 
 _FULL = (8, 69, 148)  # colour of a cell that holds its whole row
@@ -39,7 +39,8 @@ def confusion_matrix(result: Evaluation, images: str = "Validation") -> Image.Im
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     names = [_short(name) for name in result.classes]
     cell = 34 if len(names) <= 30 else 14
-    font = _font(12 if cell > 20 else 9)
+    size = 12 if cell > 20 else 9
+    font = _font(size)
     margin = int(max(font.getlength(name) for name in names)) + 50
     side = cell * len(names)
     sheet = Image.new("RGB", (max(margin + side + 30, 460), side + margin + 40), "white")
@@ -62,20 +63,15 @@ def confusion_matrix(result: Evaluation, images: str = "Validation") -> Image.Im
             if count and cell > 20:
                 ink = "white" if share > 0.5 else "black"
                 draw.text((x + cell / 2, y + cell / 2), str(count), ink, font, anchor="mm")
-        _sideways(sheet, name, margin + row * cell + cell // 2, 48 + side, font, top=True)
+        _sideways(sheet, name, margin + row * cell + cell // 2, 48 + side, size, top=True)
     return sheet
 
 
 def _sideways(
-    sheet: Image.Image,
-    text: str,
-    x: int,
-    y: int,
-    font: ImageFont.FreeTypeFont | None = None,
-    top: bool = False,
+    sheet: Image.Image, text: str, x: int, y: int, size: int = 14, top: bool = False
 ) -> None:
     """Write upwards, centred on x; y is the middle, or the end of the text if `top`."""
-    font = font or _font(14)
+    font = _font(size)
     left, upper, right, lower = font.getbbox(text)
     label = Image.new("L", (int(right - left), int(lower - upper) + 1))
     ImageDraw.Draw(label).text((-left, -upper), text, 255, font)
@@ -137,15 +133,15 @@ def _chart(
     return chart
 
 
-def mistakes(result: Evaluation, images: NDArray[np.uint8], columns: int = 6) -> Image.Image:
+def mistakes(result: Evaluation, images: Pixels) -> Image.Image:
     """The 18 most confident errors, each with its true and its predicted class."""
     wrong = np.flatnonzero(result.predicted != result.labels)
     confidence = result.probabilities.max(axis=1)
-    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][: 3 * columns]
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:18]
     title = "No mistake on these images"
     if len(worst):
         title = f"The {len(worst)} most confident of {len(wrong)} mistakes"
-    return _gallery(_pictures(images, worst), _captions(result, worst), title, columns)
+    return _gallery([_enlarged(images[k]) for k in worst], _captions(result, worst), title, 6)
 
 
 def examples(labels: NDArray[np.int64], most: int) -> NDArray[np.intp]:
@@ -156,21 +152,17 @@ def examples(labels: NDArray[np.int64], most: int) -> NDArray[np.intp]:
 
 
 def predictions(
-    result: Evaluation,
-    images: NDArray[np.uint8],
-    title: str = "Images and predictions",
-    side: int = _SIDE,
+    result: Evaluation, images: Pixels, title: str = "Images and predictions", side: int = _SIDE
 ) -> Image.Image:
     """Up to EXAMPLES images, evenly spaced over the classes, with true and predicted class."""
     chosen = examples(result.labels, EXAMPLES)
-    return _gallery(_pictures(images, chosen, side), _captions(result, chosen), title, 6)
+    return _gallery(
+        [_enlarged(images[k], side) for k in chosen], _captions(result, chosen), title, 6
+    )
 
 
 def explanations(
-    result: Evaluation,
-    images: NDArray[np.uint8],
-    chosen: NDArray[np.intp],
-    contributions: NDArray[np.float64],
+    result: Evaluation, images: Pixels, chosen: NDArray[np.intp], contributions: NDArray[np.float64]
 ) -> Image.Image:
     """Chosen images, each beside what its pixels add to the probability of the predicted class."""
     pairs = [
@@ -180,18 +172,18 @@ def explanations(
 
 
 def explanation(
-    image: NDArray[np.uint8], contributions: NDArray[np.float64], name: str, said: str
+    image: Pixels, contributions: NDArray[np.float64], name: str, said: str
 ) -> Image.Image:
     """One image beside what its pixels add to the probability of the class that was said."""
     shown = _explained(image, contributions)
     return _gallery([shown], [(_short(name, 50), said, "black")], _EXPLAINED, 1)
 
 
-def _explained(image: NDArray[np.uint8], contributions: NDArray[np.float64]) -> Pixels:
+def _explained(image: Pixels, contributions: NDArray[np.float64]) -> Pixels:
     return np.concatenate([_enlarged(image), heat(image, contributions)], axis=1)
 
 
-def heat(image: NDArray[np.uint8], contributions: NDArray[np.float64]) -> Pixels:
+def heat(image: Pixels, contributions: NDArray[np.float64]) -> Pixels:
     """A pale gray image (H, W, C) under contributions (H, W): red for, blue against; (S, S, 3)."""
     side = _SIDE
     gray = _enlarged(image).mean(axis=2, keepdims=True) * 0.35 + 160
@@ -222,16 +214,10 @@ def first_layer(weights: NDArray[np.float32]) -> Image.Image:
     return sheet
 
 
-def _enlarged(image: NDArray[np.uint8], side: int = _SIDE) -> Pixels:
+def _enlarged(image: Pixels, side: int = _SIDE) -> Pixels:
     """RGB pixels (side, side, 3) of an image (H, W, 1 or 3)."""
     picture = cv2.resize(image, (side, side), interpolation=cv2.INTER_NEAREST)
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture)
-
-
-def _pictures(
-    images: NDArray[np.uint8], chosen: NDArray[np.intp], side: int = _SIDE
-) -> list[Pixels]:
-    return [_enlarged(images[which], side) for which in chosen]
 
 
 def _captions(result: Evaluation, chosen: NDArray[np.intp]) -> list[Caption]:

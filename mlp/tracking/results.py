@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,8 @@ from mlp.model.explanation import contributions, first_layer
 from mlp.predictions import Evaluation, classification_report
 from mlp.tracking import pictures
 
+PREDICTIONS = "predictions.parquet"
+COLUMNS = {"id", "label", "probabilities"}  # of that file
 _EXPLAINED = 8  # images
 _UNITS = 32
 
@@ -49,11 +52,11 @@ def files(
         **{f"{name}.png": pictures.png(picture) for name, picture in drawn.items()},
         "classification_report.txt": classification_report(evaluation).encode(),
         "scores.json": json.dumps(dict(scores), indent=1).encode(),
-        "predictions.parquet": answers.to_parquet(index=False),
+        PREDICTIONS: answers.to_parquet(index=False),
     }
 
 
-def read_predictions(file: str, classes: Sequence[str]) -> Evaluation:
+def read_predictions(file: BinaryIO, classes: Sequence[str]) -> Evaluation:
     """The predictions that a run left as a file, sorted by id. Raises ValueError, KeyError."""
     table = pd.read_parquet(file).sort_values("id", kind="stable")
     number = {name: label for label, name in enumerate(classes)}

@@ -11,7 +11,6 @@ from mlp.report import search as report
 from mlp.report.wording import Wording
 from mlp.search.trials import Search, no_score, run_search
 from mlp.study.tracker import ended_if_cut_off
-from mlp.tracking.mlflow.reports import record_report
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 
@@ -35,6 +34,6 @@ def recorded_search(
         tracker.describe(search.base, search.index)
         found = run_search(search, tracker, folder / search.label, scored)
         pages = report.files(search, found, say)
-        record_report(store, tracker.run_id, report.markdown(search, found, say), pages)
+        store.report(tracker.run_id, report.markdown(search, found, say), pages)
         tracker.end("FAILED" if no_score(found) else "FINISHED")
     return found, tracker.run_id

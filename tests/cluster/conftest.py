@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 
 from benchmarks.parts import Command, DaskWorker, Part, Postgres, Scheduler, Server
-from mlp.tracking.mlflow.store import IDENTITY, KIND, PARENT
+from mlp.tracking.mlflow.names import IDENTITY, KIND, PARENT
 
 SUITE = """
 question: Which?

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from mlp.data.images.decoding import decode
 from mlp.data.index import check
-from mlp.data.sources.digits import digits
+from mlp.data.sources.arrays import digits
 
 
 def test_digits_are_those_of_scikit_learn() -> None:

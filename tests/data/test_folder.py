@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from mlp.data.index import COLUMNS, check
-from mlp.data.sources.folder import folder
+from mlp.data.sources.files import folder
 from mlp.errors import DataError
 
 

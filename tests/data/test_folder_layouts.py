@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from mlp.data.audit.remarks import remarks, understood
 from mlp.data.dataset import open_index
 from mlp.data.index import check
-from mlp.data.sources.folder import folder
+from mlp.data.sources.files import folder
 from mlp.data.sources.layout import Kind, split_in
 from mlp.errors import DataError
 from mlp.settings.training import RunConfig

@@ -225,7 +225,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(
 
     monkeypatch.setattr(reading.Path, "read_bytes", growing)
     found = reading.read_files(
-        image_tree, [("train/red/0.png", "red", ""), ("val/red/1.png", "red", "")]
+        image_tree, [("train/red/0.png", "red", "", ""), ("val/red/1.png", "red", "", "")]
     )
     assert list(found["reason"]) == ["changed while it was being read", ""]
 
@@ -273,7 +273,7 @@ def test_a_disk_that_is_full_says_what_to_do_and_leaves_nothing_wrong(
         env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "File too large; make room, or set MLP_CACHE to a folder" in done.stdout
-    assert not list((tmp_path / "cache").glob("*.npy"))
+    assert not list((tmp_path / "cache").glob("*.bin"))
     index = open_index(str(image_tree))
     _, data = load(index, resolve(RunConfig(data=str(image_tree)), index))
     for row in (0, 53):
@@ -300,11 +300,11 @@ def test_whatever_arrow_says_of_a_damaged_memory_it_is_read_anew(
 ) -> None:
     before = open_index(str(image_tree)).table
 
-    def read_table(*_: object, **__: object) -> None:
+    def read_parquet(*_: object, **__: object) -> None:
         # What a flipped bit in the file's footer has been seen to give: no OSError, no ValueError
         raise pa.ArrowNotImplementedError("Integers with more than 64 bits not implemented")
 
-    monkeypatch.setattr(reading.pq, "read_table", read_table)
+    monkeypatch.setattr(reading.pd, "read_parquet", read_parquet)
     assert open_index(str(image_tree)).table.equals(before)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import load, open_index, resolve
-from mlp.data.leaks import find_leaks
+from mlp.data.split import find_leaks
 from mlp.errors import DataError
 from mlp.settings.training import RunConfig
 

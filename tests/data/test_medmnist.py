@@ -115,7 +115,7 @@ def test_nothing_is_allocated_on_the_word_of_a_header(
     with pytest.raises(DataError, match="x_train claims 100000000000000000 bytes and has 10"):
         open_index(str(file))
     claiming(file, (4, 1024, 1024), 4 * 2**20)  # four kilobytes on the disk
-    monkeypatch.setattr("mlp.data.sources.medmnist.free_memory", lambda: 2**22)
+    monkeypatch.setattr("mlp.data.sources.arrays.free_memory", lambda: 2**22)
     with pytest.raises(DataError, match=r"take 0\.0 GiB, more than half of the 0\.0 GiB"):
         open_index(str(file))
 

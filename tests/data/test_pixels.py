@@ -80,7 +80,7 @@ def test_an_image_is_decoded_once(
     moved = {f"{path[0]}/moved-{path[2:]}": data for path, data in files.items()}
     _, elsewhere = load_pixels(make_index(moved), 4, False)
     np.testing.assert_array_equal(elsewhere, first)
-    assert suffixes(cache) == [".json", ".npy"]
+    assert suffixes(cache) == [".bin", ".notes"]
 
 
 def test_size_channels_and_content_have_files_of_their_own(
@@ -95,7 +95,7 @@ def test_size_channels_and_content_have_files_of_their_own(
     ):
         _, pixels = load_pixels(make_index(given), size, gray)
         np.testing.assert_array_equal(pixels, expected(given, size, gray))
-    assert len(list(cache.glob("*.npy"))) == 4
+    assert len(list(cache.glob("*.bin"))) == 4
 
 
 def test_damaged_images_are_refused_and_rows_stay_in_order(
@@ -142,13 +142,13 @@ def test_a_file_that_could_not_be_read_is_tried_again(files: dict[str, bytes]) -
 @pytest.mark.parametrize(
     ("suffix", "content"),
     [
-        (".json", b""),
-        (".json", b'{"refused": {'),
-        (".json", b"null"),
-        (".json", b"{}"),
-        (".npy", b""),
-        (".npy", b"\x93NUMPY"),
-        (".npy", None),
+        (".notes", b""),
+        (".notes", b"1 [12, {"),
+        (".notes", b"null"),
+        (".notes", b"[]"),
+        (".bin", b""),
+        (".bin", b"cut"),
+        (".bin", None),
     ],
 )
 def test_broken_files_are_made_again(
@@ -160,7 +160,7 @@ def test_broken_files_are_made_again(
     for _ in range(2):
         _, pixels = load_pixels(make_index(files), 4, False)
         np.testing.assert_array_equal(pixels, expected(files, 4, False))
-    assert suffixes(cache) == [".json", ".npy"]
+    assert suffixes(cache) == [".bin", ".notes"]
 
 
 def flip(path: Path, place: int) -> None:
@@ -174,7 +174,7 @@ def test_a_flipped_bit_is_noticed_wherever_it_is(
     files: dict[str, bytes], cache: Path, place: int
 ) -> None:
     load_pixels(make_index(files), 4, False)
-    (data,) = cache.glob("*.npy")
+    (data,) = cache.glob("*.bin")
     flip(data, place)
     _, pixels = load_pixels(make_index(files), 4, False)
     np.testing.assert_array_equal(pixels, expected(files, 4, False))
@@ -188,18 +188,18 @@ def in_place(files: dict[str, bytes], damaged: str) -> None:
     np.testing.assert_array_equal(pixels, expected(whole, 4, False))
 
 
-@pytest.mark.parametrize("suffix", [".json", ".notes"])
+@pytest.mark.parametrize("finished", [True, False])
 def test_no_flipped_bit_in_what_is_noted_moves_pixels_to_another_image(
-    files: dict[str, bytes], cache: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+    files: dict[str, bytes], cache: Path, finished: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     damaged = sorted(files)[5]
     files[damaged] = files[damaged][:-60]
-    if suffix == ".notes":
-        interrupted(files, monkeypatch, at=9)
-    else:
+    if finished:
         load_pixels(make_index(files), 4, False)
+    else:
+        interrupted(files, monkeypatch, at=9)
     left = {path: path.read_bytes() for path in cache.iterdir() if path.suffix != ".lock"}
-    (noted,) = (path for path in left if path.suffix == suffix)
+    (noted,) = (path for path in left if path.suffix == ".notes")
     for place in range(8 * len(left[noted])):
         if chr(left[noted][place // 8]) not in "0123456789":
             continue  # the digits are rows, counts, lengths and checksums
@@ -218,7 +218,7 @@ def test_a_second_interruption_costs_no_more_than_the_first(
 ) -> None:
     interrupted(files, monkeypatch, at=5)
     (notes,) = cache.glob("*.notes")
-    notes.write_text(notes.read_text() + '{"crc": 12')  # the line that the interruption cut
+    notes.write_text(notes.read_text() + "12 [4, {")  # the line that the interruption cut
     interrupted(files, monkeypatch, at=9)
     assert reads(files) == sorted(files)[8:]
 
@@ -292,7 +292,7 @@ def test_decoding_goes_on_where_it_was_interrupted(
     interrupted(files, monkeypatch, at=9)
     assert suffixes(cache) == [".notes", ".part"]
     assert reads(files) == sorted(files)[8:]
-    assert suffixes(cache) == [".json", ".npy"]
+    assert suffixes(cache) == [".bin", ".notes"]
     assert reads(files) == []
 
 
@@ -325,7 +325,7 @@ def test_two_processes_make_one_file(files: dict[str, bytes], cache: Path, tmp_p
     program = f"""
 import hashlib, time
 from mlp.data import pixels
-from mlp.data.sources.folder import folder
+from mlp.data.sources.files import folder
 decode = pixels.decode
 def slow(*arguments):
     time.sleep(0.1)
@@ -342,7 +342,7 @@ print(hashlib.sha256(made.tobytes()).hexdigest())
     ]
     digests = {process.communicate(timeout=60)[0].split()[-1] for process in processes}
     assert digests == {hashlib.sha256(expected(files, 4, False).tobytes()).hexdigest()}
-    assert len(list(cache.glob("*.npy"))) == 1
+    assert len(list(cache.glob("*.bin"))) == 1
 
 
 def test_a_cache_that_cannot_be_made_is_an_error_that_names_it(

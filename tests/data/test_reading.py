@@ -16,7 +16,7 @@ from mlp.data import reading
 from mlp.data.dataset import load, open_index, reread, resolve
 from mlp.data.images.decoding import decode
 from mlp.data.pixels import Changed
-from mlp.data.sources.folder import folder
+from mlp.data.sources.files import folder
 from mlp.settings.training import RunConfig
 
 LONG_AGO = (1577836800, 1577836800)
@@ -91,7 +91,7 @@ def test_where_no_such_dates_are_kept_content_is_compared(
     else:
         mount = SimpleNamespace(mountpoint=str(root.parent), fstype=kind)
         monkeypatch.setattr(reading.psutil, "disk_partitions", lambda **_: [mount])
-    files = [(f"{'ab'[n % 2]}/{n}.bmp", "ab"[n % 2], "") for n in range(4)]
+    files = [(f"{'ab'[n % 2]}/{n}.bmp", "ab"[n % 2], "", "") for n in range(4)]
     before = reading.read_files(root, files)
     (root / "a/0.bmp").write_bytes(bmp(222))
     after = reading.read_files(root, files)
@@ -170,7 +170,7 @@ def test_paths_outside_of_the_folder_of_a_list_are_remembered(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_TICK", 0)
-    files = [(str(root / "a/0.bmp"), "a", ""), (str(root / "b/1.bmp"), "b", "")]
+    files = [(str(root / "a/0.bmp"), "a", "", ""), (str(root / "b/1.bmp"), "b", "", "")]
     first = reading.read_files(tmp_path, files)
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
     assert reading.read_files(tmp_path, files).equals(first)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mlp.data.dataset import open_index
-from mlp.data.sources.digits import digits
+from mlp.data.sources.arrays import digits
 from mlp.data.split import is_drawn, split
 from mlp.data.split_file import COLUMNS, apply_split, split_table
 from mlp.errors import DataError

@@ -12,7 +12,7 @@ from mlp.data.normalization import Normalization
 from mlp.learning.initialization import initialize
 from mlp.learning.learner import Learner
 from mlp.learning.networks.building import build_network
-from mlp.learning.networks.committee import Committee
+from mlp.learning.networks.network import Committee
 from mlp.model.checkpoint import Checkpoint
 from mlp.settings.training import RunConfig
 
@@ -74,8 +74,8 @@ def test_a_checkpoint_brings_all_members_back(tmp_path: Path) -> None:
     network = build_network(RunConfig(members=2, hidden=(8, 6)), (1, 4, 4), 3)
     initialize(network, "he", torch.Generator().manual_seed(0))
     checkpoint = Checkpoint(network, ("a", "b", "c"), 4, True, Normalization((0.5,), (0.2,)))
-    files = checkpoint.save(tmp_path)
-    back = Checkpoint.load(files["weights"], files["settings"])
+    checkpoint.save(tmp_path)
+    back = Checkpoint.load(tmp_path)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 1)).astype(np.uint8)
     np.testing.assert_array_equal(back.probabilities(pixels), checkpoint.probabilities(pixels))
     np.testing.assert_allclose(back.probabilities(pixels).sum(axis=1), 1, atol=1e-6)

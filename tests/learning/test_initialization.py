@@ -12,8 +12,7 @@ from mlp.learning.initialization import initialize
 from mlp.learning.learner import Learner
 from mlp.learning.networks.mlp import MLP
 from mlp.settings.base import field_choices
-from mlp.settings.procedure import INITIALIZATIONS
-from mlp.settings.training import RunConfig
+from mlp.settings.training import INITIALIZATIONS, RunConfig
 
 
 def initialized(name: str, *widths: int, seed: int = 0) -> list[nn.Linear]:

@@ -19,8 +19,7 @@ from mlp.learning.networks.layers import Dropout, Linear
 from mlp.learning.networks.mlp import MLP
 from mlp.settings.architecture import ACTIVATIONS
 from mlp.settings.base import field_choices
-from mlp.settings.procedure import INITIALIZATIONS
-from mlp.settings.training import RunConfig
+from mlp.settings.training import INITIALIZATIONS, RunConfig
 
 
 def kinds(network: MLP) -> list[str]:

@@ -158,23 +158,23 @@ def test_calibration_error_of_a_case_with_known_answer() -> None:
     shares = [[0.8, 0.2]] * 10 + [[0.03, 0.97]] * 30
     labels = [0] * 6 + [1] * 4 + [1] * 29 + [0]
     expected = (10 * 0.2 + 30 * abs(29 / 30 - 0.97)) / 40
-    measured = calibration_error(np.array(labels), np.array(shares))
+    measured = calibration_error(evaluation(labels, shares))
     assert measured == pytest.approx(expected)
     assert final_scores(evaluation(labels, shares))["calibration_error"] == measured
 
 
 def test_calibration_errors_cancel_within_a_bin_but_not_between_bins() -> None:
     within = np.array([[0.61, 0.39], [0.66, 0.34]])  # 9/15 < both < 10/15
-    assert calibration_error(np.array([0, 1]), within) == pytest.approx(abs(0.5 - 0.635))
+    assert calibration_error(evaluation([0, 1], within)) == pytest.approx(abs(0.5 - 0.635))
     between = np.array([[0.65, 0.35], [0.68, 0.32]])  # 10/15 between them
     expected = (abs(1 - 0.65) + abs(0 - 0.68)) / 2
-    assert calibration_error(np.array([0, 1]), between) == pytest.approx(expected)
+    assert calibration_error(evaluation([0, 1], between)) == pytest.approx(expected)
 
 
 def test_certain_and_right_is_perfectly_calibrated_and_wrong_is_not() -> None:
     certain = np.array([[1.0, 0.0], [1.0, 0.0]])
-    assert calibration_error(np.array([0, 0]), certain) == 0.0
-    assert calibration_error(np.array([1, 1]), certain) == 1.0
+    assert calibration_error(evaluation([0, 0], certain)) == 0.0
+    assert calibration_error(evaluation([1, 1], certain)) == 1.0
 
 
 def test_classification_report_lists_every_class() -> None:

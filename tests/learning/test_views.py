@@ -72,8 +72,8 @@ def test_a_saved_network_answers_and_is_explained_as_it_was_scored(tmp_path: Pat
     normalization = Normalization((0.5, 0.5, 0.5), (0.2, 0.2, 0.2))
     made = build_network(RunConfig(hidden=(6,), tta="flips"), (3, 5, 5), 3)
     initialize(made, "xavier", torch.Generator().manual_seed(0))
-    files = Checkpoint(made, ("a", "b", "c"), 5, False, normalization).save(tmp_path)
-    back = Checkpoint.load(files["weights"], files["settings"])
+    Checkpoint(made, ("a", "b", "c"), 5, False, normalization).save(tmp_path)
+    back = Checkpoint.load(tmp_path)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 5, 5, 3)).astype(np.uint8)
     np.testing.assert_allclose(
         back.probabilities(pixels), back.probabilities(pixels[:, :, ::-1]), atol=1e-6

@@ -61,9 +61,8 @@ def answered(checkpoint: Checkpoint, files: list[bytes]) -> np.ndarray:
 
 
 def reloaded(checkpoint: Checkpoint, folder: Path) -> Checkpoint:
-    folder.mkdir()
-    files = checkpoint.save(folder)
-    return Checkpoint.load(files["weights"], files["settings"])
+    checkpoint.save(folder)
+    return Checkpoint.load(folder)
 
 
 @pytest.fixture
@@ -155,19 +154,19 @@ def test_network_in_training_mode_answers_without_dropout_and_stays_as_it_is(
 def test_files_are_safetensors_and_json(image_tree: Path, tmp_path: Path) -> None:
     checkpoint, _, _ = trained(image_tree)
     folder = tmp_path / "saved"
-    folder.mkdir()
-    files = checkpoint.save(folder)
-    assert sorted(folder.iterdir()) == sorted(files.values())
+    checkpoint.save(folder)
+    weights, settings_file = folder / "weights.safetensors", folder / "settings.json"
+    assert set(folder.iterdir()) == {weights, settings_file}
     # https://huggingface.co/docs/safetensors: length of the header, JSON header, raw numbers
-    raw = files["weights"].read_bytes()
+    raw = weights.read_bytes()
     length = int.from_bytes(raw[:8], "little")
     header = json.loads(raw[8 : 8 + length])
     header.pop("__metadata__", None)
     assert header.keys() == checkpoint.network.state_dict().keys()
     assert {entry["dtype"] for entry in header.values()} == {"F32"}
     assert len(raw) == 8 + length + max(entry["data_offsets"][1] for entry in header.values())
-    assert not zipfile.is_zipfile(files["weights"])  # which torch.save would write
-    settings = json.loads(files["settings"].read_text(encoding="utf-8"))
+    assert not zipfile.is_zipfile(weights)  # which torch.save would write
+    settings = json.loads(settings_file.read_text(encoding="utf-8"))
     assert settings["classes"] == list(CLASSES)
 
 
@@ -175,12 +174,10 @@ def test_weights_of_another_network_are_refused(image_tree: Path, tmp_path: Path
     checkpoint, _, _ = trained(image_tree)
     other, _, _ = trained(image_tree, hidden=(8,))
     for name, one in (("one", checkpoint), ("other", other)):
-        (tmp_path / name).mkdir()
         one.save(tmp_path / name)
+    (tmp_path / "other" / "settings.json").replace(tmp_path / "one" / "settings.json")
     with pytest.raises(RuntimeError, match="size mismatch"):
-        Checkpoint.load(
-            tmp_path / "one" / "weights.safetensors", tmp_path / "other" / "settings.json"
-        )
+        Checkpoint.load(tmp_path / "one")
 
 
 def test_depth_is_kept_and_models_without_it_take_all_bits(
@@ -193,7 +190,7 @@ def test_depth_is_kept_and_models_without_it_take_all_bits(
     read = json.loads(settings.read_text())
     del read["depth"]
     settings.write_text(json.dumps(read))
-    assert Checkpoint.load(tmp_path / "saved" / "weights.safetensors", settings).depth == 16
+    assert Checkpoint.load(tmp_path / "saved").depth == 16
 
 
 def test_normalization_is_read_exactly(tmp_path: Path, image_tree: Path) -> None:

@@ -15,9 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from pydantic import Field
 
-from mlp.settings.base import Settings
 from mlp.settings.commands import (
     AuditConfig,
     EvaluateConfig,
@@ -28,7 +26,7 @@ from mlp.settings.commands import (
 )
 from mlp.settings.study import LanguageConfig, ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
-from mlp.tracking.mlflow.shell import tensorboard
+from mlp.tracking.mlflow.pages import tensorboard
 from mlp.tracking.mlflow.store import open_store
 from scripts.ablation import ablation
 from scripts.audit import audit
@@ -103,7 +101,7 @@ def initialized(_initialized: Initialized, tmp_path: Path) -> Initialized:
         (["--batch-norm", "maybe"], "--batch-norm: should be true or false; 'maybe' was given"),
         (["--batch-norm", ""], "--batch-norm: should be true or false; '' was given"),
         (["--no-batch-norm", "true"], "unexpected extra argument (true)"),
-        (["--no-batch-norm=true"], "--no-batch-norm takes no value"),
+        (["--no-batch-norm=true"], "'--no-batch-norm' does not take a value"),
         (["--retrain", "photos"], "--retrain: should be true or false; 'photos' was given"),
     ],
 )
@@ -179,22 +177,6 @@ def test_options_override_the_base_settings_of_a_suite(
     recorded = mlflow.search_runs(experiment_names=["mlp"])
     assert set(recorded["params.batch_size"]) == {"32"}
     assert set(recorded["params.hidden"]) == {"4"}
-
-
-def test_a_switch_leaves_a_file_alone() -> None:
-    class Choice(Settings):
-        files: tuple[str, ...] = Field((), json_schema_extra={"positional": True})
-        loud: bool = Field(False, description="")
-
-    made: list[Settings] = []
-
-    @command(Choice)
-    def look(choice: Choice) -> None:
-        made.append(choice)
-
-    for typed in ("--loud a.jpg no.png", "--loud yes a.jpg no.png", "a.jpg --loud -- no.png"):
-        assert call(look, *typed.split()).exit_code == 0
-    assert made == [Choice(files=("a.jpg", "no.png"), loud=True)] * 3
 
 
 def test_a_folder_for_events_that_is_a_file_is_refused_before_training(

@@ -37,7 +37,7 @@ COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init, "
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.parent.name)
 def test_mlproject_is_what_the_settings_make(path: Path) -> None:
-    made = mlproject(*ENVIRONMENTS[path])
+    made = mlproject(ENVIRONMENTS[path])
     assert path.read_text(encoding="utf-8") == made, "run: python -m scripts.mlproject"
 
 
@@ -83,7 +83,8 @@ def test_options_are_the_fields_with_their_defaults_and_help(command: SettingsCo
             assert (parameter.nargs, parameter.required) == (-1, False)
             continue
         text = getattr(parameter, "help", "")
-        assert field.description and text.startswith(field.description)
+        description = " ".join((field.description or "").split())
+        assert description and text.startswith(description)
         default = re.fullmatch(r".*\[default: (.*)\]", text, re.DOTALL)
         assert default and default[1] == field_text(field.default)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mlp.predictions import Evaluation
-from mlp.serving.challenge import compare, interval
+from mlp.serving.evaluation import compare, interval
 
 
 def answers(right: np.ndarray) -> Evaluation:

@@ -1,4 +1,4 @@
-"""Which model of a study is registered: by the mean over seeds, never by the luckiest seed."""
+"""Which model of a study is registered: what was shown to be better, never the luckiest seed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,26 @@ def accuracy(choice: Choice) -> float:
     return run.metrics["final/accuracy"]
 
 
-def test_the_best_mean_wins_and_not_the_luckiest_seed(make_recorded: MakeRecorded) -> None:
-    study = make_recorded({"a": [0.7, 0.72, 0.71], "lucky": [0.5, 0.95, 0.5]})
+def test_what_is_shown_to_be_better_wins_and_not_the_luckiest_seed(
+    make_recorded: MakeRecorded,
+) -> None:
+    better = [0.85, 0.86, 0.84, 0.85, 0.86]
+    lucky = [0.5, 0.99, 0.99, 0.99, 0.99]
+    study = make_recorded({"base": [0.6, 0.61, 0.6, 0.59, 0.6], "a": better, "lucky": lucky})
     choice = chosen(study)
-    assert choice.arm.name == "a"
-    assert accuracy(choice) == pytest.approx(0.71, abs=0.005)
+    assert (choice.arm.name, choice.why) == ("a", "proven")
+    assert accuracy(choice) == pytest.approx(0.85, abs=0.005)
+
+
+def test_without_proof_it_is_the_baseline(make_recorded: MakeRecorded) -> None:
+    choice = chosen(make_recorded({"base": [0.7, 0.72, 0.71], "lucky": [0.6, 0.95, 0.7]}))
+    assert (choice.arm.name, choice.why) == ("base", "baseline")
+    assert chosen(make_recorded({"a": [0.7]})).why == "only"
+
+
+def test_without_a_baseline_it_is_the_best_mean(make_recorded: MakeRecorded) -> None:
+    choice = chosen(make_recorded({"base": [None, None], "a": [0.6, 0.6], "b": [0.7, 0.7]}))
+    assert (choice.arm.name, choice.why) == ("b", "mean")
 
 
 def test_of_an_even_number_the_lower_of_the_middle_two_is_taken(
@@ -62,11 +77,12 @@ def test_an_ensemble_is_all_runs_of_the_arm(make_recorded: MakeRecorded) -> None
 def test_an_arm_with_a_failed_run_is_passed_over_unless_all_have_one(
     make_recorded: MakeRecorded,
 ) -> None:
-    choice = chosen(make_recorded({"a": [0.7, 0.7], "frail": [0.9, None]}))
+    base, better = [0.6] * 5, [0.85, 0.86, 0.84, 0.85, 0.86]
+    study = make_recorded({"base": base, "a": better, "frail": [0.95] * 5 + [None]})
+    choice = chosen(study)
     assert choice.arm.name == "a" and choice.passed_over == ("frail",)
-    choice = chosen(make_recorded({"a": [0.7, None], "frail": [0.9, None]}))
+    choice = chosen(make_recorded({"base": [*base, None], "frail": [*better, None]}))
     assert choice.arm.name == "frail" and choice.passed_over == ()
-    assert accuracy(choice) == pytest.approx(0.9, abs=0.005)
 
 
 def test_only_images_that_validated_all_runs_score_an_ensemble(make_recorded: MakeRecorded) -> None:

@@ -42,6 +42,23 @@ def test_a_model_has_the_source_that_answering_needs_and_no_other(folder: Path) 
     assert [path.name for path in folder.rglob("*.py")] == ["entry.py"]
 
 
+def test_a_program_that_has_the_project_finds_it_when_it_has_loaded_a_model(folder: Path) -> None:
+    program = (
+        "import importlib.util, sys, mlflow.pyfunc; mlflow.pyfunc.load_model(sys.argv[1]); "
+        "import mlp; print(mlp.__file__); del sys.modules['mlp']; "
+        "print(importlib.util.find_spec('mlp').origin)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        env={**os.environ, "PYTHONPATH": str(ROOT.parent)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    packaged, present = done.stdout.split()
+    assert packaged.startswith(str(folder)) and present == str(ROOT / "__init__.py")
+
+
 ELSEWHERE = """
 import importlib.util, json, os, sys
 import cv2, fastapi, mlflow.pyfunc, PIL.Image  # two of them set variables of their own

@@ -14,13 +14,11 @@ import pytest
 from PIL import Image
 
 from mlp.data.images.decoding import NOT_AN_IMAGE
-from mlp.data.sources.notes import Notes
+from mlp.data.sources.walk import Notes
 from mlp.errors import DataError
 from mlp.model.ensemble import Answer, Ensemble
 from mlp.serving.loading import load_packaged
-from mlp.serving.prediction import Found, explain, find_images, predict
-from mlp.serving.rows import table
-from mlp.serving.writing import write
+from mlp.serving.prediction import Found, explain, find_images, predict, write
 from mlp.tracking.mlflow.store import Store
 from tests.serving.conftest import Trained
 from tests.serving.test_registry import register
@@ -142,8 +140,7 @@ ANSWERS = [
 
 def test_json_is_the_servers_answer_with_the_path() -> None:
     rows = json.loads(write(ANSWERS, CLASSES, 2, "json"))
-    served = table([answer for _, answer in ANSWERS], CLASSES, 2).to_dict("records")
-    assert rows == [{"path": path, **row} for (path, _), row in zip(ANSWERS, served, strict=True)]
+    assert rows == [{"path": path, **answer.row(CLASSES, 2)} for path, answer in ANSWERS]
     assert rows[0]["top_labels"] == ["green", "red"] and rows[2]["label"] is None
 
 
@@ -153,7 +150,7 @@ def test_csv_has_a_column_for_each_of_the_top_classes() -> None:
                              "probability_3", "unfamiliar", "error"]  # fmt: skip
     assert rows[0]["label"] == "green" and float(rows[0]["probability_3"]) == 0.1
     assert rows[1]["path"] == "b,c.png" and rows[1]["unfamiliar"] == "True"
-    assert rows[2]["label"] == "" and rows[2]["error"] == "not an image"
+    assert rows[2]["label"] == rows[2]["label_3"] == "" and rows[2]["error"] == "not an image"
 
 
 def test_the_table_is_aligned_and_notes_what_is_odd() -> None:

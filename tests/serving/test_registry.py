@@ -18,9 +18,9 @@ from mlp.errors import DataError, NoSuchModel
 from mlp.evidence.findings import weigh
 from mlp.serving import registry
 from mlp.serving.choice import Pick, choose
+from mlp.serving.evaluation import trained_on
 from mlp.serving.loading import load_packaged
 from mlp.serving.registry import Registration, model_name, undo
-from mlp.serving.study_images import trained_on
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.studies import MlflowStudies
 from tests.conftest import CLASSES
@@ -32,7 +32,7 @@ def register(
 ) -> Registration:
     study = MlflowStudies(store).read(study_id)
     choice = choose(weigh(study, "accuracy"), pick)
-    with store.command_run("register", {}) as run_id:
+    with store.command_run("register", "registration") as run_id:
         return registry.register(store, run_id, study, choice, "accuracy", name, force)
 
 

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from benchmarks.serving import served
-from mlp.data.sources.notes import Notes
+from mlp.data.sources.walk import Notes
 from mlp.serving.loading import load_packaged
 from mlp.serving.prediction import find_images, predict
 from mlp.tracking.mlflow.store import open_store

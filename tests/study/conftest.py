@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mlp.data.audit.remarks import Remark
 from mlp.data.dataset import open_index
@@ -53,7 +54,7 @@ class MakeRecorded:
         labels = np.random.default_rng(images_seed).integers(0, 3, self.images)
         difficulty = np.random.default_rng(images_seed + 1).random(self.images)
         luck = np.random.default_rng(seed).normal(0, 0.15, self.images)
-        right = np.argsort(difficulty + luck) < round(accuracy * self.images)
+        right = stats.rankdata(difficulty + luck) <= round(accuracy * self.images)
         said = np.where(right, labels, (labels + 1) % 3)
         shares = np.full((self.images, 3), 0.1) + 0.7 * np.eye(3)[said]
         ids = np.array([f"{images_seed}/{k:04d}.png" for k in range(self.images)])

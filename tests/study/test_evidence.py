@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from mlp.evidence.findings import Evidence, weigh
 from mlp.study.record import RecordedStudy
@@ -75,11 +74,31 @@ def test_images_in_common_count_and_drawn_ones_are_corrected_for(
     evidence = weigh(dealt, "accuracy")
     assert evidence.overlap == pytest.approx(0.25)
     (norm,) = evidence.comparisons
-    assert norm.pairs == 8
-    differences = evidence.arms[1].scores - evidence.arms[0].scores
-    error = norm.spread * np.sqrt(1 / 8 + 0.25)
-    assert norm.spread >= differences.std(ddof=1)
-    assert norm.p == pytest.approx(2 * stats.t.sf(differences.mean() / error, 7))
+    assert norm.pairs == 8 and norm.precision is not None and shared.arms[1].comparison is not None
+    assert norm.precision.common == pytest.approx(0.25 * norm.precision.variance)
+    # The images that all seeds share are known better than a variance of eight pairs
+    assert norm.precision.common_degrees is None
+    there = shared.arms[1].comparison.precision
+    assert there is not None and there.common_degrees == 119 and there.common > 0
+
+
+@pytest.mark.parametrize("drawn", [False, True])
+def test_seeds_that_are_added_narrow_every_interval(
+    make_recorded: MakeRecorded, drawn: bool
+) -> None:
+    rng = np.random.default_rng(3)
+    gains = {"plain": 0.0, "equal": 0.0, "some": 0.06, "much": 0.25, "less": -0.2}
+    values = {name: 0.55 + gain + rng.normal(0, 0.02, 9) for name, gain in gains.items()}
+    before = None
+    for count in range(3, 10):
+        study = make_recorded({n: list(v[:count]) for n, v in values.items()}, drawn=drawn)
+        now = {c.name: c for c in weigh(study, "accuracy", 0.05).comparisons}
+        for name, old in (before or {}).items():
+            assert old.low <= now[name].low <= now[name].high <= old.high
+            said, told = old.verdict.removeprefix("slightly "), now[name].verdict
+            assert said == "undecided" or said in told or (said == "equal" and "slightly" in told)
+        before = now
+    assert before is not None and before["much"].improves and before["less"].verdict == "worse"
 
 
 def test_a_factorial_is_found_and_its_effects_are_the_contrasts(
@@ -94,7 +113,7 @@ def test_a_factorial_is_found_and_its_effects_are_the_contrasts(
     assert of_dropout.difference == pytest.approx((dropout - plain + both - norm) / 2)
     assert of_norm.difference == pytest.approx((norm - plain + both - dropout) / 2)
     assert interaction.difference == pytest.approx(both - dropout - norm + plain)
-    assert interaction.verdict == "too few seeds to tell" and interaction.pairs == 3
+    assert interaction.verdict == "undecided" and interaction.pairs == 3
 
 
 def test_no_factorial_where_changes_touch_the_same_setting(make_recorded: MakeRecorded) -> None:

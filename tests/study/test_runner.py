@@ -28,8 +28,7 @@ from mlp.study.plan import Study, plan
 from mlp.study.progress import Sent
 from mlp.study.suite import Suite, find_suite
 from mlp.study.tracker import RunSpec
-from mlp.tracking.memory import MemoryTracker
-from mlp.tracking.memory_run import MemoryRun
+from mlp.tracking.memory import MemoryRun, MemoryTracker
 from tests.study.conftest import MakeStudy
 
 Numbers = tuple[bytes, list[dict[str, float]], dict[str, float]]
@@ -368,10 +367,9 @@ def test_a_run_that_cannot_fit_is_not_begun(
 ) -> None:
     study = make_study(Arm("plain", {}, ""), Arm("large", {"hidden": (4000,)}, ""))
     needed = memory_bytes(study.specs[0].config, (3, 8, 8), 3)
-    monkeypatch.setattr("mlp.study.training_run.most_memory", lambda device: needed + 2**16)
+    monkeypatch.setattr("mlp.learning.memory.most_memory", lambda device: needed + 2**16)
     outcomes = run(study, MemoryTracker())
     assert [o.status for o in outcomes] == ["FINISHED", "FAILED"]
     assert "GiB are there" in outcomes[1].reason
-    monkeypatch.setattr("mlp.study.plan.most_memory", lambda device: needed + 2**16)
     with pytest.raises(SettingsError, match="arm 'large': not enough memory: hidden 4000, batch_s"):
         make_study(Arm("plain", {}, ""), Arm("large", {"hidden": (4000,)}, ""))

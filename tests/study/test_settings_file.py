@@ -61,7 +61,7 @@ def answered(path: Path) -> str:
         ("arms: !!set\n  ? a\n", "line 1: tags such as"),
         ("arms: &a [*a]\n", "line 1: an anchor that contains itself"),
         ("base: &a {dropout: *a}\n" + ARM, "line 1: an anchor that contains itself"),
-        (LAUGHS, "line 4: more than 10000 names and values, anchors followed"),
+        (LAUGHS, "line 1: more than 10000 names and values, anchors followed"),
         ("arms: " + "[" * 100_000, "line 1: more than 20 levels deep"),
         ("arms: " + "[" * 2000 + "]" * 2000, "line 1: more than 20 levels deep"),
         ("arms:\n" + "".join(" " * k + "-\n" for k in range(1, 600)), "levels deep"),

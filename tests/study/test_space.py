@@ -39,7 +39,7 @@ def test_a_grid_has_every_value_and_both_ends_of_a_range(tmp_path: Path) -> None
     [
         ("space:\n  lr: {low: 0.1}\n", "line 2: lr should be a list of values, or a range"),
         ("space:\n  lr: {low: 1, high: 0.1}\n", "line 2: lr: "),
-        ("space:\n  lr: {low: 0.1, high: 1, log: perhaps}\n", "line 2: log should be true or"),
+        ("space:\n  lr: {low: 0.1, high: 1, log: perhaps}\n", "line 2: lr: log: should be true or"),
         ("space:\n  lr: {low: 0.1, high: 1, stp: 2}\n", "did you mean step?"),
         ("space:\n  dropout: [0.1, 1.5]\n", "line 2: dropout: "),
         ("space:\n  batch_norm: {low: false, high: true}\n", "batch_norm has no range"),
@@ -70,7 +70,7 @@ def test_a_grid_of_endless_values_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("step", "told"),
-    [("20.5", "step should be a whole number"), ("4", "steps of 4.0 from 2 do not end at 8")],
+    [("20.5", "step should be a whole number"), ("4", "steps of 4 from 2 do not end at 8")],
 )
 def test_a_step_that_never_ends_at_high_is_told(tmp_path: Path, step: str, told: str) -> None:
     file = tmp_path / "mine.yaml"

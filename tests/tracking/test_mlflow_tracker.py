@@ -29,7 +29,8 @@ from mlp.study.plan import Study, plan
 from mlp.study.suite import Suite
 from mlp.tracking.memory import MemoryRun
 from mlp.tracking.mlflow.environment import take_adopted_run
-from mlp.tracking.mlflow.store import COPIED, NOTE, PROCESS, REPORT, Store, open_store
+from mlp.tracking.mlflow.names import COPIED, KIND, NOTE, PROCESS, REPORT, STUDY
+from mlp.tracking.mlflow.store import Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 from tests.tracking.conftest import QUICK, SUITE, Trained, train
 
@@ -476,7 +477,7 @@ def test_the_run_that_mlflow_made_is_adopted_and_its_parameters_kept(
     store = open_store("ignored", adopted=take_adopted_run())
     assert "MLFLOW_RUN_ID" not in os.environ
     assert (store.experiment_id, store.adopted_run) == (experiment, run_id)
-    assert store.top_run("name", {"a": "b"}) == run_id
+    assert store.top_run("name", "study", "b") == run_id
     values = {"lr": "0.001", "data": "my photos", "epochs": "3"}
     store.log_params(run_id, values)
     store.log_params(run_id, values)
@@ -486,4 +487,5 @@ def test_the_run_that_mlflow_made_is_adopted_and_its_parameters_kept(
         "resolved/lr": "0.001",
         "epochs": "3",
     }
-    assert client.get_run(run_id).data.tags["a"] == "b"
+    tags = client.get_run(run_id).data.tags
+    assert (tags[KIND], tags[STUDY]) == ("study", "b")

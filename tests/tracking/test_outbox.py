@@ -9,19 +9,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from mlp.errors import ServerAway
 from mlp.tracking.mlflow.outbox import Outbox, send_left
 from mlp.tracking.mlflow.store import Store
-from mlp.tracking.mlflow.waiting import WaitLimit, waiting_client
+from mlp.tracking.mlflow.waiting import WaitLimit, connect
 
 
 def store_at(uri: str) -> Store:
     """A store on a server that is not waited for."""
     limit = WaitLimit(0)
-    return Store(waiting_client(MlflowClient(uri), uri, limit), "1", uri, None, limit)
+    return Store(connect(uri, limit), "1", uri, None, limit)
 
 
 @pytest.fixture
@@ -64,8 +63,8 @@ def leave(store: Store, folder: Path) -> None:
         (place / "a.txt").write_text("kept")
 
     outbox = Outbox(store, folder, shared=False)
-    outbox.metrics("r", [Metric("loss", 0.5, 1, 0)])
-    outbox.artifacts("r", write)
+    outbox.put("metrics", "r", [Metric("loss", 0.5, 1, 0)])
+    outbox.put("artifacts", "r", None, write)
     with pytest.raises(ServerAway, match="kept in"):
         outbox.deliver()
     outbox.close()

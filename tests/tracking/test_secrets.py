@@ -15,7 +15,7 @@ from mlp.serving.loading import load_packaged
 from mlp.tracking.mlflow.outbox import Outbox, send_left
 from mlp.tracking.mlflow.store import Store, open_store
 from mlp.tracking.mlflow.studies import MlflowStudies
-from mlp.tracking.mlflow.waiting import WaitLimit, waiting_client
+from mlp.tracking.mlflow.waiting import WaitLimit, connect
 from scripts.train import train
 
 SECRET = "s3cret"
@@ -25,7 +25,7 @@ ADDRESS = f"http://ana:{SECRET}@127.0.0.1:9"
 def store_at(uri: str) -> Store:
     """A store on a server that nobody runs, and that is not waited for."""
     limit = WaitLimit(0)
-    return Store(waiting_client(MlflowClient(uri), uri, limit), "1", uri, None, limit)
+    return Store(connect(uri, limit), "1", uri, None, limit)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_waits_for_a_server_does_not_name_its_password(tmp_path: Path) -> None:
     outbox = Outbox(store_at(ADDRESS), tmp_path / ".outbox", shared=False)
-    outbox.tag("a run", "key", "value")
+    outbox.put("tag", "a run", ("key", "value"))
     with pytest.raises(ServerAway) as error:
         outbox.deliver()
     outbox.close()
@@ -101,7 +101,7 @@ def test_a_token_that_mlflow_run_noted_is_masked(
     run_id = client.create_run(experiment, tags=tags).info.run_id
     monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
     store = open_store("mlp", adopted=run_id)
-    assert store.top_run("a run", {}) == run_id
+    assert store.top_run("a run", "report") == run_id
     found = client.get_run(run_id).data.tags
     assert found["mlflow.source.git.repoURL"] == "https://***@github.com/ana/mlp"
     assert not [value for value in found.values() if SECRET in value]

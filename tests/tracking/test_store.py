@@ -21,8 +21,9 @@ from benchmarks.parts import ROOT, SmallDisk, wait_until
 from mlp.errors import StoreUnusable
 from mlp.processes import remove_left, temporary_files, temporary_prefix
 from mlp.tracking.mlflow import database, waiting
-from mlp.tracking.mlflow.database import database_file, make_database, problem
+from mlp.tracking.mlflow.database import make_database, problem
 from mlp.tracking.mlflow.store import open_store
+from mlp.tracking.mlflow.waiting import database_file
 
 OPEN = "from mlp.tracking.mlflow.store import open_store; print(open_store('mlp').experiment_id)"
 needs_root = pytest.mark.skipif(
@@ -242,7 +243,8 @@ def test_temporary_files_of_the_dead_are_removed_and_no_others(
         assert own.parent.parent == tmp_path and os.environ["TMPDIR"] == str(own.parent)
     assert not own.parent.exists() and not dead.exists() and link.is_symlink()
     assert all((folder / "file").exists() for folder in kept)
-    left = tmp_path / f".writing-{host}-{pid}-1-x.npy"
-    left.touch()
+    left = tmp_path / f".writing-{host}-{pid}-1-x"
+    left.mkdir()
+    (left / "index.parquet").touch()
     remove_left(tmp_path, ".writing-")
     assert not left.exists()

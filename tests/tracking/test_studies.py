@@ -20,7 +20,8 @@ from mlp.study.arm import Arm
 from mlp.study.plan import Study, plan
 from mlp.study.record import RecordedStudy
 from mlp.study.suite import Suite
-from mlp.tracking.mlflow.store import PLAN, Store, open_store
+from mlp.tracking.mlflow.names import PLAN
+from mlp.tracking.mlflow.store import Store, open_store
 from mlp.tracking.mlflow.studies import MlflowStudies
 from mlp.tracking.mlflow.tracker import MlflowTracker
 from tests.tracking.conftest import QUICK, REMARK, Trained, record

@@ -13,7 +13,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from mlp.errors import ServerAway
 from mlp.tracking.mlflow import waiting
-from mlp.tracking.mlflow.waiting import WaitLimit, waiting_client
+from mlp.tracking.mlflow.waiting import WaitingClient, WaitLimit
 
 
 @pytest.fixture(autouse=True)
@@ -46,8 +46,8 @@ class Losing:
     search_logged_models = search_runs
 
 
-def connected(client: object, minutes: float = 1) -> MlflowClient:
-    return waiting_client(cast(MlflowClient, client), "http://server", WaitLimit(minutes))
+def connected(client: object, minutes: float = 1) -> WaitingClient:
+    return WaitingClient(cast(MlflowClient, client), "http://server", WaitLimit(minutes))
 
 
 @pytest.mark.parametrize("losses", [0, 1, 2, 3])

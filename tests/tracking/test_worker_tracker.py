@@ -11,9 +11,9 @@ import pytest
 from mlp.data.dataset import Dataset
 from mlp.settings.training import RunConfig
 from mlp.study.tracker import RunSpec, TakenOver
+from mlp.tracking.mlflow.recording import MlflowWorkerTracker as Worker
 from mlp.tracking.mlflow.store import open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
-from mlp.tracking.mlflow.worker_tracker import MlflowWorkerTracker as Worker
 
 
 @pytest.fixture

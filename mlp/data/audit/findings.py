@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import cv2
@@ -13,8 +12,7 @@ from numpy.typing import NDArray
 
 from mlp.data.audit.likeness import SIDE, alike
 from mlp.data.images.formats import HEAD, by_content, by_name
-from mlp.data.index import Index
-from mlp.data.labels import look_alikes
+from mlp.data.index import Index, look_alikes
 from mlp.data.normalization import channel_statistics
 from mlp.data.pixels import load_pixels
 
@@ -96,7 +94,6 @@ class Audit:
     """All findings, and the numbers that describe the data."""
 
     index: Index  # with the images refused that could not be decoded
-    pixels: NDArray[np.uint8]  # of its usable images (N, 64, 64, 3)
     findings: tuple[Finding, ...]
     counts: pd.DataFrame  # images by class (rows) and split
     mean: tuple[float, ...]  # by channel, 0..1, of the usable images
@@ -112,117 +109,93 @@ class Audit:
 def audit(index: Index) -> Audit:
     """Look at every image of a source, usable or not. Nothing is changed or left out."""
     index, pixels = load_pixels(index, SIDE, False)
-    rows = index.usable.reset_index(drop=True)
+    rows = index.usable
+    small = rows[["width", "height"]].min(axis=1).to_numpy() < COMPARED
     findings = [
-        Finding("unreadable", (row.path,), row.reason) for row in index.damaged.itertuples()
+        *(Finding("unreadable", (row.path,), row.reason) for row in index.damaged.itertuples()),
+        *_copies(rows, pixels, small),
+        *_of_each_image(index, pixels),
+        *_of_the_whole(index),
     ]
-    findings += _copies(rows)
-    findings += _near_copies(rows, pixels)
-    findings += _of_each_image(rows, pixels)
-    findings += _extensions(index, rows)
-    findings += _classes(rows)
-    findings += [
-        Finding("look_alikes", (), "look_alikes", {"classes": tuple(map(repr, group))})
-        for group in look_alikes(index.classes)
-    ]
-    passed = index.layout.passed if index.layout else ()
-    findings += [
-        Finding("passed_over", (), "folder", {"part": part, "count": n}) for part, n in passed if n
-    ]
-    findings += [Finding("passed_over", (), str(note)) for note in index.notes]
-    order = list(KINDS)
-    findings.sort(key=lambda finding: (order.index(finding.kind), finding.paths))
+    findings.sort(key=lambda finding: ([*KINDS].index(finding.kind), finding.paths))
     counts = pd.crosstab(rows["class"], rows["split"].replace("", "all"))
     mean, std = channel_statistics(pixels, np.arange(len(pixels)))
-    return Audit(
-        index, pixels, tuple(findings), counts, mean, std, _sizes(rows), int(_small(rows).sum())
-    )
-
-
-def _copies(rows: pd.DataFrame) -> Iterable[Finding]:
-    """Groups of equal files."""
-    repeated = rows[rows["sha256"].duplicated(keep=False)]
-    for _, group in repeated.groupby("sha256"):
-        yield from _group(group, "leak", "conflict", "duplicate", {"what": "equal_files"})
-
-
-def _group(
-    group: pd.DataFrame, across: str, conflict: str, within: str, what: Mapping[str, object]
-) -> Iterable[Finding]:
-    """The findings, perhaps several, in a group of images that show the same."""
-    paths = tuple(group["path"])
-    classes, splits = sorted(set(group["class"])), sorted(set(group["split"]))
-    if len(classes) > 1:
-        yield Finding(conflict, paths, "under", {**what, "classes": tuple(classes)})
-    if len(splits) > 1:
-        yield Finding(across, paths, "across", {**what, "splits": tuple(splits)})
-    elif len(classes) == 1:
-        yield Finding(within, paths, "times", {**what, "count": len(paths)})
-
-
-def _near_copies(rows: pd.DataFrame, pixels: NDArray[np.uint8]) -> Iterable[Finding]:
-    """Pairs that show the same picture: of equal files, the first stands for all.
-
-    Small images have too few details to tell alike from the same: their pixels have to be equal.
-    """
-    first = np.flatnonzero(~rows["sha256"].duplicated())
-    small = _small(rows)
-    for i, j, agreement in alike(pixels[first]):
-        pair = rows.iloc[first[[i, j]]]
-        equal = np.array_equal(pixels[first[i]], pixels[first[j]])
-        if not equal and small[first[[i, j]]].any():
-            continue
-        what = {"what": "equal_pixels" if equal else "same_picture", "agreement": agreement}
-        yield from _group(pair, "near_leak", "near_conflict", "near_duplicate", what)
-
-
-def _small(rows: pd.DataFrame) -> NDArray[np.bool_]:
-    """Tell for each image whether it is too small to be told from others like it."""
-    return np.asarray(rows[["width", "height"]].min(axis=1) < COMPARED, bool)
-
-
-def _of_each_image(rows: pd.DataFrame, pixels: NDArray[np.uint8]) -> Iterable[Finding]:
-    short = rows[["width", "height"]].min(axis=1)
-    long = rows[["width", "height"]].max(axis=1)
-    usual = short.median() > TINY
-    for row, side, other, image in zip(rows.itertuples(), short, long, pixels, strict=True):
-        pixels_of = {"width": row.width, "height": row.height}
-        if usual and side < TINY:
-            yield Finding("tiny", (row.path,), "pixels", pixels_of)
-        if other > LONG * side:
-            yield Finding("shape", (row.path,), "pixels", pixels_of)
-        if cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).std() < BLANK:
-            yield Finding("blank", (row.path,), "one_shade")
-
-
-def _extensions(index: Index, rows: pd.DataFrame) -> Iterable[Finding]:
-    """Files whose first bytes are not of the format that their name claims."""
-    for path in rows["path"]:
-        claimed = by_name(path)
-        found = by_content(index.read(path)[:HEAD])
-        if claimed and found and claimed is not found:
-            yield Finding("extension", (path,), "format", {"format": found.name})
-
-
-def _classes(rows: pd.DataFrame) -> Iterable[Finding]:
-    everywhere = sorted(set(rows["class"]))
-    for split in sorted(set(rows["split"])):
-        absent = [c for c in everywhere if c not in set(rows.loc[rows["split"] == split, "class"])]
-        if absent:
-            values = {"split": split, "classes": ", ".join(absent)}
-            yield Finding("class_sets", (), "absent", values)
-    counts = Counter(rows.loc[rows["split"].isin(["train", ""]), "class"])
-    largest = max(counts.values(), default=0)
-    for cls, count in sorted(counts.items()):
-        if count < FEW * largest:
-            values = {"cls": cls, "count": count, "largest": largest}
-            yield Finding("imbalance", (), "few", values)
-
-
-def _sizes(rows: pd.DataFrame) -> dict[str, int]:
-    return {
+    sizes = {
         f"{name} {side}": int(getattr(rows[side], measure)())
         for name, measure in (("smallest", "min"), ("median", "median"), ("largest", "max"))
         for side in ("width", "height")
         if len(rows)
     }
+    return Audit(index, tuple(findings), counts, mean, std, sizes, int(small.sum()))
+
+
+def _copies(
+    rows: pd.DataFrame, pixels: NDArray[np.uint8], small: NDArray[np.bool_]
+) -> Iterator[Finding]:
+    """Groups of equal files, and pairs that show the same picture.
+
+    In the pairs, the first of equal files stands for all. Small images have too few details to tell
+    alike from the same: their pixels have to be equal.
+    """
+    for _, group in rows[rows["sha256"].duplicated(keep=False)].groupby("sha256"):
+        yield from _group(group, "", {"what": "equal_files"})
+    first = np.flatnonzero(~rows["sha256"].duplicated())
+    for i, j, agreement in alike(pixels[first]):
+        pair = first[[i, j]]
+        equal = np.array_equal(*pixels[pair])
+        if equal or not small[pair].any():
+            what = {"what": "equal_pixels" if equal else "same_picture", "agreement": agreement}
+            yield from _group(rows.iloc[pair], "near_", what)
+
+
+def _group(group: pd.DataFrame, near: str, what: Mapping[str, object]) -> Iterator[Finding]:
+    """The findings, perhaps several, in a group of images that show the same.
+
+    `near` begins their kinds where the files are not equal.
+    """
+    paths = tuple(group["path"])
+    classes, splits = sorted(set(group["class"])), sorted(set(group["split"]))
+    if len(classes) > 1:
+        yield Finding(f"{near}conflict", paths, "under", {**what, "classes": tuple(classes)})
+    if len(splits) > 1:
+        yield Finding(f"{near}leak", paths, "across", {**what, "splits": tuple(splits)})
+    elif len(classes) == 1:
+        yield Finding(f"{near}duplicate", paths, "times", {**what, "count": len(paths)})
+
+
+def _of_each_image(index: Index, pixels: NDArray[np.uint8]) -> Iterator[Finding]:
+    """Sizes and shapes that few images have, images of one shade, wrong endings of names."""
+    rows = index.usable
+    usual = rows[["width", "height"]].min(axis=1).median() > TINY
+    for row, image in zip(rows.itertuples(), pixels, strict=True):
+        size = {"width": row.width, "height": row.height}
+        short, long = sorted(size.values())
+        if usual and short < TINY:
+            yield Finding("tiny", (row.path,), "pixels", size)
+        if long > LONG * short:
+            yield Finding("shape", (row.path,), "pixels", size)
+        if cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).std() < BLANK:
+            yield Finding("blank", (row.path,), "one_shade")
+        claimed, found = by_name(row.path), by_content(index.read(row.path)[:HEAD])
+        if claimed and found and claimed is not found:
+            yield Finding("extension", (row.path,), "format", {"format": found.name})
+
+
+def _of_the_whole(index: Index) -> Iterator[Finding]:
+    """Classes that a split lacks, of few images or of like names; what was passed over."""
+    rows = index.usable
+    for split, classes in index.by_split.items():
+        if absent := sorted(set(index.classes) - classes):
+            values = {"split": split, "classes": ", ".join(absent)}
+            yield Finding("class_sets", (), "absent", values)
+    counts = rows.loc[rows["split"].isin(["train", ""]), "class"].value_counts().sort_index()
+    for cls, count in counts[counts < FEW * counts.max()].items():
+        few = {"cls": cls, "count": count, "largest": int(counts.max())}
+        yield Finding("imbalance", (), "few", few)
+    for group in look_alikes(index.classes):
+        yield Finding("look_alikes", (), "look_alikes", {"classes": tuple(map(repr, group))})
+    for part, count in index.layout.passed if index.layout else ():
+        if count:
+            yield Finding("passed_over", (), "folder", {"part": part, "count": count})
+    for note in index.notes:
+        yield Finding("passed_over", (), str(note))

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any
 
 import cv2
 import imagehash
@@ -27,7 +27,6 @@ SIDE = 64  # of the images that are compared: what training decodes to by defaul
 MOST_BITS = 10
 LEAST_AGREEMENT = 0.92
 _ORIENTATIONS = 8
-Pixel = TypeVar("Pixel", np.uint8, np.float32)
 _BLOCK = 2048  # squared, times 8 bytes: what a comparison takes of memory
 _SIDE_OF_DETAILS = 32
 _FAINT = 2.0  # gray levels: details weaker than this are not made stronger; a guess
@@ -44,7 +43,7 @@ def alike(pixels: NDArray[np.uint8]) -> list[tuple[int, int, float]]:
     return sorted(pair for pair in compared if pair[2] >= LEAST_AGREEMENT)
 
 
-def _oriented(image: NDArray[Pixel]) -> Iterator[NDArray[Pixel]]:
+def _oriented(image: NDArray[Any]) -> Iterator[NDArray[Any]]:
     """An image and its flips and quarter turns."""
     for flipped in (image, image[:, ::-1]):
         for turns in range(4):
@@ -54,15 +53,13 @@ def _oriented(image: NDArray[Pixel]) -> Iterator[NDArray[Pixel]]:
 def _hashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """A hash of each orientation of each image (N, 8), the image as it is first."""
 
-    def of_one(number: int) -> NDArray[np.uint64]:
-        bits = [
-            imagehash.phash(Image.fromarray(_gray(image))).hash.ravel()
-            for image in _oriented(pixels[number])
-        ]
+    def of_one(image: NDArray[np.uint8]) -> NDArray[np.uint64]:
+        turned = (Image.fromarray(_gray(turned)) for turned in _oriented(image))
+        bits = [imagehash.phash(picture).hash.ravel() for picture in turned]
         return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
 
     with ThreadPoolExecutor() as pool:
-        made = pool.map(of_one, range(len(pixels)))
+        made = pool.map(of_one, pixels)
         bar = tqdm(made, "hashing", len(pixels), unit="", disable=None, delay=1, leave=False)
         return np.array(list(bar), np.uint64).reshape(len(pixels), _ORIENTATIONS)
 

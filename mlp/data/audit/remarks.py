@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlp.data.index import SPLITS, Index, Layout, Refusal
-from mlp.data.labels import look_alikes
-from mlp.data.leaks import find_leaks
-from mlp.data.sources.notes import Note
-from mlp.data.split import is_drawn
+from mlp.data.index import SPLITS, Index, Layout, Refusal, look_alikes
+from mlp.data.sources.walk import Note
+from mlp.data.split import find_leaks, is_drawn
 from mlp.settings.training import RunConfig
 
 _SHOWN = 10
@@ -41,8 +39,7 @@ TEXTS = {
 }
 
 _PASSED = "; passed over, with so many images: {passed}"
-_LAYOUTS = ("layout_flat", "layout_splits", "layout_listed")
-TEXTS |= {f"{kind}_passed": TEXTS[kind] + _PASSED for kind in _LAYOUTS}
+TEXTS |= {f"{kind}_passed": TEXTS[kind] + _PASSED for kind in TEXTS if kind.startswith("layout")}
 
 
 @dataclass(frozen=True)
@@ -59,11 +56,10 @@ class Remark:
         str(self)
 
     def __str__(self) -> str:
-        of_note = self.kind.removeprefix("note.")
-        if of_note == self.kind:
-            return TEXTS[self.kind].format(**self.values)
-        name, count, first = (self.values[key] for key in ("name", "count", "first"))
-        return f"{name}: {Note(of_note, count, first)}"
+        kind, values = self.kind.removeprefix("note."), dict(self.values)
+        if kind == self.kind:
+            return TEXTS[kind].format(**values)
+        return f"{values.pop('name')}: {Note(kind, **values)}"
 
 
 def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[Remark]:
@@ -71,26 +67,29 @@ def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[Remark]:
 
     `folds`: of a study that trains all of them, 0 where it does not.
     """
-    name, refused = index.name, index.damaged
+    refused, table = index.damaged, index.table
     made = understood(index)
     if len(refused):
         shown = _listed([f"{row.path} ({row.reason})" for row in refused.itertuples()])
-        made.append(Remark("damaged", {"name": name, "all": len(index.table), **shown}))
+        made.append(_on(index, "damaged", all=len(table), **shown))
     made += of_depth(index)
     if index.single:
-        made.append(Remark("single", {"name": name, **_listed(index.single)}))
+        made.append(_on(index, "single", **_listed(index.single)))
     for kind, refusal in (("copies_left_out", Refusal.COPY), ("not_named", Refusal.NOT_IN_SPLIT)):
-        count = int((index.table["refusal"] == refusal).sum())
+        count = int((table["refusal"] == refusal).sum())
         if count:
-            made.append(Remark(kind, {"name": name, "count": count}))
+            made.append(_on(index, kind, count=count))
     if folds or config.fold != "none":
-        count = folds or int(config.fold.split("/")[1])
-        made.append(Remark("dealt", {"name": name, "folds": count}))
+        made.append(_on(index, "dealt", folds=folds or int(config.fold.split("/")[1])))
     elif is_drawn(index):
-        made.append(Remark("drawn", {"name": name, "share": config.val_fraction}))
+        made.append(_on(index, "drawn", share=config.val_fraction))
     else:
         made += _on_given_splits(index)
     return made
+
+
+def _on(index: Index, kind: str, **values: object) -> Remark:
+    return Remark(kind, {"name": index.name, **values})
 
 
 def _listed(names: Sequence[str]) -> dict[str, object]:
@@ -101,53 +100,43 @@ def _listed(names: Sequence[str]) -> dict[str, object]:
 
 def of_depth(index: Index) -> list[Remark]:
     """The decision on the brightness of images with more than 8 bits, where there was one."""
-    deep, bits = index.usable["depth"], index.depth
-    if not deep.any():
+    depths, bits = index.usable["depth"], index.depth
+    deep = depths[depths > 0]
+    if deep.empty:
         return []
-    dark = int(((deep > 0) & (deep <= bits - 4)).sum())
-    values = {"count": int((deep > 0).sum()), "bits": bits, "white": 2**bits - 1, "dark": dark}
-    return [Remark("depth", {"name": index.name, **values})]
+    dark = int((deep <= bits - 4).sum())
+    return [_on(index, "depth", count=len(deep), bits=bits, white=2**bits - 1, dark=dark)]
 
 
 def understood(index: Index) -> list[Remark]:
     """The layout that was seen in one line, what was passed over, and doubtful classes."""
-    name, made = index.name, []
-    if index.layout:
-        made.append(_layout(index, index.layout))
-    for note in index.notes:
-        values = {"name": name, "count": note.count, "first": note.first}
-        made.append(Remark(f"note.{note.kind}", values))
+    made = [_on_layout(index, index.layout)] if index.layout else []
+    made += [_on(index, f"note.{n.kind}", count=n.count, first=n.first) for n in index.notes]
     for group in look_alikes(index.classes):
-        shown = ", ".join(repr(cls) for cls in group)
-        made.append(Remark("look_alikes", {"name": name, "classes": shown}))
+        made.append(_on(index, "look_alikes", classes=", ".join(map(repr, group))))
     return made
 
 
-def _layout(index: Index, layout: Layout) -> Remark:
+def _on_layout(index: Index, layout: Layout) -> Remark:
     """The splits and classes that were seen in a folder or list, and folders passed over."""
     counts = index.usable["split"].value_counts()
-    places = dict(layout.places)
-    values: dict[str, object] = {
-        "name": index.name,
-        "count": len(index.usable),
-        "classes": len(index.classes),
-        "names": _shortened(index.classes),
-    }
-    end = ""
+    # The folders that hold those of the classes
+    places = {split: part.rpartition("/")[0] for part, _, split in layout.classes}
+    seen: dict[str, object] = {"count": len(index.usable), "classes": len(index.classes)}
+    seen["names"] = _shortened(index.classes)
+    end = "_passed" if layout.passed else ""
     if layout.passed:
-        values["passed"] = _shortened([f"{part} ({count})" for part, count in layout.passed])
-        end = "_passed"
-    if not set(counts.index) - {""}:
-        place = "/".join(filter(None, (index.name, places.get("", ""))))
-        kind = "layout_flat" if places else "layout_listed"
-        return Remark(kind + end, values | {"place": place})
-    splits = [
-        f"{split} {counts[split]}"
-        + (f" ({places[split]}/)" if places.get(split, split) != split else "")
-        for split in SPLITS
-        if split in counts.index
-    ]
-    return Remark(f"layout_splits{end}", values | {"splits": ", ".join(splits)})
+        seen["passed"] = _shortened([f"{part} ({count})" for part, count in layout.passed])
+    if set(counts.index) - {""}:
+        splits = [
+            f"{split} {counts[split]}"
+            + (f" ({places[split]}/)" if places.get(split, split) != split else "")
+            for split in SPLITS
+            if split in counts.index
+        ]
+        return _on(index, f"layout_splits{end}", **seen, splits=", ".join(splits))
+    place = "/".join(filter(None, (index.name, places.get("", ""))))
+    return _on(index, f"layout_{'flat' if places else 'listed'}{end}", **seen, place=place)
 
 
 def _shortened(names: Sequence[str]) -> str:
@@ -156,19 +145,10 @@ def _shortened(names: Sequence[str]) -> str:
     return f"{', '.join(names[: _SHOWN - 1])}, ... {names[-1]}"
 
 
-def _on_given_splits(index: Index) -> list[Remark]:
-    rows = index.usable
-    made = []
-    leaks = find_leaks(index)["split"]
-    for split in ("val", "test"):
-        count, every = int((leaks == split).sum()), int((rows["split"] == split).sum())
-        if count:
-            values = {"name": index.name, "count": count, "all": every}
-            made.append(Remark(f"{split}_leaks", values))
-    absent = sorted(
-        set(rows.loc[rows["split"] == "train", "class"])
-        - set(rows.loc[rows["split"] == "val", "class"])
-    )
+def _on_given_splits(index: Index) -> Iterator[Remark]:
+    for split, copies in find_leaks(index).groupby("split", sort=False):
+        every = int((index.usable["split"] == split).sum())
+        yield _on(index, f"{split}_leaks", count=len(copies), all=every)
+    absent = sorted(index.by_split.get("train", set()) - index.by_split["val"])
     if absent:
-        made.append(Remark("absent", {"name": index.name, "classes": ", ".join(absent)}))
-    return made
+        yield _on(index, "absent", classes=", ".join(absent))

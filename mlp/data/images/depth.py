@@ -9,26 +9,25 @@ more in one image would change every other image.
 
 from __future__ import annotations
 
+import io
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
-from mlp.data.images import tiff
-from mlp.data.images.ancillary import chunks, sound
-from mlp.data.images.formats import JPEG2000, PNG, TIFF, Format
+from mlp.data.images.containers import BITS, chunks, sound
+from mlp.data.images.formats import JPEG2000, PNG, Format
 from mlp.errors import UnreadableImage
 
 FULL = 16  # bits
 UNKNOWN = 0  # of a set without such images: nobody can say what is white in one
 _BLACK = FULL - 4  # bits: an image that takes no more is (almost) black if it was meant to take all
 _FULL_WHITE = 2**FULL - 1
-_WIDE = re.compile(r"(RGBA|RGBa|RGBX|RGB|CMYK);16([LBN])")
-_LA = "LA;16B"
+_WIDE = re.compile(r"(LA|RGBA|RGBa|RGBX|RGB|CMYK);16([LBN])")
 _OTHER_BYTE = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
 _PLANES, _MAX_VALUES = 284, (281, 341)  # tags of TIFF
 _IN_PLANES = 2
@@ -99,74 +98,72 @@ class Wide:
         return ((values.astype(np.uint32) * 255 + white // 2) // white).astype(np.uint8)
 
 
-def is_wide(image: Image.Image) -> bool:
+def is_wide(image: ImageFile) -> bool:
     """Tell whether an image that Pillow has opened, not loaded, has more than 8 bits a value."""
-    return image.mode.startswith("I") or bool(_WIDE.match(_rawmode(image))) or is_la(image)
+    return image.mode.startswith("I") or bool(_WIDE.match(_rawmode(image)))
 
 
-def misread(image: Image.Image, data: bytes, kind: Format) -> str:
-    """The reason why the values that Pillow reads of an image are not its pixels; else ""."""
+def is_la(image: ImageFile) -> bool:
+    """Tell whether it is 16-bit gray with alpha, for which Pillow has no mode of its own."""
+    return _rawmode(image) == "LA;16B"
+
+
+def refuse_misread(image: ImageFile, data: bytes, kind: Format) -> None:
+    """Raise UnreadableImage where the values that Pillow reads of an image are not its pixels."""
     tags = getattr(image, "tag_v2", {})
-    bits = tags.get(tiff.BITS)
+    bits = tags.get(BITS)
     if tags.get(_PLANES) == _IN_PLANES and isinstance(bits, tuple) and max(bits) > 8:
-        return "16-bit colours in separate planes: save it as PNG"
+        raise UnreadableImage("16-bit colours in separate planes: save it as PNG")
     if kind is JPEG2000 and not image.mode.startswith("I") and _precision(data) == FULL:
-        return "16-bit colours in JPEG 2000: save it as PNG or TIFF"
+        raise UnreadableImage("16-bit colours in JPEG 2000: save it as PNG or TIFF")
     if image.mode == "F":
-        return "floating-point pixels, of which the range is unknown"
-    return ""
+        raise UnreadableImage("floating-point pixels, of which the range is unknown")
 
 
-def load_wide(
-    image: Image.Image, data: bytes, kind: Format, again: Callable[[], Image.Image]
-) -> Wide:
-    """The values of such an image. `again` opens it once more.
-
-    Raises UnreadableImage, and as Pillow does.
+def load_wide(image: ImageFile, data: bytes, kind: Format, white_is_zero: bool) -> Wide:
+    """The values of such an image. Raises UnreadableImage, and as Pillow does.
 
     Pillow keeps one byte of each value of a colour image: which one, the name of its mode decides.
     """
-    values: NDArray[np.uint16]
-    alpha: NDArray[np.uint16] | None = None
-    premultiplied = False
-    tags = getattr(image, "tag_v2", {})
     raw = _WIDE.match(_rawmode(image))
-    if image.mode.startswith("I"):
+    if raw is None:
         stored = np.asarray(image)
         if stored.min() < 0:
             raise UnreadableImage("negative values, of which the range is unknown")
         if stored.max() > _FULL_WHITE:
             raise UnreadableImage("pixels of more than 16 bits")
         values = stored.astype(np.uint16)
-        alpha = _clear(values, image)
-    elif is_la(image):
-        image.tile = [tile._replace(args="RGBA") for tile in image.tile]  # type: ignore[attr-defined]
-        both = np.asarray(image).astype(np.uint16)
-        pair = np.asarray(both[..., ::2] << 8 | both[..., 1::2], np.uint16)
-        values, alpha = pair[..., 0], pair[..., 1]
+    elif raw[1] == "LA":
+        both = _read_as(image, "RGBA")
+        values = np.asarray(both[..., ::2] << 8 | both[..., 1::2], np.uint16)
     else:
-        assert raw is not None
-        premultiplied = raw[1] == "RGBa"
-        low = again()
-        _take(image, raw[2])
-        _take(low, _OTHER_BYTE[raw[2]])
-        values = np.asarray(np.asarray(image).astype(np.uint16) << 8 | np.asarray(low), np.uint16)
-        if image.mode == "RGBA":
-            values, alpha = values[..., :3], values[..., 3]
-        else:
-            alpha = _clear(values, image)
-    return Wide(values, alpha, _declared(values, data, kind, tags), premultiplied=premultiplied)
+        mode = raw[1].replace("a", "A")
+        high = _read_as(image, f"{mode};16{raw[2]}")
+        low = _read_as(type(image)(io.BytesIO(data), ""), f"{mode};16{_OTHER_BYTE[raw[2]]}")
+        values = np.asarray(high << 8 | low, np.uint16)
+    alpha = values[..., -1] if image.mode == "RGBA" else _clear(values, image)
+    if image.mode == "RGBA":
+        values = values[..., 0] if values.shape[2] == 2 else values[..., :3]
+    white = _declared(values, data, kind, image)
+    return Wide(values, alpha, white, white_is_zero, raw is not None and raw[1] == "RGBa")
 
 
-def _rawmode(image: Image.Image) -> str:
+def _read_as(image: ImageFile, mode: str) -> NDArray[np.uint16]:
+    """The bytes (H, W, C) that Pillow keeps of an image if its values are said to lie like this."""
+    image.tile = [
+        tile._replace(args=(mode, *tile.args[1:]) if isinstance(tile.args, tuple) else mode)
+        for tile in image.tile
+    ]
+    return np.asarray(image).astype(np.uint16)
+
+
+def _rawmode(image: ImageFile) -> str:
     """Pillow's name for the way in which the values lie in the file."""
-    tiles = getattr(image, "tile", [])
-    args = tiles[0].args if tiles else ""
-    first = args[0] if isinstance(args, tuple) and args else args
-    return first if isinstance(first, str) else ""
+    args = image.tile[0].args if image.tile else ""
+    return str(args[0] if isinstance(args, tuple) and args else args)
 
 
-def _clear(values: NDArray[np.uint16], image: Image.Image) -> NDArray[np.uint16] | None:
+def _clear(values: NDArray[np.uint16], image: ImageFile) -> NDArray[np.uint16] | None:
     """Alpha of an image in which one value or colour is said to be transparent."""
     clear = image.info.get("transparency")
     if not isinstance(clear, int | tuple):
@@ -176,45 +173,25 @@ def _clear(values: NDArray[np.uint16], image: Image.Image) -> NDArray[np.uint16]
     return np.where(same, 0, _FULL_WHITE).astype(np.uint16)
 
 
-def is_la(image: Image.Image) -> bool:
-    """Tell whether it is 16-bit gray with alpha, for which Pillow has no mode of its own."""
-    return _rawmode(image) == _LA
-
-
-def _take(image: Image.Image, byte: str) -> None:
-    """Let the loading of an image keep this byte of each value: of L or B, or of the machine's."""
-    mode = _rawmode(image)[:-1].replace("a", "A") + byte
-
-    def renamed(args: object) -> object:
-        return (mode, *args[1:]) if isinstance(args, tuple) else mode
-
-    image.tile = [tile._replace(args=renamed(tile.args)) for tile in image.tile]  # type: ignore[attr-defined]
-
-
-def _declared(
-    values: NDArray[np.uint16], data: bytes, kind: Format, tags: dict[int, object]
-) -> int:
+def _declared(values: NDArray[np.uint16], data: bytes, kind: Format, image: ImageFile) -> int:
     """The value of white, 0 where the format does not say it or the image contradicts it."""
     if kind is PNG:
         return _by_sbit(values, data)
     if kind is JPEG2000:
         return _FULL_WHITE if _precision(data) < FULL else 0  # Pillow scales them
-    if kind is not TIFF:
-        return 0
-    said = [tags.get(tag) for tag in _MAX_VALUES]
-    numbers = [max(value) if isinstance(value, tuple) else value for value in said if value]
-    bits = tags.get(tiff.BITS)
-    deepest = max(bits) if isinstance(bits, tuple) else FULL
-    for number in (2**deepest - 1, *numbers):
-        white = number if isinstance(number, int) else 0
-        if 255 <= white < _FULL_WHITE and not white & (white + 1):
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(BITS)
+    said = [2 ** max(bits) - 1 if isinstance(bits, tuple) else 0, *map(tags.get, _MAX_VALUES)]
+    for number in said:
+        white = max(number) if number and isinstance(number, tuple) else number
+        if isinstance(white, int) and 255 <= white < _FULL_WHITE and not white & (white + 1):
             return white if values.max() <= white else 0
     return 0
 
 
 def _by_sbit(values: NDArray[np.uint16], data: bytes) -> int:
     """White by the chunk sBIT: values fill all 16 bits then, by the standard, and often do not."""
-    found = next((data[a:b] for kind, a, b in chunks(data) if kind == b"sBIT"), b"")
+    found = next((chunk for chunk in chunks(data) if chunk[4:8] == b"sBIT"), b"")
     if not found or not sound(found):
         return 0
     said = found[8:-4]

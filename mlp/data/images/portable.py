@@ -6,17 +6,17 @@ of a megapixel takes it seconds.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-_GAP = rb"(?:\s|#[^\n\r]*[\n\r])+"
-_BITS = re.compile(rb"P[14]" + 2 * (_GAP + rb"(\d{1,9})") + rb"\s")
-_LEVELS = re.compile(rb"P[2356]" + 3 * (_GAP + rb"(\d{1,9})") + rb"\s")
+_NUMBER = rb"(?:\s|#[^\n\r]*[\n\r])+(\d{1,9})"
+# Of bits, only width and height stand there; of the others, white as well
+_START = re.compile(rb"P(?:([14])|[2356])" + 2 * _NUMBER + rb"(?(1)|" + _NUMBER + rb")\s")
 _HEADER = 2**16  # bytes: where comments fill more, it is no header
-_NO_TEXT = re.compile(rb"[^\d\s]")
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,7 @@ class Portable:
     """The header of a file, and its values, which are read when they are asked for."""
 
     kind: int  # 1 to 6: bits, levels or colours as text, and then the same in bytes
-    width: int
-    height: int
+    size: tuple[int, int]  # width and height
     white: int  # the largest value that a pixel may have
     body: bytes
 
@@ -34,43 +33,36 @@ class Portable:
         """True where it has no colour."""
         return self.kind not in (3, 6)
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height."""
-        return self.width, self.height
-
     @classmethod
     def open(cls, data: bytes) -> Portable:
         """Read the header. Raises ValueError."""
-        bits = data[1:2] in b"14"
-        found = (_BITS if bits else _LEVELS).match(data[:_HEADER])
+        found = _START.match(data[:_HEADER])
         if found is None:
             raise ValueError("its header is not whole")
-        numbers = [int(digits) for digits in found.groups()]
-        width, height, white = [*numbers, 1] if bits else numbers
+        width, height, white = (int(digits or 1) for digits in found.groups()[1:])
         if not (width and height and 0 < white < 2**16):
             raise ValueError(f"{width}x{height} pixels with values up to {white}")
-        return cls(int(data[1:2]), width, height, white, data[found.end() :])
+        return cls(int(data[1:2]), (width, height), white, data[found.end() :])
 
     def values(self) -> NDArray[np.uint16]:
         """The pixels (H, W) or (H, W, 3), 0 to `white`. Raises ValueError where some are absent."""
-        shape = (self.height, self.width) if self.gray else (self.height, self.width, 3)
-        count = int(np.prod(shape))
-        flat = self._flat(count)
+        width, height = self.size
+        shape = (height, width) if self.gray else (height, width, 3)
+        count = math.prod(shape)
+        flat = self._flat(count)[:count]
         if len(flat) < count:
             raise ValueError(f"truncated: {len(flat)} of {count} values")
-        flat = flat[:count]
         if flat.max() > self.white:
             raise ValueError(f"a value of {flat.max()}, where white is {self.white}")
         return flat.astype(np.uint16).reshape(shape)
 
     def _flat(self, count: int) -> NDArray[np.integer]:
         if self.kind == 4:
-            row = -(-self.width // 8)  # bytes
-            whole = len(self.body) // row
-            packed = np.frombuffer(self.body, np.uint8, min(whole, self.height) * row)
-            bits = np.unpackbits(packed.reshape(-1, row), axis=1)[:, : self.width]
-            return np.asarray(1 - bits.ravel(), np.uint8)
+            width, height = self.size
+            row = -(-width // 8)  # bytes
+            whole = min(len(self.body) // row, height)
+            packed = np.frombuffer(self.body, np.uint8, whole * row).reshape(-1, row)
+            return np.asarray(1 - np.unpackbits(packed, 1, width).ravel(), np.uint8)
         if self.kind > 4:
             kind = np.dtype("u1" if self.white < 256 else ">u2")
             return np.frombuffer(self.body, kind, len(self.body) // kind.itemsize)
@@ -80,6 +72,6 @@ class Portable:
         if self.kind == 1:  # the digits need not be apart
             digits = np.frombuffer(text, np.uint8)
             return np.asarray(49 - digits[(digits == 48) | (digits == 49)], np.uint8)
-        if _NO_TEXT.search(text):
+        if re.search(rb"[^\d\s]", text):
             raise ValueError("letters among its numbers")
         return np.array(np.fromstring(text, np.int64, sep=" "), np.int64)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal, NoReturn
 
-from mlp.data.index import Layout
-from mlp.data.labels import label, likeness
-from mlp.data.sources.walk import Listing, Walk, below
+from mlp.data.index import SPLITS, Layout, label, likeness
+from mlp.data.sources.walk import Walk, below
 from mlp.errors import DataError
 
 Kind = Literal["auto", "flat", "splits"]
@@ -42,123 +42,111 @@ def split_in(name: str) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def read_layout(walk: Walk, kind: Kind = "auto") -> Layout:
-    """Understand a folder. Raises DataError where it could mean several things, OSError."""
-    return _Reader(walk, kind).read()
+class Reader:
+    """Understands a folder: `read` raises DataError where it could mean several things, OSError."""
 
-
-class _Reader:
-    def __init__(self, walk: Walk, kind: Kind) -> None:
+    def __init__(self, walk: Walk, kind: Kind = "auto") -> None:
         self.walk, self.kind = walk, kind
-        self.passed: list[tuple[str, int]] = []
         self.top = self.unwrapped("", splits=kind != "flat")
+        self.shown = walk.root / self.top
         # Folders with images that are called for splits, and what is in them; then the other ones
         full = self.full(self.top)
         self.meant = {n: split_in(n) for n in full if kind != "flat" and split_in(n)}
         self.inner = {n: self.unwrapped(below(self.top, n)) for n in self.meant}
+        self.held = {n: self.full(part) for n, part in self.inner.items()}
         self.others = [n for n in full if n not in self.meant]
-        training = {n: self.full(self.inner[n]) for n in self.meant if self.meant[n] == "train"}
-        # A single folder may as well be a wrapper of the images of one class, called train
-        single = self.kind == "splits" or not self.others
+        # A single folder may as well be a wrapper of the images of one class, called train, where
+        # no other folder has one of that name
+        single = kind == "splits" or not self.others
+        times = Counter(name for found in self.held.values() for name in found)
         self.training = [
-            name
-            for name, found in training.items()
-            if len(found) > 1 or (found and (single or self.is_shared(name, found[0])))
+            n
+            for n, found in self.held.items()
+            if found and self.meant[n] == "train"
+            if len(found) > 1 or single or times[found[0]] > 1
         ]
-        self.known = {likeness(c) for n in self.training for c in training[n]}
+        self.known = {likeness(c) for n in self.training for c in self.held[n]}
+        self.labelled = {n: found for n in self.meant if (found := self.classes_of(n))}
 
     def read(self) -> Layout:
-        if self.kind == "flat" or not self.meant:
+        if not self.meant:
             if self.kind == "splits":
                 self.unclear("layout=splits was said, but no folder is called train")
-            return self.flat()
-        labelled = [n for n in self.meant if self.classes_of(n)]
+            return self.layout()
         if not self.training:
-            return self.without_training(labelled)
-        tested = [n for n in labelled if self.meant[n] != "train"]
+            return self.without_training()
+        tested = [n for n in self.labelled if self.meant[n] != "train"]
         # One name alone may as well be that of a class, where other folders are full of images
         alone = not tested and (len(self.meant) == 1 or len(self.others) >= len(self.meant))
         if self.kind == "auto" and self.others and alone:
             name = self.training[0]
             self.unclear(
                 f"{name}/ could be the training split, with the classes "
-                f"{_and(self.full(self.inner[name]))}, or a class beside {_and(self.others)}"
+                f"{_and(self.held[name])}, or a class beside {_and(self.others)}"
             )
         for name in tested if self.kind == "auto" else []:
-            if not split_named(name) and not self.known & set(map(likeness, self.classes_of(name))):
+            classes = self.labelled[name]
+            if not split_named(name) and self.known.isdisjoint(map(likeness, classes)):
                 self.unclear(
                     f"{name}/ could be a split, but none of its folders ("
-                    f"{_and(self.classes_of(name))}) is a class of {_and(self.training)}"
+                    f"{_and(classes)}) is a class of {_and(self.training)}"
                 )
-        return self.splits(labelled)
-
-    def is_shared(self, name: str, folder: str) -> bool:
-        """Tell whether another folder called for a split has a folder of that name as well."""
-        return any(folder in self.full(self.inner[n]) for n in self.meant if n != name)
+        for split in SPLITS:
+            names = [n for n in self.labelled if self.meant[n] == split]
+            if len(names) > 1:
+                raise DataError(
+                    f"{self.shown} has two folders for one split: {', '.join(names)}; move one "
+                    f"of them elsewhere{self.tree()}"
+                )
+        return self.layout(list(self.labelled))
 
     def classes_of(self, name: str) -> list[str]:
         """The classes in a folder called for a split, none where its images have no labels."""
         if self.meant[name] == _PRED or (self.meant[name] == "train" and name not in self.training):
             return []
-        found = self.full(self.inner[name])
+        found = self.held[name]
         if len(found) == 1 and self.known and likeness(found[0]) not in self.known:
             # One folder around images of all kinds; in val/, a class that train/ lacks is an error
             plain = found[0].casefold() in _PLAIN or split_in(found[0])
             return [] if plain or self.meant[name] == "test" else found
         return found
 
-    def without_training(self, labelled: Sequence[str]) -> Layout:
+    def without_training(self) -> Layout:
         """A flat folder, if folders called for splits can be classes in it. Raises DataError."""
         names = sorted(self.meant)
-        called = {split for split in self.meant.values() if split != _PRED}
+        called = set(self.meant.values()) - {_PRED}
         if self.kind == "splits":
             self.unclear("layout=splits was said, but no folder called train holds classes")
-        nested = [n for n in labelled if len(self.classes_of(n)) > 1]
+        nested = [n for n, classes in self.labelled.items() if len(classes) > 1]
         if not nested and (len(self.others) > 1 or (self.others and len(called) < 2)):
-            return self.flat()
-        if labelled and not self.others:
-            raise DataError(
-                f"{self.shown()} has {'/ and '.join(names)}/ but no train/{self.tree()}"
-            )
+            return self.layout()
+        if self.labelled and not self.others:
+            raise DataError(f"{self.shown} has {'/ and '.join(names)}/ but no train/{self.tree()}")
         if nested:
             self.unclear(f"{_and(nested)} could be a split, or a class beside {_and(self.others)}")
         holds = "hold images, but no folders" if len(names) > 1 else "holds images, but no folder"
         self.unclear(f"{_and(names)} {holds} for each class, so nothing says what they show")
 
-    def splits(self, labelled: Sequence[str]) -> Layout:
-        for split in ("train", "val", "test"):
-            names = [n for n in labelled if self.meant[n] == split]
-            if len(names) > 1:
-                raise DataError(
-                    f"{self.shown()} has two folders for one split: {', '.join(names)}; move one "
-                    f"of them elsewhere{self.tree()}"
-                )
-        top = self.walk.listing(self.top)
-        for name in top.folders:
-            if name not in labelled:
-                self.pass_over(below(self.top, name))
-        self.around(self.top)
-        found: list[tuple[str, str, str]] = []
-        for name in labelled:
-            self.around(self.inner[name], below(self.top, name))
-            found += self.class_folders(self.inner[name], self.meant[name])
-        places = tuple((self.meant[n], self.inner[n]) for n in labelled)
-        return Layout(tuple(found), places, tuple(self.passed))
-
-    def flat(self) -> Layout:
-        self.around(self.top)
-        found = tuple(self.class_folders(self.top, ""))
-        return Layout(found, (("", self.top),), tuple(self.passed))
+    def layout(self, names: Sequence[str] = ()) -> Layout:
+        """The layout in which these folders are splits; of no names, one without splits."""
+        if names:
+            for name in self.walk.listing(self.top).folders:
+                if name not in names:
+                    self.walk.pass_over(below(self.top, name))
+            self.around(self.top)
+        classes: list[tuple[str, str, str]] = []
+        for name in names or [""]:
+            part = self.inner.get(name, self.top)
+            self.around(part, below(self.top, name) if name else "")
+            classes += self.class_folders(part, self.meant.get(name, ""))
+        return Layout(tuple(classes), tuple(self.walk.passed))
 
     def class_folders(self, part: str, split: str) -> Iterator[tuple[str, str, str]]:
         for name in self.walk.listing(part).folders:
-            here = below(part, name)
-            if name.startswith(".") and not self.walk.holds_images(here):
+            here, cls = below(part, name), label(name)
+            unlabelled = split not in ("", "train") and cls.casefold() in _UNLABELLED - self.known
+            if unlabelled or (name.startswith(".") and not self.walk.holds_images(here)):
                 self.walk.pass_over(here)
-                continue
-            cls = label(name)
-            if split not in ("", "train") and cls.casefold() in _UNLABELLED - self.known:
-                self.pass_over(here)
                 continue
             inside = self.unwrapped(here, loose=False)
             folders = self.full(inside)
@@ -175,88 +163,68 @@ class _Reader:
         `splits`: a folder that is called for one, and holds no others, is not gone through.
         `loose`: images beside a folder of folders do not keep one from going into it.
         """
-        while True:
-            full = self.full(part)
-            if len(full) != 1:
-                return part
+        while len(full := self.full(part)) == 1:
             inside = below(part, full[0])
             within = self.full(inside)
             # A folder of images is a class, even where it is the only one
             if not within or self.walk.listing(inside).images:
-                return part
+                break
             if self.walk.listing(part).images and not (loose and len(within) > 1):
-                return part
+                break
             called = {split_in(n) for n in self.full(self.unwrapped(inside))}
             if splits and split_in(full[0]) and "train" not in called:
-                return part
+                break
             part = inside
+        return part
 
     def full(self, part: str) -> list[str]:
         """Names of the folders with images in a folder; of what may be images, if none has any."""
-        listing = self.walk.listing(part)
-        for named in (True, False):
-            found = [
-                name
-                for name in listing.folders
-                if (named or not name.startswith("."))
-                and self.walk.holds_images(below(part, name), named)
-            ]
-            if found:
-                return found
-        return []
+        names = self.walk.listing(part).folders
+        found = [n for n in names if self.walk.holds_images(below(part, n))]
+        return found or [
+            n for n in names if n[0] != "." and self.walk.holds_images(below(part, n), False)
+        ]
 
     def around(self, part: str, within: str = "") -> None:
         """Note what is in a folder of folders, and in those around it, and is none of them."""
         while True:
             listing = self.walk.listing(part)
             if listing.images:
-                self.passed.append((below(part, "*"), len(listing.images)))
-            for name in listing.system:
-                self.walk.pass_over(below(part, name))
+                self.walk.passed.append((below(part, "*"), listing.images))
             if part == within:
                 return
             part, _, through = part.rpartition("/")
             for name in self.walk.listing(part).folders:
                 if name != through:
-                    self.pass_over(below(part, name))
-
-    def pass_over(self, part: str) -> None:
-        if part.rpartition("/")[2].startswith("."):
-            self.walk.pass_over(part)
-        else:
-            self.passed.append((f"{part}/", self.walk.count(part)))
-
-    def shown(self) -> str:
-        return str(self.walk.root / self.top)
+                    self.walk.pass_over(below(part, name))
 
     def unclear(self, what: str) -> NoReturn:
         raise DataError(
-            f"{self.shown()}: {what}{self.tree()}\nsay layout=flat (each folder is a class, with "
+            f"{self.shown}: {what}{self.tree()}\nsay layout=flat (each folder is a class, with "
             "all below it) or layout=splits (the names of folders say what trains, validates and "
             "tests), give a folder within it as data, or a CSV file of path, class and split"
         )
 
     def tree(self) -> str:
         """The first folders of what was found."""
-        lines = [f"\n{self.shown()} holds"]
-        folders = self.walk.listing(self.top).folders
+        lines = [f"\n{self.shown} holds"]
+        folders = list(self.walk.listing(self.top).folders)
         for name in folders[:_SHOWN]:
-            lines.append(f"  {name}/  {self.content(self.walk.listing(below(self.top, name)))}")
+            listing = self.walk.listing(below(self.top, name))
+            content = _first(list(listing.folders), 4, "and {} folders more")
+            content += [f"{listing.images} images"] if listing.images else []
+            lines.append(f"  {name}/  {'  '.join(content)}".rstrip())
         if len(folders) > _SHOWN:
             lines.append(f"  and {len(folders) - _SHOWN} folders more")
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join(lines)
 
-    def content(self, listing: Listing) -> str:
-        parts = [f"{name}/" for name in listing.folders[:4]]
-        if len(listing.folders) > 4:
-            parts.append(f"and {len(listing.folders) - 4} folders more")
-        if listing.images:
-            parts.append(f"{len(listing.images)} images")
-        return "  ".join(parts)
+
+def _first(names: Sequence[str], most: int, more: str) -> list[str]:
+    """The first names of folders, and how many there are more."""
+    left = len(names) - most
+    return [f"{name}/" for name in names[:most]] + ([more.format(left)] if left > 0 else [])
 
 
 def _and(names: Sequence[str]) -> str:
-    parts = [f"{name}/" for name in names[:_SHOWN]]
-    if len(names) > _SHOWN:
-        parts.append(f"{len(names) - _SHOWN} more")
-    return ", ".join(parts[:-1]) + (" and " if len(parts) > 1 else "") + parts[-1]
+    *first, last = _first(names, _SHOWN, "{} more")
+    return f"{', '.join(first)} and {last}" if first else last

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 from mlp.data.images.formats import by_name
-from mlp.data.sources.notes import Notes
 
 Links = Literal["follow", "inside"]
 
@@ -30,65 +29,111 @@ _OTHER = {
     ".log", ".doc", ".docx", ".xls", ".xlsx", ".lock", ".tfrecord",
 }  # fmt: skip
 _OTHER_NAMES = {"readme", "license", "licence", "copying", "makefile", "dockerfile"}
+# What is passed over: the text for one case, and for several; `first` is where the first was met
+TEXTS = {
+    "empty": ("the folder {first} is empty", "{count} folders are empty, the first: {first}"),
+    "unreadable": ("the folder {first}", "{count} folders cannot be read, the first: {first}"),
+    "system": (
+        "1 image in a hidden folder, or one of a system, was passed over: {first}",
+        "{count} images in hidden folders, or those of a system, were passed over, the first: "
+        "{first}",
+    ),
+    "hidden": (
+        "1 hidden file with the name of an image was passed over: {first}",
+        "{count} hidden files with names of images were passed over, the first: {first}",
+    ),
+    "link_lost": (
+        "1 link leads nowhere, or in a circle: {first}",
+        "{count} links lead nowhere, or in a circle, the first: {first}",
+    ),
+    "link_out": (
+        "1 link leads out of the folder, which links=inside refuses: {first}",
+        "{count} links lead out of the folder, which links=inside refuses, the first: {first}",
+    ),
+    "link_again": (
+        "1 link leads to a folder that is read already, and was passed over: {first}",
+        "{count} links lead to folders that are read already, and were passed over, the first: "
+        "{first}",
+    ),
+    "not_utf8": (
+        "1 file whose name is not UTF-8 was passed over: rename {first}",
+        "{count} files whose names are not UTF-8 were passed over: rename them, the first: {first}",
+    ),
+    "stray": 2 * ("{count} files that are no images were passed over",),
+}
+_SAID = {
+    "link_lost": "a link that leads nowhere, or in a circle",
+    "link_out": "a link that leads out of the folder, which links=inside refuses",
+}
 
 
-def is_system(name: str) -> bool:
-    """Tell whether a system or a tool made a folder: __MACOSX, .git and their like."""
-    small = name.lower()
-    return small in _SYSTEM or small.startswith((".trash-", ".nfs"))
+@dataclass(frozen=True)
+class Note:
+    """A kind of thing (of TEXTS) that was met: how often, and where first. `str` is English."""
+
+    kind: str
+    count: int
+    first: str
+
+    def __str__(self) -> str:
+        return TEXTS[self.kind][self.count > 1].format(count=self.count, first=self.first)
 
 
-def is_image_name(name: str) -> bool:
-    """Tell whether the ending of a file's name is that of an image."""
-    return by_name(name) is not None
+class Notes:
+    """The places where each kind of thing was met; iterating gives a note for each kind."""
 
+    def __init__(self) -> None:
+        self._met: dict[str, dict[str, int]] = {}
 
-def may_be_image(name: str) -> bool:
-    """Tell whether a file's name leaves open that it is an image."""
-    stem, ending = os.path.splitext(name.lower())  # noqa: PTH122 (asked of every file)
-    return ending not in _OTHER and (ending != "" or stem not in _OTHER_NAMES)
+    def add(self, kind: str, path: str, count: int = 1) -> None:
+        """Count a thing of a kind (of TEXTS) that was met at a path, once for each path."""
+        assert kind in TEXTS
+        self._met.setdefault(kind, {})[path] = count
+
+    def __iter__(self) -> Iterator[Note]:
+        for kind, met in self._met.items():
+            # Names may hold bytes that are no text
+            first = min(met).encode("utf-8", "backslashreplace").decode()
+            yield Note(kind, sum(met.values()), first)
 
 
 @dataclass
 class Listing:
     """The direct content of a folder, sorted: folders, and files that are not hidden."""
 
-    folders: list[str] = field(default_factory=list)
-    linked: set[str] = field(default_factory=set)  # those of the folders that are links
-    system: list[str] = field(default_factory=list)
+    folders: dict[str, bool] = field(default_factory=dict)  # and whether it is a link
     files: list[tuple[str, str]] = field(default_factory=list)  # and why not to open it, or ""
 
     @property
-    def images(self) -> list[str]:
-        """The files with names of images."""
-        return [name for name, _ in self.files if is_image_name(name)]
+    def images(self) -> int:
+        """The number of files with names of images."""
+        return sum(by_name(name) is not None for name, _ in self.files)
 
 
 class Walk:
     """The folders and files under a root, each folder listed once. Paths are relative, with /.
 
     Links are followed: with `links` inside, only those that stay within the root. What is passed
-    over is counted in `notes`.
+    over is counted in `notes`, folders that are neither hidden nor a system's in `passed`.
     """
 
     def __init__(self, root: Path, notes: Notes, links: Links = "follow") -> None:
         self.root, self.notes, self.links = root, notes, links
+        self.passed: list[tuple[str, int]] = []
         self._listed: dict[str, Listing] = {}
         self._holds: dict[tuple[str, bool], bool] = {}
 
     def listing(self, part: str) -> Listing:
         """The content of a folder, none where it cannot be read. Raises OSError for the root."""
         if part not in self._listed:
-            made = Listing()
+            made = self._listed[part] = Listing()
             try:
-                with os.scandir(self.root / part) as entries:
-                    for entry in sorted(entries, key=lambda entry: entry.name):
-                        self._sort(part, entry, made)
+                for entry in sorted(os.scandir(self.root / part), key=lambda entry: entry.name):
+                    self._sort(part, entry, made)
             except OSError as error:
                 if not part:
                     raise
                 self.notes.add("unreadable", f"{part}/ cannot be read: {error.strerror}")
-            self._listed[part] = made
         return self._listed[part]
 
     def files(self, part: str, noted: bool = True) -> Iterator[tuple[str, str]]:
@@ -97,99 +142,78 @@ class Walk:
         A folder is walked once, however many links lead to it. `noted`: what is passed over on the
         way is counted, as the files are read or passed over themselves.
         """
-        seen = {self._key(part)}
+        seen: set[str] = set()
         folders, linked = deque([part]), deque[str]()
         while folders or linked:
             # Links last: a folder that is there itself is called by its own name
             here = folders.popleft() if folders else linked.popleft()
-            if here != part:
-                key = self._key(here)
-                if key in seen:
-                    if noted:
-                        self.notes.add("link_again", here)
-                    continue
-                seen.add(key)
-            listing, hidden = self.listing(here), list[str]()
-            for name in listing.folders:
-                path = below(here, name)
-                if name.startswith("."):
-                    hidden.append(path)
-                else:
-                    (linked if name in listing.linked else folders).append(path)
-            hidden += [below(here, name) for name in listing.system]
-            for path in hidden if noted else []:
-                self.pass_over(path)
+            place = os.path.realpath(self.root / here)
+            if place in seen:
+                if noted:
+                    self.notes.add("link_again", here)
+                continue
+            seen.add(place)
+            listing = self.listing(here)
+            for name, is_link in listing.folders.items():
+                if not name.startswith("."):
+                    (linked if is_link else folders).append(below(here, name))
+                elif noted:
+                    self.pass_over(below(here, name))
             for name, refusal in listing.files:
                 yield below(here, name), refusal
 
     def holds_images(self, part: str, named: bool = True) -> bool:
         """Tell whether files with names of images (else: that may be images) are under a folder."""
         if (part, named) not in self._holds:
-            fits = is_image_name if named else may_be_image
-            found = any(fits(path.rpartition("/")[2]) for path, _ in self.files(part, noted=False))
-            self._holds[part, named] = found
+            fits = by_name if named else _may_be_image
+            names = (path.rpartition("/")[2] for path, _ in self.files(part, noted=False))
+            self._holds[part, named] = any(map(fits, names))
         return self._holds[part, named]
 
-    def count(self, part: str) -> int:
-        """Count the files with names of images under a folder."""
-        return sum(is_image_name(path) for path, _ in self.files(part))
+    def pass_over(self, part: str, is_system: bool = False) -> None:
+        """Count the images of a folder: in `passed`, or as a note where it is hidden or a system's.
 
-    def pass_over(self, part: str) -> None:
-        """Note the images of a folder that is hidden, or a system's."""
-        count = self.count(part)
-        if count:
+        Files count by their names alone.
+        """
+        count = sum(by_name(path) is not None for path, _ in self.files(part))
+        if not is_system and not part.rpartition("/")[2].startswith("."):
+            self.passed.append((f"{part}/", count))
+        elif count:
             self.notes.add("system", f"{part}/", count)
 
-    def _key(self, part: str) -> tuple[int, int]:
-        try:
-            status = (self.root / part).stat()
-        except OSError:
-            return (-1, hash(part))
-        return status.st_dev, status.st_ino
-
     def _sort(self, part: str, entry: os.DirEntry[str], made: Listing) -> None:
-        name, path, link = entry.name, below(part, entry.name), entry.is_symlink()
-        why = self._refusal(entry) if link else ""
+        """Put what is in a folder where it belongs, or note why it is passed over."""
+        name, path, link, why = entry.name, below(part, entry.name), entry.is_symlink(), ""
+        if link and not os.path.exists(entry.path):  # noqa: PTH110 (asked of every link)
+            why = "link_lost"
+        elif link and self.links == "inside" and not lies_in(entry.path, self.root):
+            why = "link_out"
         if not why and entry.is_dir():
-            if link and self._leads_back(part, entry):
+            small = name.lower()
+            if link and lies_in(self.root / part, entry.path):
                 self.notes.add("link_again", path)
-            elif is_system(name):
-                made.system.append(name)
+            elif small in _SYSTEM or small.startswith((".trash-", ".nfs")):
+                self.pass_over(path, is_system=True)
             else:
-                made.folders.append(name)
-                made.linked |= {name} if link else set()
+                made.folders[name] = link
         elif name.startswith("."):
-            if is_image_name(name):
+            if by_name(name):
                 self.notes.add("hidden", path)
-        elif why and not is_image_name(name):
+        elif why and not by_name(name):
             self.notes.add(why, path)
         else:
-            made.files.append((name, _SAID[why] if why else ""))
-
-    def _refusal(self, entry: os.DirEntry[str]) -> str:
-        """The reason (a kind of note) why a link is not followed, "" if it is."""
-        try:
-            entry.stat()
-        except OSError:
-            return "link_lost"
-        out = self.links == "inside" and leads_out(self.root, entry.path)
-        return "link_out" if out else ""
-
-    def _leads_back(self, part: str, link: os.DirEntry[str]) -> bool:
-        """Tell whether a link leads to a folder that it is in."""
-        target, here = os.path.realpath(link.path), os.path.realpath(self.root / part)
-        return Path(here).is_relative_to(target)
+            made.files.append((name, _SAID.get(why, "")))
 
 
-_SAID = {
-    "link_lost": "a link that leads nowhere, or in a circle",
-    "link_out": "a link that leads out of the folder, which links=inside refuses",
-}
+def _may_be_image(name: str) -> bool:
+    """Tell whether a file's name leaves open that it is an image."""
+    stem, ending = os.path.splitext(name.lower())  # noqa: PTH122 (asked of every file)
+    return ending not in _OTHER and (ending != "" or stem not in _OTHER_NAMES)
 
 
-def leads_out(root: Path, path: str | Path) -> bool:
-    """Tell whether a path, its links followed, is outside of a folder."""
-    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+def lies_in(path: str | Path, folder: str | Path) -> bool:
+    """Tell whether a path, all links followed, is a folder or in it."""
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def below(part: str, name: str) -> str:

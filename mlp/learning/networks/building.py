@@ -7,8 +7,7 @@ import math
 
 import torch
 
-from mlp.learning.networks.committee import Committee
-from mlp.learning.networks.network import Network
+from mlp.learning.networks.network import Committee, Network
 from mlp.settings.architecture import NETWORKS
 from mlp.settings.training import RunConfig
 

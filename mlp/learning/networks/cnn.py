@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
 
 from torch import nn
 
-from mlp.learning.networks.layers import Dropout, linear, without_weights
+from mlp.learning.networks.layers import Dropout, activated, linear, without_weights
 from mlp.learning.networks.network import Network
-from mlp.settings.architecture import ACTIVATIONS
 
 
 @dataclass(eq=False, repr=False)
@@ -20,25 +19,19 @@ class CNN(Network):
     neighbours, and that a pattern may be anywhere. Takes images of any size.
     """
 
-    CHANNELS: ClassVar = (16, 32, 64)
-
     channels: int
     classes: int
-    activation: str = "relu"
-    dropout: float = 0.0
-    batch_norm: bool = False
 
-    def __post_init__(self) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
+    def layers(self) -> Iterator[nn.Module]:
         channels = self.channels
-        for width in self.CHANNELS:
-            layers.append(without_weights(nn.Conv2d, channels, width, 3, padding=1))
-            if self.batch_norm:
-                layers.append(nn.BatchNorm2d(width))
-            layers += [ACTIVATIONS[self.activation](), nn.MaxPool2d(2, ceil_mode=True)]
+        for width in (16, 32, 64):
+            convolution = without_weights(nn.Conv2d, channels, width, 3, padding=1)
+            norm = nn.BatchNorm2d(width) if self.batch_norm else None
+            yield from activated(convolution, self.activation, norm)
+            yield nn.MaxPool2d(2, ceil_mode=True)
             channels = width
-        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+        yield nn.AdaptiveAvgPool2d(1)
+        yield nn.Flatten()
         if self.dropout > 0.0:
-            layers.append(Dropout(self.dropout))
-        self.net = nn.Sequential(*layers, linear(channels, self.classes))
+            yield Dropout(self.dropout)
+        yield linear(channels, self.classes)

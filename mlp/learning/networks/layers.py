@@ -130,34 +130,33 @@ class Patches(nn.Module):
         return f"side={self.side}"
 
 
-class Perceptron(nn.Sequential):
-    """One hidden layer, back to as many numbers as came in: Linear, activation, Dropout, Linear."""
+def activated(
+    layer: nn.Module, activation: str, norm: nn.Module | None = None, dropout: float = 0.0
+) -> list[nn.Module]:
+    """A layer, its norm, its activation, and `Dropout` where its probability is not 0."""
+    after = [Dropout(dropout)] if dropout > 0.0 else []
+    return [layer, *([norm] if norm else []), ACTIVATIONS[activation](), *after]
 
-    def __init__(self, width: int, inner: int, activation: str, dropout: float) -> None:
-        layers = [linear(width, inner), ACTIVATIONS[activation]()]
-        if dropout > 0.0:
-            layers.append(Dropout(dropout))
-        super().__init__(*layers, linear(inner, width))
+
+def perceptron(width: int, inner: int, activation: str, dropout: float) -> nn.Sequential:
+    """One hidden layer, back to as many numbers as came in: Linear, activation, Dropout, Linear."""
+    hidden = activated(linear(width, inner), activation, dropout=dropout)
+    return nn.Sequential(*hidden, linear(inner, width))
 
 
 class Residual(nn.Module):
-    """x + f(norm(x)), f being a `Perceptron` (He et al. 2016, arXiv:1603.05027)."""
+    """x + f(norm(x)), f along an axis of x (B, patches, width) (He et al. 2016, arXiv:1603.05027).
 
-    def __init__(self, norm: nn.Module, perceptron: Perceptron) -> None:
+    norm is along the width, whatever the axis of f, which is a `perceptron`.
+    """
+
+    def __init__(self, norm: nn.Module, perceptron: nn.Module, axis: int) -> None:
         super().__init__()
-        self.norm, self.perceptron = norm, perceptron
+        self.norm, self.perceptron, self.axis = norm, perceptron, axis
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        changed: torch.Tensor = self.perceptron(self.norm(x))
-        return x + changed
-
-
-class AcrossPatches(Residual):
-    """`Residual` along the second axis of (B, patches, width), each of the width by itself."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        changed: torch.Tensor = self.perceptron(self.norm(x).transpose(1, 2))
-        return x + changed.transpose(1, 2)
+        changed: torch.Tensor = self.perceptron(self.norm(x).transpose(self.axis, 2))
+        return x + changed.transpose(self.axis, 2)
 
 
 class BatchNormOfPatches(nn.BatchNorm1d):

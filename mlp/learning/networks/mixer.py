@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
 from mlp.learning.networks.layers import (
-    AcrossPatches,
     BatchNormOfPatches,
     MeanOfPatches,
     Patches,
-    Perceptron,
     Residual,
     linear,
+    perceptron,
 )
 from mlp.learning.networks.network import Network
 
@@ -35,19 +34,19 @@ class Mixer(Network):
     patch: int  # side of a patch in pixels
     hidden: Sequence[int]
     classes: int
-    activation: str = "relu"
-    dropout: float = 0.0
-    batch_norm: bool = False
 
-    def __post_init__(self) -> None:
-        super().__init__()
+    def layers(self) -> Iterator[nn.Module]:
         norm = BatchNormOfPatches if self.batch_norm else nn.LayerNorm
         channels, height, image_width = self.shape
         patches = math.ceil(height / self.patch) * math.ceil(image_width / self.patch)
         *blocks, width = self.hidden
-        layers: list[nn.Module] = [Patches(self.patch), linear(channels * self.patch**2, width)]
+        yield Patches(self.patch)
+        yield linear(channels * self.patch**2, width)
         for inner in blocks:
-            across = Perceptron(patches, 2 * patches, self.activation, self.dropout)
-            within = Perceptron(width, inner, self.activation, self.dropout)
-            layers += [AcrossPatches(norm(width), across), Residual(norm(width), within)]
-        self.net = nn.Sequential(*layers, norm(width), MeanOfPatches(), linear(width, self.classes))
+            across = perceptron(patches, 2 * patches, self.activation, self.dropout)
+            within = perceptron(width, inner, self.activation, self.dropout)
+            yield Residual(norm(width), across, axis=1)
+            yield Residual(norm(width), within, axis=2)
+        yield norm(width)
+        yield MeanOfPatches()
+        yield linear(width, self.classes)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
-from mlp.learning.networks.layers import Dropout, linear
+from mlp.learning.networks.layers import activated, linear
 from mlp.learning.networks.network import Network
-from mlp.settings.architecture import ACTIVATIONS
 
 
 @dataclass(eq=False, repr=False)
@@ -22,20 +21,12 @@ class MLP(Network):
     in_features: int
     hidden: Sequence[int]
     classes: int
-    activation: str = "relu"
-    dropout: float = 0.0
-    batch_norm: bool = False
 
-    def __post_init__(self) -> None:
-        super().__init__()
-        layers: list[nn.Module] = [nn.Flatten()]
+    def layers(self) -> Iterator[nn.Module]:
+        yield nn.Flatten()
         width = self.in_features
         for next_width in self.hidden:
-            layers.append(linear(width, next_width))
-            if self.batch_norm:
-                layers.append(nn.BatchNorm1d(next_width))
-            layers.append(ACTIVATIONS[self.activation]())
-            if self.dropout > 0.0:
-                layers.append(Dropout(self.dropout))
+            norm = nn.BatchNorm1d(next_width) if self.batch_norm else None
+            yield from activated(linear(width, next_width), self.activation, norm, self.dropout)
             width = next_width
-        self.net = nn.Sequential(*layers, linear(width, self.classes))
+        yield linear(width, self.classes)

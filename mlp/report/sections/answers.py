@@ -66,16 +66,15 @@ def paired(comparison: Comparison, say: Wording, form: str = "{:+.2f}") -> str:
     """A paired difference of dynamics in words, with its interval and n."""
     if not comparison.pairs:
         return NONE
-    if math.isnan(comparison.low):
+    if not comparison.low < comparison.high:
         return f"{form.format(comparison.difference)} (n = {comparison.pairs})".replace("-", "−")
     low, high = form.format(comparison.low), form.format(comparison.high)
-    shown = comparison.low > 0 or comparison.high < 0
     return say(
         "paired",
         difference=form.format(comparison.difference),
         interval=f"{low} {say('to')} {high}",
         n=comparison.pairs,
-        shown="" if shown else say("not_shown"),
+        shown="" if comparison.shown else say("not_shown"),
     ).replace("-", "−")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from mlp.evidence.findings import ArmEvidence, Evidence
@@ -17,9 +15,13 @@ from mlp.tracking.mlflow.pages import run_page, view_page
 def section(evidence: Evidence, say: Wording) -> Section:
     """A row an arm, and what its columns mean."""
     headings, rows = _table(evidence, say)
-    marked = {say(verdict): verdict for verdict in ("better", "worse")}
+    marked = {say.verdict(c): c.verdict for c in evidence.comparisons}
     linked = [[*row, _pages(evidence, arm)] for row, arm in zip(rows, evidence.arms, strict=True)]
-    sure, legend, description = certainty(evidence, say), [say("legend")], ("markdown",)
+    sure, legend, description = (
+        certainty(evidence, say),
+        [say("legend", baseline=evidence.baseline.name)],
+        ("markdown",),
+    )
     blocks: list[Grid | Text] = [
         Grid(headings, rows, where=("terminal", "page"), marked=marked),
         Grid([*headings, say("runs")], linked, where=description),
@@ -65,8 +67,8 @@ def _table(evidence: Evidence, say: Wording) -> tuple[list[str], list[list[str]]
         say.validation,
         say("difference", baseline=base.name),
         say("interval"),
-        say("p"),
         say("verdict"),
+        say("p_better"),
         say("epochs"),
         say("gap"),
     ]
@@ -80,23 +82,15 @@ def _table(evidence: Evidence, say: Wording) -> tuple[list[str], list[list[str]]
         c = arm.comparison
         row = [arm.name, str(len(arm.finished)), say.spread(arm.mean, arm.deviation)]
         if c is not None:
-            known = not math.isnan(c.low)
-            row += [say.number(c.difference), say.interval(c) if known else NONE]
-            row += [_p(c.p_holm), say(c.verdict)]
+            row += [say.number(c.difference), say.interval(c), say.verdict(c), say.chance(c)]
         elif len(evidence.arms) > 1:
-            row += ["", "", "", say("baseline")]
+            row += ["", "", say("baseline"), ""]
         row += [_mean(arm.per_run("facts/epochs"), "{:.3g}")]
         row += [_mean(100 * arm.per_run("final/gap_accuracy"), "{:.1f}")]
         if leaked:
             row += [_mean(100 * arm.per_run("final/unseen_accuracy"), "{:.1f}%")]
         rows.append(row)
     return headings, rows
-
-
-def _p(value: float) -> str:
-    if math.isnan(value):
-        return NONE
-    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _mean(values: Floats, form: str) -> str:

@@ -1,21 +1,27 @@
-"""The differences from the baseline with their intervals: a figure, and all numbers as CSV."""
+"""The differences from the baseline with their intervals: a figure, and all numbers as data."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
+from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from mlp.escaping import csv_text
 from mlp.escaping import figure as _plain
+from mlp.evidence.comparison import Comparison
 from mlp.evidence.findings import Evidence
 from mlp.metrics import METRICS
 from mlp.report.blocks import Picture, Section
-from mlp.report.drawing import BLUE, GRAY, NARROW, RED
+from mlp.report.drawing import GRAY, NARROW, VERDICTS
 from mlp.report.wording import Wording
 
-_VERDICT = {"better": BLUE, "worse": RED}
+_FIELDS = [field.name for field in dataclasses.fields(Comparison) if field.name != "precision"]
 
 
 def section(evidence: Evidence, say: Wording) -> Section:
@@ -23,44 +29,86 @@ def section(evidence: Evidence, say: Wording) -> Section:
     figure = _figure(evidence, say)
     blocks = [Picture("differences", figure, narrow=True)] if figure else []
     heading = say("heading.forest", baseline=evidence.baseline.name)
-    return Section(heading, blocks, {"comparison.csv": _table(evidence)})
+    files = {"comparison.csv": _csv(evidence), "comparison.json": _json(evidence)}
+    return Section(heading, blocks, files)
 
 
-def _table(evidence: Evidence) -> str:
-    """Every comparison with all its numbers: arms, then the effects of factorials."""
-    compared = evidence.comparisons
-    fields = [field.name for field in dataclasses.fields(compared[0])] if compared else []
-    rows = [("arm", evidence.baseline.name, c) for c in compared]
+def _effects(evidence: Evidence) -> Iterator[tuple[str, Comparison]]:
+    """Those of factorials, each with its kind."""
     for factorial in evidence.factorials:
-        kinds = ("main effect", "main effect", "interaction")
-        rows += [(kind, "", c) for kind, c in zip(kinds, factorial.effects, strict=True)]
-    made = [(kind, evidence.metric, against, *dataclasses.astuple(c)) for kind, against, c in rows]
-    return csv_text([("kind", "metric", "against", *fields), *made])
+        yield from zip(
+            ("main effect", "main effect", "interaction"), factorial.effects, strict=True
+        )
+
+
+def _csv(evidence: Evidence) -> str:
+    """Every comparison with all its numbers: arms, then the effects of factorials."""
+    rows = [("arm", evidence.baseline.name, c) for c in evidence.comparisons]
+    rows += [(kind, "", c) for kind, c in _effects(evidence)]
+    return csv_text(
+        [
+            ("kind", "metric", "against", *_FIELDS),
+            *((k, evidence.metric, a, *(getattr(c, n) for n in _FIELDS)) for k, a, c in rows),
+        ]
+    )
+
+
+def _json(evidence: Evidence) -> str:
+    """The same for programs, with what was compared; null where there is no number."""
+    means = {arm.name: arm.mean for arm in evidence.arms}
+    made = {
+        "metric": evidence.metric,
+        "higher_is_better": METRICS[evidence.metric].higher_is_better,
+        "margin": evidence.margin,
+        "baseline": evidence.baseline.name,
+        "pairs": [{"seed": seed, "fold": fold} for seed, fold in evidence.study.pairs],
+        "scores": {name: _number(mean) for name, mean in means.items()},
+        "arms": [_numbers(c) for c in evidence.comparisons],
+        "effects": [{"kind": kind} | _numbers(c) for kind, c in _effects(evidence)],
+    }
+    return json.dumps(made, indent=2, allow_nan=False) + "\n"
+
+
+def _numbers(comparison: Comparison) -> dict[str, object]:
+    return {name: _number(getattr(comparison, name)) for name in _FIELDS}
+
+
+def _number(value: object) -> object:
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _figure(evidence: Evidence, say: Wording) -> Figure | None:
-    """Differences from the baseline with their intervals."""
+    """Differences from the baseline with their intervals, beside the margin."""
     shown = [c for c in evidence.comparisons if np.isfinite(c.difference)]
     if not shown:
         return None
-    scale = say.scale
-    figure = Figure((NARROW, 0.9 + 0.3 * len(shown)), layout="constrained")
+    scale, margin = say.scale, evidence.margin
+    said = {c.verdict: say.verdict(c) for c in shown}
+    legend: list[Line2D | Patch] = [
+        Line2D([], [], color=colour, marker="o", linewidth=2.2, label=said[verdict])
+        for verdict, colour in VERDICTS.items()
+        if verdict in said
+    ]
+    figure = Figure((NARROW, 1.2 + 0.3 * len(shown) + 0.1 * len(legend)), layout="constrained")
     axes = figure.subplots()
+    if margin:
+        axes.axvspan(-scale * margin, scale * margin, color=GRAY, alpha=0.15, linewidth=0)
+        legend.append(Patch(color=GRAY, alpha=0.15, label=f"±{say.margin(margin)}"))
     axes.axvline(0, color=GRAY, linewidth=1)
+    arms = {arm.name: arm for arm in evidence.arms}
     for row, c in enumerate(shown):
-        colour = _VERDICT.get(c.verdict, GRAY)
+        colour = VERDICTS[c.verdict]
         if np.isfinite(c.low):
             axes.plot([scale * c.low, scale * c.high], [row, row], color=colour, linewidth=2.2)
         axes.plot(scale * c.difference, row, "o", color=colour, markersize=6)
-    arms = {arm.name: arm for arm in evidence.arms}
-    for row, c in enumerate(shown):
-        base = evidence.baseline.scores
-        seeds = scale * (arms[c.name].scores - base)
+        seeds = scale * (arms[c.name].scores - evidence.baseline.scores)
         axes.plot(seeds, np.full(len(seeds), row + 0.28), "|", color="#9aa1ac", markersize=5)
     axes.set_yticks(range(len(shown)), [f"{_plain(c.name)}  (n = {c.pairs})" for c in shown])
     axes.set_ylim(len(shown) - 0.3, -0.7)
     unit = f", {say.points}" if say.points else ""
     better = "→" if METRICS[evidence.metric].higher_is_better else "←"
-    axes.set_xlabel(f"{say.validation}{unit} ({better} {say('better')})")
+    axes.set_xlabel(f"{say.validation}{unit} ({better} {say('verdicts.better')})")
+    axes.locator_params(axis="x", nbins=6)
     axes.grid(axis="x", alpha=0.25)
+    figure.legend(handles=legend, loc="outside lower center", ncols=2, frameon=False)
     return figure

@@ -30,7 +30,6 @@ def text(evidence: Evidence, factorial: Factorial, say: Wording) -> str:
         name: say.score(arm.mean) if (arm := evidence.arm(name)) else NONE
         for name in (factorial.first, factorial.second, factorial.both)
     }
-    key = effect.verdict if effect.verdict in ("better", "worse") else "none"
     return say(
         "interaction.text",
         first=factorial.first,
@@ -42,7 +41,7 @@ def text(evidence: Evidence, factorial: Factorial, say: Wording) -> str:
         difference=say.difference(effect.difference),
         interval=say.interval(effect),
         n=effect.pairs,
-        said=say(f"interaction.{key}"),
+        said=say(f"interaction.{effect.verdict}", margin=say.margin(effect.margin)),
     )
 
 

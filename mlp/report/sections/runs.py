@@ -38,7 +38,7 @@ def method(evidence: Evidence, say: Wording) -> Section:
     if not evidence.comparisons:
         return Section("", [])
     images = say("method.shared" if evidence.overlap is None else "method.drawn")
-    text = say("method.text", images=images, count=len(evidence.comparisons), unit=say.unit)
+    text = say("method.text", images=images, unit=say.unit)
     return Section(say("heading.method"), [Text([text], "soft")])
 
 

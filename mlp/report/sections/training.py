@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlp.evidence.comparison import VERDICT_FROM, Comparison
+from mlp.evidence.comparison import Comparison
 from mlp.evidence.dynamics import TARGET_SHARE, Overfitting
 from mlp.evidence.findings import ArmEvidence, Evidence
 from mlp.predictions import Floats
@@ -50,10 +50,10 @@ def _cell(values: Floats, form: str, paired: Comparison | None, scale: float = 1
         return mean
     form = form.replace(":", ":+")
     text = form.format(scale * paired.difference)
-    # Two seeds that agree on a whole number of epochs would leave no doubt
-    if paired.pairs >= VERDICT_FROM and paired.spread > 0:
+    # Seeds that agree on a whole number of epochs would leave no doubt
+    if paired.low < paired.high:
         text += f" [{form.format(scale * paired.low)}, {form.format(scale * paired.high)}]"
-        text += " *" if paired.low > 0 or paired.high < 0 else ""
+        text += " *" if paired.shown else ""
     return mean, text.replace("-", "−")
 
 

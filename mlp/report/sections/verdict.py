@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
-from mlp.evidence.comparison import SIGN_FLIP_FROM, VERDICT_FROM
-from mlp.evidence.findings import ArmEvidence, Evidence
+from mlp.evidence.comparison import POINT, Comparison, Verdict
+from mlp.evidence.findings import Evidence
+from mlp.evidence.looks import FIRST_LOOK
 from mlp.report.blocks import Section, Text
 from mlp.report.wording import Wording
 
@@ -62,48 +65,71 @@ def headline(evidence: Evidence, say: Wording) -> list[str]:
         ]
     if not evidence.baseline.finished:
         return [say("no_baseline", baseline=base)]
-    sign = evidence.sign
-    dead = [c.name for c in evidence.comparisons if not c.pairs]
-    compared = [c for c in evidence.comparisons if c.pairs]
-    by = sorted(compared, key=lambda c: -sign * c.difference)
-    lines = []
-    for verdict, key in (("better", "helps"), ("worse", "hurts")):
-        lines += [
-            say(
-                key,
-                arm=c.name,
-                difference=say.difference(c.difference),
-                metric=say.metric_name,
-                interval=say.interval(c),
-                n=c.pairs,
-            )
-            for c in by
-            if c.verdict == verdict
-        ]
-        if verdict == "better" and not lines:
-            lines.append(say("none_better", baseline=base))
-    same = [c.name for c in by if c.verdict == "no difference shown"]
+    known = [c for c in evidence.comparisons if c.pairs]
+    known.sort(key=lambda c: -evidence.sign * c.difference)
+    lines = [*_found(("better", "slightly better"), known, say)]
+    lines = lines or [say("none_better", baseline=base)]
+    lines += _found(("worse", "slightly worse"), known, say)
+    same, margin = [c.name for c in known if c.verdict == "equal"], say.margin(evidence.margin)
     if same:
-        lines.append(say("no_difference", arms=say.list_of(same)))
-    few = [
-        say("needed", arm=c.name, difference=say.difference(c.difference), needed=c.pairs_needed)
-        if c.pairs_needed
-        else c.name
-        for c in by
-        if c.verdict == "too few seeds to tell"
-    ]
-    if few:
-        lines.append(say("too_few", unit=say.unit, arms=say.list_of(few)))
+        lines.append(say("found.equal", baseline=base, margin=margin, arms=say.list_of(same)))
+    lines += _undecided(evidence, known, say)
+    dead = [c.name for c in evidence.comparisons if not c.pairs]
     if dead:
         lines.append(say("none_finished", arms=say.list_of(dead)))
-    stuck = [
-        c.name
-        for c in by
-        if c.verdict == "no difference shown" and c.pairs_needed is None and c.from_images
-    ]
-    if stuck and evidence.overlap is None:
-        lines.append(say("images_needed", arms=say.list_of(stuck), images=_images(evidence)))
     return lines
+
+
+def _found(
+    verdicts: Sequence[Verdict], comparisons: Sequence[Comparison], say: Wording
+) -> list[str]:
+    """A sentence for each comparison with one of these verdicts, the clearest verdict first."""
+    return [
+        say(
+            f"found.{verdict}",
+            arm=c.name,
+            margin=say.margin(c.margin),
+            difference=say.difference(c.difference),
+            metric=say.metric_name,
+            interval=say.interval(c),
+            n=c.pairs,
+        )
+        for verdict in verdicts
+        for c in comparisons
+        if c.verdict == verdict
+    ]
+
+
+def _undecided(
+    evidence: Evidence, comparisons: Sequence[Comparison], say: Wording
+) -> Iterator[str]:
+    """The arms without a verdict, by what would bring one."""
+    wanting = [c for c in comparisons if c.verdict == "undecided"]
+    for remedy in ("few", "seeds", "edge", "images"):
+        arms = [c for c in wanting if _remedy(c) == remedy]
+        names = [
+            say("needed", arm=c.name, needed=c.needed) if remedy == "seeds" else c.name
+            for c in arms
+        ]
+        if arms:
+            yield say(
+                f"undecided.{remedy}",
+                arms=say.list_of(names),
+                unit=say.unit,
+                least=FIRST_LOOK,
+                margin=say.margin(evidence.margin or POINT),
+                images=_images(evidence),
+                each=say("each") if evidence.overlap is not None else "",
+            )
+
+
+def _remedy(comparison: Comparison) -> Literal["few", "seeds", "edge", "images"]:
+    """The lack of an undecided arm: the first seeds, some more, a clearer place, or images."""
+    if comparison.pairs < FIRST_LOOK:
+        return "few"
+    if comparison.needed is None:
+        return "images"
+    return "seeds" if comparison.needed > comparison.pairs else "edge"
 
 
 def _advice(evidence: Evidence, say: Wording) -> list[str]:
@@ -112,25 +138,24 @@ def _advice(evidence: Evidence, say: Wording) -> list[str]:
     if len(evidence.arms) == 1 or not ranked or not evidence.baseline.finished:
         return []
     best, base = ranked[0], evidence.baseline
-    proven = _proven(evidence)
+    proven = evidence.proven()
     lines = []
     if proven:
         chosen = proven[0]
         text = say("do.use", arm=chosen.name, score=say.score(chosen.mean), baseline=base.name)
         lead = evidence.lead
         if chosen is not best:
-            text += " " + say("do.luckier", arm=best.name, best=say.score(best.mean))
-        elif lead is not None and not math.isnan(lead.low) and ranked[1] is not base:
-            chance = lead.low <= 0 <= lead.high
+            text += " " + say("do.luckier", arm=best.name)
+        elif lead is not None and lead.pairs >= FIRST_LOOK and ranked[1] is not base:
             text += " " + say(
                 "do.second",
                 second=ranked[1].name,
                 difference=say.difference(lead.difference),
                 interval=say.interval(lead),
-                luck=say("luck") if chance else "",
+                luck="" if lead.shown else say("luck"),
             )
         lines.append(text)
-    elif best is base:
+    elif best.comparison is None:
         lines.append(say("do.baseline", baseline=base.name, score=say.score(base.mean)))
     else:
         lines.append(
@@ -139,37 +164,30 @@ def _advice(evidence: Evidence, say: Wording) -> list[str]:
                 baseline=base.name,
                 score=say.score(base.mean),
                 arm=best.name,
-                best=say.score(best.mean),
+                difference=say.difference(best.comparison.difference),
             )
         )
-    seeds = len({seed for seed, _ in evidence.study.pairs})
     wanted = [
-        c.pairs_needed
+        max(c.pairs + 1, c.needed or FIRST_LOOK)
         for c in evidence.comparisons
-        if c.verdict == "too few seeds to tell" and c.pairs_needed
+        if c.pairs and c.verdict == "undecided" and _remedy(c) != "images"
     ]
-    if not say.folds and seeds < SIGN_FLIP_FROM:
-        enough = max(SIGN_FLIP_FROM, min(wanted, default=SIGN_FLIP_FROM))
-        lines.append(say("do.more_seeds", seeds=_more_seeds(evidence, enough)))
-    return lines
+    return [*lines, _more_seeds(evidence, min(wanted), say)] if wanted else lines
 
 
-def _proven(evidence: Evidence) -> list[ArmEvidence]:
-    """The arms that were shown to be better, by their paired difference, the largest first."""
-    shown = [a for a in evidence.arms if a.comparison and a.comparison.verdict == "better"]
-    return sorted(
-        shown, key=lambda a: -evidence.sign * a.comparison.difference if a.comparison else 0.0
-    )
-
-
-def _more_seeds(evidence: Evidence, count: int) -> str:
-    """The value of `seeds` with which those that are recorded count among so many."""
+def _more_seeds(evidence: Evidence, pairs: int, say: Wording) -> str:
+    """The advice to go on, with the value of `seeds` that gives so many pairs or more."""
     seeds = sorted({seed for seed, _ in evidence.study.pairs})
+    folds = len(evidence.study.pairs) / len(seeds)
+    count = max(len(seeds) + 1, math.ceil(pairs / folds))
     first = int(evidence.study.base.get("seed", 0))
+    ragged = len({len(arm.runs) for arm in evidence.arms}) > 1  # by auto, which gave the rest up
+    if not ragged and seeds == list(range(first, first + len(seeds))):
+        return say("do.auto", seeds=count)
     if seeds == list(range(first, first + len(seeds))):
-        return str(count)
+        return say("do.more_seeds", seeds=count)
     more = range(seeds[-1] + 1, seeds[-1] + 1 + count - len(seeds))
-    return ",".join(map(str, [*seeds, *more]))
+    return say("do.more_seeds", seeds=",".join(map(str, [*seeds, *more])))
 
 
 def certainty(evidence: Evidence, say: Wording) -> str:
@@ -179,6 +197,7 @@ def certainty(evidence: Evidence, say: Wording) -> str:
     most = max((c.pairs for c in evidence.comparisons), default=0)
     if not most:
         return ""
-    if most < VERDICT_FROM:
-        return say("sure.few", n=most, unit=say.one if most == 1 else say.unit)
-    return say("sure.all", count=len(evidence.comparisons))
+    if most < FIRST_LOOK:
+        return say("sure.few", n=most, unit=say.one if most == 1 else say.unit, least=FIRST_LOOK)
+    count = len(evidence.comparisons)
+    return say("sure.all", count=count) if count > 1 else say("sure.one")

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import socket
 import time
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from mlflow.entities import Run
@@ -20,15 +20,15 @@ from mlp import console
 from mlp.data.cache import cache_folder
 from mlp.processes import alone as hold
 from mlp.processes import is_gone
-from mlp.tracking.mlflow.store import IDENTITY, PARENT, PROCESS, Store
+from mlp.tracking.mlflow import names
+from mlp.tracking.mlflow.store import Store
 
 # A command on another machine logs the load of its machine every few seconds while it lives
 _SILENT_SECONDS = 180.0
 _SHORT_PAUSE, _LONG_PAUSE = 0.2, 3.0  # seconds between two looks at what others train
 
 
-@contextmanager
-def alone(store: Store, what: str) -> Iterator[None]:
+def alone(store: Store, what: str) -> AbstractContextManager[object]:
     """One process of this machine at a time, in what it does with a store; others wait."""
     if store.uri.startswith("sqlite:///"):
         path = Path(f"{store.uri.removeprefix('sqlite:///')}.{what}.lock")
@@ -36,8 +36,7 @@ def alone(store: Store, what: str) -> Iterator[None]:
         folder = cache_folder() / "locks"
         folder.mkdir(exist_ok=True)
         path = folder / f"{hashlib.sha256(store.uri.encode()).hexdigest()[:16]}.{what}.lock"
-    with hold(path, f"another command is busy with {what}"):
-        yield
+    return hold(path, f"another command is busy with {what}")
 
 
 class Claims:
@@ -57,10 +56,10 @@ class Claims:
         for run in found:
             tags = run.data.tags
             # A command that has ended trains nothing, whatever its runs say
-            top = running.get(tags.get(PARENT, run.info.run_id))
+            top = running.get(tags.get(names.PARENT, run.info.run_id))
             others = top is not None and top.info.run_id != self._run_id
-            if others and tags.get(IDENTITY) in identities and self._lives(top, run):
-                claimed[tags[IDENTITY]] = run, top
+            if others and tags.get(names.IDENTITY) in identities and self._lives(top, run):
+                claimed[tags[names.IDENTITY]] = run, top
         return claimed
 
     def wait(self, identities: Collection[str]) -> None:
@@ -69,7 +68,7 @@ class Claims:
         for top in {top.info.run_id: top for _, top in claimed.values()}.values():
             if top.info.run_id not in self._announced:
                 own = [run for run, its in claimed.values() if its.info.run_id == top.info.run_id]
-                machine, process, _ = top.data.tags[PROCESS].rsplit(" ", 2)
+                machine, process, _ = top.data.tags[names.PROCESS].rsplit(" ", 2)
                 console.out(
                     f"another command (process {process} on {machine}) trains {len(own)} of these "
                     f"runs (the first: {own[-1].info.run_name}): waiting for it"
@@ -83,7 +82,7 @@ class Claims:
         self._store.end_stale_runs()  # of one that died
 
     def _lives(self, top: Run, run: Run) -> bool:
-        process = top.data.tags.get(PROCESS)
+        process = top.data.tags.get(names.PROCESS)
         if process is None or is_gone(process):
             return False
         if process.rsplit(" ", 2)[0] == socket.gethostname():

@@ -4,37 +4,39 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import TypeVar
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from mlflow.store.db.utils import _get_latest_schema_revision
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracking import get_tracking_uri
 
 from mlp import console
 from mlp.errors import StoreUnusable
+from mlp.failures import KEPT
+from mlp.processes import alone
+from mlp.tracking.mlflow.waiting import LOCKED, WaitLimit, database_file, is_locked, wait_for
 
 _SECONDS = 3.0  # for which one look at a database waits for another program
 _SETTLED = 20.0  # seconds after which nobody is making what is not complete
 _ARTIFACTS = "./mlruns"  # MLflow's own default
-_LOCKED = ("database is locked", "database table is locked", "database schema is locked")
-_CONTENT = (
-    ("runs", "SELECT 1 FROM runs LIMIT 1"),
-    ("experiments", "SELECT 1 FROM experiments WHERE experiment_id <> 0 LIMIT 1"),
-    ("registered_models", "SELECT 1 FROM registered_models LIMIT 1"),
-)
-_Made = TypeVar("_Made")
-
-
-def database_file(uri: str) -> Path | None:
-    """The SQLite file that a tracking URI names, None where it names something else."""
-    scheme, _, rest = uri.partition(":///")
-    name, _, query = rest.partition("?")
-    named = scheme.split("+")[0] == "sqlite" and name not in ("", ":memory:")
-    return Path(name).absolute() if named and "uri=" not in query else None
+_ANOTHER = "set MLFLOW_TRACKING_URI to sqlite:/// and another file"
+_ADVICE = {  # by what SQLite says
+    "database or disk is full": f"the disk of {{path}} is full: make room; {KEPT}",
+    "readonly database": "{path} cannot be written: make it and its folder writable, or set "
+    "MLFLOW_TRACKING_URI to sqlite:/// and a file that can be written",
+    "unable to open database file": "{path} cannot be opened, or its folder cannot be written: "
+    f"make it and its folder readable and writable, or {_ANOTHER}",
+    "disk I/O error": "the disk of {path} cannot be read or written: see that it is there and has "
+    f"room; {KEPT}",
+    "disk image is malformed": "{path} is damaged: put a copy of it in its place, or put it aside "
+    "for a new one",
+    "file is not a database": f"{{path}} is no database: put it aside, or {_ANOTHER}",
+}
+_CONTENT = {"runs": "true", "experiments": "experiment_id <> 0", "registered_models": "true"}
 
 
 def make_database(path: Path, minutes: float) -> None:
@@ -44,23 +46,18 @@ def make_database(path: Path, minutes: float) -> None:
     it is complete. What a killed process left at its place, without any run, is put aside.
     A locked database is waited for, so many minutes. Raises StoreUnusable.
     """
-    if _waiting(path, minutes, lambda: _is_complete(path)):
+    complete = partial(_is_complete, path)
+    settled = partial(wait_for, complete, f"sqlite:///{path.as_posix()}", WaitLimit(minutes))
+    if settled():
         return
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    lock = path.with_name(f".{path.name}.lock")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=_SECONDS)
-        except Timeout:
-            console.out(f"{path} is being made by another process: waiting for it")
-            lock.acquire(timeout=60 * minutes)
-        try:
-            _make(path, minutes)
+        with alone(lock, f"{path} is being made by another process", 60 * minutes):
+            if not settled():
+                _make(path)
             with suppress(OSError):
-                # Who waits for it finds a complete database
-                Path(lock.lock_file).unlink()
-        finally:
-            lock.release()
+                lock.unlink()  # who waits for it finds a complete database
     except Timeout:
         raise StoreUnusable(
             f"another process has been making {path} for {minutes:g} minutes: end it, and repeat "
@@ -73,9 +70,7 @@ def make_database(path: Path, minutes: float) -> None:
         ) from None
 
 
-def _make(path: Path, minutes: float) -> None:
-    if _waiting(path, minutes, lambda: _is_complete(path)):
-        return
+def _make(path: Path) -> None:
     new = path.with_name(f".{path.name}.new")
     try:
         _remove(new)  # of a process that was killed
@@ -85,7 +80,8 @@ def _make(path: Path, minutes: float) -> None:
             raise StoreUnusable(problem(error, path) or f"cannot make {path}: {error}") from error
         store.engine.dispose()
         if path.exists() and path.stat().st_size:
-            aside = _free_name(path)
+            names = (path.with_name(f"{path.name}.unfinished{number}") for number in count(1))
+            aside = next(name for name in names if not name.exists())
             path.replace(aside)
             console.out(
                 f"Note: {path} was never completed and holds no run: it is {aside.name} now, and "
@@ -103,13 +99,6 @@ def _remove(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def _free_name(path: Path) -> Path:
-    number = 1
-    while (aside := path.with_name(f"{path.name}.unfinished{number}")).exists():
-        number += 1
-    return aside
-
-
 def _is_complete(path: Path) -> bool:
     """Tell if a database is one that this MLflow can use; not where nothing would be lost.
 
@@ -120,101 +109,41 @@ def _is_complete(path: Path) -> bool:
         return False
     try:
         with closing(sqlite3.connect(path, timeout=_SECONDS)) as connection:
-            tables = {
-                name for (name,) in connection.execute("SELECT name FROM sqlite_master").fetchall()
-            }
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
             if not tables:
                 return False
             found = None
             if "alembic_version" in tables:
                 found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            if found is not None and found[0] == _get_latest_schema_revision():
+            if found == (_get_latest_schema_revision(),):
                 return True
             full = any(
-                name in tables and connection.execute(query).fetchone() for name, query in _CONTENT
+                connection.execute(f"SELECT 1 FROM {name} WHERE {some} LIMIT 1").fetchone()
+                for name, some in _CONTENT.items()
+                if name in tables
             )
     except sqlite3.Error as error:
         if is_locked(error):
             raise
         raise StoreUnusable(problem(error, path) or f"cannot open {path}: {error}") from None
     if "experiments" not in tables and not any(t.startswith("alembic") for t in tables):
-        raise StoreUnusable(
-            f"{path} is a database of something else: set MLFLOW_TRACKING_URI to sqlite:/// and "
-            "another file"
-        )
+        raise StoreUnusable(f"{path} is a database of something else: {_ANOTHER}")
     if full:
         raise StoreUnusable(
             f"{path} was written by another version of MLflow: copy it, then run `mlflow db "
             f"upgrade sqlite:///{path.as_posix()}`; if that fails, install the MLflow that wrote it"
         )
     if abs(time.time() - path.stat().st_mtime) < _SETTLED:
-        raise sqlite3.OperationalError(f"{_LOCKED[0]}: it is being made")
+        raise sqlite3.OperationalError(f"{LOCKED[0]}: it is being made")
     return False
-
-
-def _waiting(path: Path, minutes: float, call: Callable[[], _Made]) -> _Made:
-    """The result of a look at a database, as soon as no other program has locked it."""
-    since, said = time.monotonic(), False
-    while True:
-        try:
-            return call()
-        except sqlite3.OperationalError as error:
-            if time.monotonic() - since > 60 * minutes:
-                raise StoreUnusable(still_locked(path, minutes)) from error
-            if not said:
-                console.out(f"{path} is locked by another program: waiting for it")
-            said = True
-            time.sleep(1)
-
-
-def still_locked(path: Path | str, minutes: float) -> str:
-    """The message on a database that was locked for too long."""
-    return (
-        f"{path} has been locked by another program for {minutes:g} minutes: end that program, "
-        "and repeat the command"
-    )
-
-
-def is_locked(error: BaseException) -> bool:
-    """Tell if another program keeps a SQLite database for itself, which may pass."""
-    return any(text in str(error) for text in _LOCKED)
 
 
 def problem(error: BaseException, path: Path | None = None) -> str:
     """Advice where a SQLite database cannot be read or written; else empty."""
-    said, path = str(error), path or database_file(get_tracking_uri())
+    path = path or database_file(get_tracking_uri())
     if path is None:
         return ""
     if is_locked(error):
         return f"{path} is locked by another program: end it, and repeat the command"
-    again = "what was recorded is kept: repeat the command to go on"
-    for text, advice in (
-        ("database or disk is full", f"the disk of {path} is full: make room; {again}"),
-        (
-            "readonly database",
-            f"{path} cannot be written: make it and its folder writable, or set "
-            "MLFLOW_TRACKING_URI to sqlite:/// and a file that can be written",
-        ),
-        (
-            "unable to open database file",
-            f"{path} cannot be opened, or its folder cannot be written: make it and its folder "
-            "readable and writable, or set MLFLOW_TRACKING_URI to sqlite:/// and another file",
-        ),
-        (
-            "disk I/O error",
-            f"the disk of {path} cannot be read or written: see that it is there and has room; "
-            f"{again}",
-        ),
-        (
-            "disk image is malformed",
-            f"{path} is damaged: put a copy of it in its place, or put it aside for a new one",
-        ),
-        (
-            "file is not a database",
-            f"{path} is no database: put it aside, or set MLFLOW_TRACKING_URI to sqlite:/// and "
-            "another file",
-        ),
-    ):
-        if text in said:
-            return advice
-    return ""
+    known = (advice for text, advice in _ADVICE.items() if text in str(error))
+    return next(known, "").format(path=path)

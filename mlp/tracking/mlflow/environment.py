@@ -1,8 +1,13 @@
-"""Variables of MLflow in the environment of a process, put in order when a command starts."""
+"""Variables of MLflow in the environment of a process, put in order when its work starts."""
 
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlp.study.tracker import PieceTracker
+    from mlp.tracking.mlflow.place import RecordingPlace
 
 _DEFAULTS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -28,3 +33,11 @@ def take_adopted_run() -> str | None:
     Left there, whatever this process starts would log into the same run.
     """
     return os.environ.pop("MLFLOW_RUN_ID", None)
+
+
+def open_worker_tracker(place: RecordingPlace) -> PieceTracker:
+    """A tracker for some runs of a study that another process has begun, and will end."""
+    prepare_environment()
+    from mlp.tracking.mlflow.recording import MlflowWorkerTracker
+
+    return MlflowWorkerTracker(place)

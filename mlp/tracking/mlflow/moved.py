@@ -92,8 +92,7 @@ def _path(location: str) -> Path | None:
 
 
 def _location(path: Path) -> str:
-    text: str = resolve_uri_if_local(path.as_posix())
-    return text
+    return str(resolve_uri_if_local(path.as_posix()))
 
 
 def _exists(path: Path) -> bool:

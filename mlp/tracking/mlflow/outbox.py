@@ -7,10 +7,10 @@ import queue
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import requests
 from filelock import FileLock, Timeout
@@ -32,6 +32,9 @@ _CLOSING_SECONDS = 30
 _UNFINISHED = ".writing"
 _NEW = "new-"
 
+Write = Callable[[Path], None]  # makes files in a folder
+Kind = Literal["metrics", "tag", "artifacts", "model", "end"]
+
 
 class Sender:
     """Gives records to the tracking store. Each may be given twice and counts once."""
@@ -42,39 +45,29 @@ class Sender:
         self._client, self._shared = store.client, shared
         self._packager = Packager(store.client)
 
-    def send(self, entry: Mapping[str, Any], files: Path) -> None:
-        """Record an entry, whose files are in a folder."""
-        client, run_id, kind = self._client, entry["run_id"], entry["kind"]
+    def send(self, kind: Kind, run_id: str, value: Any, files: Path) -> None:
+        """Record what was put into an Outbox, with the files of a folder."""
+        client = self._client
         asked = self._shared and kind in ("metrics", "end") and run_id not in self.lost
         if asked and client.get_run(run_id).info.status != "RUNNING":
             self.lost.add(run_id)
         if run_id in self.lost:
             return
-        if kind == "tag":
-            client.set_tag(run_id, entry["key"], entry["value"])
-        elif kind == "artifacts":
-            client.log_artifacts(run_id, str(files))
-        elif kind == "model":
-            self._packager.log_model(run_id, files, _metrics(entry))
-        elif kind == "end":
-            client.set_terminated(run_id, entry["status"])
-        else:
-            metrics = _metrics(entry)
-            # A request to an MLflow server holds at most 1000 metrics
-            for start in range(0, len(metrics), 1000):
-                client.log_batch(run_id, metrics=metrics[start : start + 1000])
+        match kind:
+            case "metrics":
+                client.log_batch(run_id, metrics=[Metric(**each) for each in value])
+            case "tag":
+                client.set_tag(run_id, *value)
+            case "artifacts":
+                client.log_artifacts(run_id, str(files))
+            case "model":
+                self._packager.log_model(run_id, files, [Metric(**each) for each in value])
+            case "end":
+                client.set_terminated(run_id, value)
 
     def close(self) -> None:
         """Tidy up."""
         self._packager.close()
-
-
-def _metrics(entry: Mapping[str, Any]) -> list[Metric]:
-    return [Metric(*values) for values in entry["metrics"]]
-
-
-def _values(metrics: list[Metric]) -> list[list[Any]]:
-    return [[m.key, m.value, m.timestamp, m.step] for m in metrics]
 
 
 class Outbox:
@@ -87,6 +80,7 @@ class Outbox:
     def __init__(self, store: Store, folder: Path, shared: bool) -> None:
         """`folder` is that of all processes; `shared`: others may end the runs of this one."""
         self._sender = Sender(store, shared)
+        self.lost = self._sender.lost
         self._error: Exception | None = None
         self._folder: Path | None = None
         if is_server(store.uri):
@@ -101,30 +95,30 @@ class Outbox:
             self._thread = threading.Thread(target=self._send_all, daemon=True)
             self._thread.start()
 
-    @property
-    def lost(self) -> set[str]:
-        """The runs that were ended elsewhere."""
-        return self._sender.lost
+    def put(
+        self, kind: Kind, run_id: str, value: Any = None, write: Write = lambda folder: None
+    ) -> None:
+        """Record something of a run: metrics, a tag (name, text), the status of its end, files.
 
-    def metrics(self, run_id: str, metrics: list[Metric]) -> None:
-        """Numbers of a run."""
-        self._put({"kind": "metrics", "run_id": run_id, "metrics": _values(metrics)})
-
-    def tag(self, run_id: str, key: str, value: str) -> None:
-        """A tag of a run."""
-        self._put({"kind": "tag", "run_id": run_id, "key": key, "value": value})
-
-    def artifacts(self, run_id: str, write: Callable[[Path], None]) -> None:
-        """Files of a run, which `write` makes in a folder."""
-        self._put({"kind": "artifacts", "run_id": run_id}, write)
-
-    def model(self, run_id: str, write: Callable[[Path], None], metrics: list[Metric]) -> None:
-        """The model of a run, see Packager: `write` makes its files in a folder."""
-        self._put({"kind": "model", "run_id": run_id, "metrics": _values(metrics)}, write)
-
-    def end(self, run_id: str, status: str) -> None:
-        """The end of a run."""
-        self._put({"kind": "end", "run_id": run_id, "status": status})
+        `write` makes files: artifacts, or those of a model, of which `value` are the metrics.
+        """
+        if self._error is not None and not isinstance(self._error, ServerAway):
+            raise self._error
+        entry = json.dumps((kind, run_id, value), default=Metric.to_dictionary)
+        if self._folder is None:
+            with tempfile.TemporaryDirectory(prefix="mlp-run-") as name:
+                write(Path(name))
+                kind, run_id, value = json.loads(entry)
+                self._sender.send(kind, run_id, value, Path(name))
+            return
+        place = self._folder / f"{self._count:08d}"
+        self._count += 1
+        unfinished = place.with_suffix(_UNFINISHED)
+        (unfinished / _FILES).mkdir(parents=True)
+        write(unfinished / _FILES)
+        (unfinished / _ENTRY).write_text(entry, encoding="utf-8")
+        unfinished.rename(place)
+        self._queue.put(place)
 
     def deliver(self) -> None:
         """Wait until all is recorded. Raises ServerAway, or what went wrong."""
@@ -149,25 +143,6 @@ class Outbox:
             self._queue.put(None)
             self._thread.join(_CLOSING_SECONDS)
 
-    def _put(
-        self, entry: dict[str, Any], write: Callable[[Path], None] = lambda folder: None
-    ) -> None:
-        if self._error is not None and not isinstance(self._error, ServerAway):
-            raise self._error
-        if self._folder is None:
-            with tempfile.TemporaryDirectory(prefix="mlp-run-") as name:
-                write(Path(name))
-                self._sender.send(entry, Path(name))
-            return
-        place = self._folder / f"{self._count:08d}"
-        self._count += 1
-        unfinished = place.with_suffix(_UNFINISHED)
-        (unfinished / _FILES).mkdir(parents=True)
-        write(unfinished / _FILES)
-        (unfinished / _ENTRY).write_text(json.dumps(entry), encoding="utf-8")
-        unfinished.rename(place)
-        self._queue.put(place)
-
     def _send_all(self) -> None:
         assert self._folder is not None
         while (place := self._queue.get()) is not None:
@@ -189,9 +164,13 @@ class Outbox:
         self._queue.task_done()
 
 
+def _entry(place: Path) -> tuple[Kind, str, Any]:
+    kind, run_id, value = json.loads((place / _ENTRY).read_text(encoding="utf-8"))
+    return kind, run_id, value
+
+
 def _send(sender: Sender, place: Path) -> None:
-    entry = json.loads((place / _ENTRY).read_text(encoding="utf-8"))
-    sender.send(entry, place / _FILES)
+    sender.send(*_entry(place), place / _FILES)
     shutil.rmtree(place)
 
 
@@ -228,16 +207,15 @@ def _is_left(folder: Path, uri: str) -> bool:
 
 
 def _send_folder(store: Store, left: Path) -> None:
-    places = sorted(p for p in left.iterdir() if (p / _ENTRY).is_file())
-    places = [p for p in places if p.suffix != _UNFINISHED]
+    complete = (p for p in left.iterdir() if (p / _ENTRY).is_file() and p.suffix != _UNFINISHED)
+    places = sorted(complete)
     if places:
         console.out(f"sending {len(places)} records that an earlier command could not")
     aside = left.with_name(f"{left.name}{_REFUSED}")
     refused: set[str] = set()
-    sender = Sender(store, shared=True)
-    try:
+    with closing(Sender(store, shared=True)) as sender:
         for place in places:
-            run_id = json.loads((place / _ENTRY).read_text(encoding="utf-8"))["run_id"]
+            _, run_id, _ = _entry(place)
             if run_id not in refused:
                 try:
                     _send(sender, place)
@@ -251,6 +229,4 @@ def _send_folder(store: Store, left: Path) -> None:
             refused.add(run_id)
             aside.mkdir(exist_ok=True)
             place.rename(aside / place.name)
-    finally:
-        sender.close()
     shutil.rmtree(left, ignore_errors=True)

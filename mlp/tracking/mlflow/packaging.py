@@ -59,11 +59,6 @@ _SIGNATURE = ModelSignature(
 )
 
 
-def _requirements() -> list[str]:
-    # The public release of a local build: 2.13.0 of 2.13.0+cpu
-    return [f"{name}=={version(name).split('+')[0]}" for name in _REQUIREMENTS]
-
-
 def model_files(ensemble: Ensemble, example: bytes, folder: Path) -> None:
     """Write what a model is made of: networks, and an encoded image for its page."""
     (folder / ARTIFACT).mkdir()
@@ -77,7 +72,6 @@ class Packager:
     def __init__(self, client: MlflowClient) -> None:
         self._client = client
         self._folder = tempfile.TemporaryDirectory(prefix="mlp-models-")
-        self._common: Path | None = None
 
     def log_model(self, run_id: str, files: Path, metrics: list[Metric]) -> str:
         """Package networks, attach the model to a run, and log `metrics` for both; the model's id.
@@ -89,76 +83,56 @@ class Packager:
         """
         client = self._client
         run = client.get_run(run_id)
-        begun = client.search_logged_models(
-            [run.info.experiment_id], f"source_run_id = '{run_id}'", max_results=1
+        logged = client.create_logged_model(
+            run.info.experiment_id,
+            re.sub(_REFUSED, "_", run.info.run_name),
+            run_id,
+            params=run.data.params,
+            model_type="classifier",
         )
-        logged = (
-            begun[0]
-            if begun
-            else client.create_logged_model(
-                run.info.experiment_id,
-                re.sub(_REFUSED, "_", run.info.run_name),
-                run_id,
-                params=run.data.params,
-                model_type="classifier",
-            )
-        )
-        if self._common is None:
-            self._common = self._write_common(files)
-        place = self._common / "artifacts" / ARTIFACT
+        common = Path(self._folder.name, "model")
+        if not (common / "__pycache__").exists():  # written last
+            self._write(files, common)
+        place = common / "artifacts" / ARTIFACT
         shutil.rmtree(place)
         shutil.copytree(files / ARTIFACT, place)
-        model = Model.load(str(self._common))
+        model = Model.load(str(common))
         # MLflow puts what `code` names in front of sys.path
         model.flavors["python_function"] |= {"config": {"digest": BLANK}, "code": _SOURCE}
         model.artifact_path, model.run_id = logged.artifact_location, run_id
         model.model_uuid = model.model_id = logged.model_id
-        model.save(str(self._common / DESCRIPTION))
-        client.set_logged_model_tags(logged.model_id, {SEALED_AS: seal(self._common)})
-        client.log_model_artifacts(logged.model_id, str(self._common))
+        model.save(str(common / DESCRIPTION))
+        client.set_logged_model_tags(logged.model_id, {SEALED_AS: seal(common)})
+        client.log_model_artifacts(logged.model_id, str(common))
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-        client.log_outputs(
-            run_id, [LoggedModelOutput(logged.model_id, metrics[0].step if metrics else 0)]
-        )
-        dataset = run.inputs.dataset_inputs[0].dataset
-        shared = [
-            Metric(
-                m.key,
-                m.value,
-                m.timestamp,
-                m.step,
-                model_id=logged.model_id,
-                dataset_name=dataset.name,
-                dataset_digest=dataset.digest,
-                run_id=run_id,
-            )
-            for m in metrics
-        ]
+        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
+        data = run.inputs.dataset_inputs[0].dataset
+        about = logged.model_id, data.name, data.digest, run_id
+        shared = [Metric(m.key, m.value, m.timestamp, m.step, *about) for m in metrics]
         client.log_batch(run_id, metrics=shared)
-        model_id: str = logged.model_id
-        return model_id
+        return str(logged.model_id)
 
     def close(self) -> None:
         """Remove the copy of what models have in common."""
         self._folder.cleanup()
 
-    def _write_common(self, files: Path) -> Path:
-        folder, modules = Path(self._folder.name), needed([_ENTRY])
-        source = folder / Path(_SOURCE).name
+    def _write(self, files: Path, folder: Path) -> None:
+        modules = needed([_ENTRY])
+        source = folder.with_name(Path(_SOURCE).name)
         with zipfile.ZipFile(source, "w") as archive:
             for path in modules.values():
                 inside = zipfile.ZipInfo(path.relative_to(ROOT.parent).as_posix())
                 archive.writestr(inside, path.read_bytes())
         mlflow.pyfunc.save_model(
-            str(folder / "model"),
+            str(folder),
             python_model=str(modules[_ENTRY]),
             artifacts={ARTIFACT: str(files / ARTIFACT)},
             code_paths=[str(source)],
-            pip_requirements=_requirements(),
+            # The public release of a local build: 2.13.0 of 2.13.0+cpu
+            pip_requirements=[f"{n}=={version(n).split('+')[0]}" for n in _REQUIREMENTS],
             signature=_SIGNATURE,
             input_example=pd.DataFrame(
                 {"image": [base64.b64encode((files / _EXAMPLE).read_bytes()).decode()]}
             ),
         )
-        (folder / "model" / "__pycache__").write_text(_NO_CACHE, encoding="utf-8")
-        return folder / "model"
+        (folder / "__pycache__").write_text(_NO_CACHE, encoding="utf-8")

@@ -1,9 +1,13 @@
-"""Pages of the MLflow UI: where a run is, and how all runs of a study are shown together."""
+"""Pages of the MLflow UI, and commands that a person types to see what is recorded."""
 
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 from urllib.parse import urlencode
 
 _TRAINING = "workflowType=machine_learning"  # or the UI shows what concerns language models
@@ -49,3 +53,16 @@ def shared_view(
         "columnWidths": widths,
     }
     return _SHARED + view, json.dumps(state)
+
+
+def command_line(*words: str) -> str:
+    """The words as one line of this system's shell, with quotes where they have blanks."""
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+
+
+def tensorboard(folder: Path) -> str:
+    """A command that shows the events below a folder, wherever it is typed.
+
+    `mlflow run` works in a folder of its own, which need not be that of the person who reads this.
+    """
+    return command_line("tensorboard", "--logdir", str(folder.resolve()))

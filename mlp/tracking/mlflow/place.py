@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from mlp.errors import SettingsError
+
+OUTBOX = ".outbox"  # within the folder of all events
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,17 @@ class RecordingPlace:
     @property
     def outbox(self) -> Path:
         """The folder of all processes' outboxes."""
-        return outbox_folder(self.runs_dir)
+        return Path(self.runs_dir) / OUTBOX
 
 
-def outbox_folder(runs_dir: str) -> Path:
-    """The folder of all processes' outboxes, within that of the events."""
-    return Path(runs_dir) / ".outbox"
+def check_runs_dir(runs_dir: str) -> None:
+    """Make the folder of the TensorBoard events. Raises SettingsError where that cannot be."""
+    try:
+        Path(runs_dir).mkdir(parents=True, exist_ok=True)
+        why = "" if os.access(runs_dir, os.W_OK) else "nothing may be written there"
+    except FileExistsError:
+        why = "it is a file"
+    except (OSError, ValueError) as error:
+        why = str(error)
+    if why:
+        raise SettingsError(f"runs_dir: {runs_dir!r} cannot be a folder for events: {why}")

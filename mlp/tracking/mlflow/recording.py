@@ -5,31 +5,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from mlflow.entities import RunTag
+from mlflow.exceptions import MlflowException
 
 from mlp.data.dataset import Dataset
-from mlp.study.tracker import Outcome, RunSpec
-from mlp.tracking.mlflow import reuse
+from mlp.study.tracker import Outcome, RunSpec, TakenOver
+from mlp.tracking.mlflow import names, reuse
 from mlp.tracking.mlflow.claims import Claims, alone
-from mlp.tracking.mlflow.outbox import Outbox
+from mlp.tracking.mlflow.outbox import Outbox, send_left
 from mlp.tracking.mlflow.place import RecordingPlace
 from mlp.tracking.mlflow.run import MlflowRun
-from mlp.tracking.mlflow.store import ARM, DATA, IDENTITY, KIND, PARENT, SEED, STUDY, Store
+from mlp.tracking.mlflow.store import Store, reopen
 from mlp.tracking.mlflow.waiting import is_server
-from mlp.tracking.tensorboard.writer import Events
+from mlp.tracking.tensorboard.events import Events
 
 CONTEXT = "training and validation"  # what a data set is for
 
 
-class RunRecorder:
+class MlflowWorkerTracker:
     """Records runs of one study: as children of its parent run, or as that run itself."""
 
-    def __init__(self, store: Store, place: RecordingPlace, shared: bool) -> None:
-        """`shared`: other processes may end its runs."""
+    def __init__(self, place: RecordingPlace, store: Store | None = None) -> None:
+        """`store` is None where another process has opened the study, and may end its runs."""
+        self._shared = store is None
+        if store is None:
+            store = reopen(place.uri, place.experiment_id, place.minutes)
+            send_left(store, place.outbox)
         self.store, self.place = store, place
         self.study, self.run_id, self.single = place.study, place.run_id, place.single
-        self.outbox = Outbox(store, place.outbox, shared)
+        self.outbox = Outbox(store, place.outbox, self._shared)
         self._claims = Claims(store, place.run_id)
         self._claimed: dict[str, str] = {}  # runs that have not started, by identity
+
+    def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
+        return self.ended_already(specs)
 
     def claim(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
         identities = {spec.identity for spec in specs}
@@ -46,7 +54,7 @@ class RunRecorder:
                 if (run.info.start_time, run.info.run_id) < (own.start_time, own.run_id):
                     del self._claimed[identity]
                     if self.single:
-                        self.store.client.delete_tag(self.run_id, IDENTITY)
+                        self.store.client.delete_tag(self.run_id, names.IDENTITY)
                     else:
                         self.store.client.set_terminated(own.run_id, "KILLED")
         return [spec for spec in free if spec.identity in self._claimed]
@@ -54,10 +62,15 @@ class RunRecorder:
     def release(self) -> None:
         for run_id in self._claimed.values():
             if run_id != self.run_id:
-                self.outbox.end(run_id, "KILLED")
+                self.outbox.put("end", run_id, "KILLED")
         self._claimed.clear()
 
     def start(self, spec: RunSpec, parameter_count: int, dataset: Dataset) -> MlflowRun:
+        # A driver that is gone may have been followed by one that trains the same elsewhere
+        if self._shared and (
+            self.outbox.lost or self.store.client.get_run(self.run_id).info.status != "RUNNING"
+        ):
+            raise TakenOver("the study that this run is a part of was ended")
         run_id = self._claimed.pop(spec.identity, None) or self.open_run(spec)
         self.store.log_params(run_id, {"parameter_count": str(parameter_count)})
         study = "" if self.single else self.store.page(self.run_id)
@@ -65,35 +78,57 @@ class RunRecorder:
         return MlflowRun(self.outbox, run_id, spec, events, dataset, study)
 
     def deliver(self) -> None:
-        """Wait until all that was recorded has reached a server. Raises ServerAway."""
+        """Wait until all that was recorded has reached a server. Raises ServerAway, TakenOver."""
         self.outbox.deliver()
+        if self.outbox.lost:
+            raise TakenOver("runs of this piece were ended by another process")
+
+    def count_try(self, specs: Sequence[RunSpec]) -> int:
+        key = _tries(specs[0])
+        tags = self.store.client.get_run(self.run_id).data.tags
+        left, count = map(int, tags.get(key, "0 0").split())
+        count = count + 1 if left == len(specs) else 1
+        self.store.client.set_tag(self.run_id, key, f"{len(specs)} {count}")
+        return count
+
+    def forget_tries(self, spec: RunSpec) -> None:
+        # Thousands of counts would make the page of a study hard to read
+        try:
+            self.store.client.delete_tag(self.run_id, _tries(spec))
+        except MlflowException as error:
+            # A server that had no time to answer has done it
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+
+    def close(self) -> None:
+        self.outbox.close()
 
     def ended_already(self, specs: Iterable[RunSpec]) -> dict[str, Outcome]:
         outcomes: dict[str, Outcome] = {}
         for spec in specs:
-            own = f"tags.`{PARENT}` = '{self.run_id}' and tags.`{IDENTITY}` = '{spec.identity}'"
-            for run in self.store.search(own):
+            own = f"tags.`{names.IDENTITY}` = '{spec.identity}'"
+            for run in self.store.search(f"{own} and tags.`{names.PARENT}` = '{self.run_id}'"):
                 if run.info.status == "RUNNING":
                     self.store.client.set_terminated(run.info.run_id, "KILLED")
-                elif run.info.status == "FINISHED" or reuse.is_diverged(run):
+                elif reuse.ended_for_good(run):
                     outcomes[spec.identity] = reuse.outcome(run, spec, run.info.run_id)
         return outcomes
 
     def open_run(self, spec: RunSpec) -> str:
         """A run with its tags, parameters and data set; its id."""
         tags = {
-            KIND: "run",
-            STUDY: self.study,
-            IDENTITY: spec.identity,
-            ARM: spec.arm,
-            SEED: str(spec.config.seed),
-            DATA: spec.data_digest,
+            names.KIND: "run",
+            names.STUDY: self.study,
+            names.IDENTITY: spec.identity,
+            names.ARM: spec.arm,
+            names.SEED: str(spec.config.seed),
+            names.DATA: spec.data_digest,
         }
         if self.single:
             run_id = self.run_id
             self.store.client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
         else:
-            run_id = self.store.new_run(spec.name, {**tags, PARENT: self.run_id})
+            run_id = self.store.new_run(spec.name, {**tags, names.PARENT: self.run_id})
         params = spec.config.as_text() | {
             "arm": spec.arm,
             "data_name": spec.data_name,
@@ -106,3 +141,8 @@ class RunRecorder:
         name, digest, count = spec.data_name, spec.data_digest, len(spec.classes)
         self.store.log_dataset(run_id, name, digest, spec.config.data, count, CONTEXT)
         return run_id
+
+
+def _tries(spec: RunSpec) -> str:
+    """The tag of a study's run that counts them: how many runs are left, and tries of those."""
+    return f"mlp.tries.{spec.config.seed}.{spec.config.fold.replace('/', '.')}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+import uuid
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from mlflow.entities import Metric
+from mlflow.tracking.multimedia import compress_image_size
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
 from numpy.typing import NDArray
 from PIL import Image
@@ -23,12 +24,11 @@ from mlp.predictions import Evaluation
 from mlp.softmax import probabilities
 from mlp.study.tracker import Outcome, RunResult, RunSpec, Status, TakenOver
 from mlp.tracking import pictures, results
-from mlp.tracking.mlflow.epoch_pictures import write_epoch_picture
+from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.outbox import Outbox
 from mlp.tracking.mlflow.packaging import model_files
-from mlp.tracking.mlflow.store import DIVERGED, NOTE, REASON, SPLIT
-from mlp.tracking.mlflow.timed import timed
-from mlp.tracking.tensorboard.writer import POINTS, Events
+from mlp.tracking.mlflow.store import now, timed
+from mlp.tracking.tensorboard.events import POINTS, Events
 
 _FLUSH_SECONDS = 10.0
 _HISTOGRAMS_A_RUN = 10
@@ -61,10 +61,11 @@ class MlflowRun:
         watched = val[self._watched]
         self._ids, self._labels = dataset.ids[watched], dataset.labels[watched]
         self._images = dataset.pixels[watched]
-        self._outbox.tag(run_id, MLFLOW_LOGGED_IMAGES, "True")  # or MLflow shows no epochs
+        self._tag(MLFLOW_LOGGED_IMAGES, "True")  # or MLflow shows no epochs
 
     def epoch(self, record: EpochRecord, learner: Learner) -> None:
-        self._add(record.metrics, record.epoch)
+        self._pending += timed(record.metrics, record.epoch)
+        self._events.scalars(record.metrics, record.epoch)
         if record.epoch % self._every == 0 or record.epoch == 1:
             self._events.histograms(learner.histogram_samples(), record.epoch)
         # That of the last epoch is drawn by `finish`
@@ -102,45 +103,53 @@ class MlflowRun:
                 (folder / file).write_bytes(content)
             if result.split is not None:
                 text = split_text(result.split)
-                (folder / SPLIT).write_text(text, encoding="utf-8", newline="")
+                (folder / names.SPLIT).write_text(text, encoding="utf-8", newline="")
             shutil.copytree(self._events.folder, folder / "tensorboard")
 
-        self._outbox.artifacts(self.run_id, write)
+        self._outbox.put("artifacts", self.run_id, None, write)
         # At step 0: MLflow then draws bars to compare runs
-        metrics = timed(numbers, 0)
-        self._outbox.model(
-            self.run_id, partial(model_files, result.ensemble, result.example), metrics
-        )
+        model = partial(model_files, result.ensemble, result.example)
+        self._outbox.put("model", self.run_id, timed(numbers, 0), model)
         if self._study:
             share, count = result.scores["final/accuracy"], len(result.images)
             note = f"{share:.1%} of {count} validation images are right. "
             note += f"Part of [a study]({self._study})."
-            self._outbox.tag(self.run_id, NOTE, note)
+            self._tag(names.NOTE, note)
         return self._end("FINISHED", scores=result.scores, facts=result.facts)
 
     def fail(self, reason: str, diverged: bool) -> Outcome:
         if diverged:
-            self._outbox.tag(self.run_id, DIVERGED, reason)
-        self._outbox.tag(self.run_id, REASON, reason)
-        self._outbox.tag(self.run_id, NOTE, f"Failed: {markdown(reason)}")
-        self._flush()
-        self._events.close({})
+            self._tag(names.DIVERGED, reason)
+        self._stop(reason, f"Failed: {markdown(reason)}")
         return self._end("FAILED", reason=reason)
 
     def kill(self, reason: str = "") -> None:
+        self._stop(reason, markdown(reason))
+        self._end("KILLED")
+
+    def _stop(self, reason: str, note: str) -> None:
         if reason:
-            self._outbox.tag(self.run_id, REASON, reason)
-            self._outbox.tag(self.run_id, NOTE, markdown(reason))
+            self._tag(names.REASON, reason)
+            self._tag(names.NOTE, note)
         self._flush()
         self._events.close({})
-        self._end("KILLED")
+
+    def _tag(self, key: str, value: str) -> None:
+        self._outbox.put("tag", self.run_id, (key, value))
 
     def _predictions(self, answers: NDArray[np.float64], epoch: int, title: str) -> Image.Image:
         """Log what is said of some images by now, for a slider over epochs; the picture."""
         said = Evaluation(self._ids, self._labels, answers, self._spec.classes)
         picture = pictures.predictions(said, self._images, title, _FRAME_SIDE)
-        write = partial(write_epoch_picture, picture, "predictions", epoch)
-        self._outbox.artifacts(self.run_id, write)
+        stem = f"predictions+step+{epoch}+timestamp+{now()}+{uuid.uuid4()}"
+
+        def write(folder: Path) -> None:  # as `MlflowClient.log_image` does
+            place = folder / "images"
+            place.mkdir()
+            picture.save(place / f"{stem}.png")
+            compress_image_size(picture).save(place / f"{stem}+compressed.webp")
+
+        self._outbox.put("artifacts", self.run_id, None, write)
         return picture
 
     def _check(self) -> None:
@@ -149,15 +158,11 @@ class MlflowRun:
 
     def _end(self, status: Status, **said: Any) -> Outcome:
         if self._study:
-            self._outbox.end(self.run_id, status)
+            self._outbox.put("end", self.run_id, status)
         return Outcome.of(self._spec, status, self.run_id, **said)
-
-    def _add(self, metrics: Mapping[str, float], step: int) -> None:
-        self._pending += timed(metrics, step)
-        self._events.scalars(metrics, step)
 
     def _flush(self) -> None:
         if self._pending:
-            self._outbox.metrics(self.run_id, self._pending)
+            self._outbox.put("metrics", self.run_id, self._pending)
             self._pending = []
         self._flushed = time.monotonic()

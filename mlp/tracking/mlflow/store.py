@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
+import re
+import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Param, Run, ViewType
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.tracking.context.registry import resolve_tags
+from mlflow.utils import get_results_from_paginated_fn
 
 from mlp import console
 from mlp.errors import StoreUnusable
 from mlp.escaping import line, masked
 from mlp.processes import is_gone, this_process
-from mlp.study.tracker import status_after
-from mlp.tracking.mlflow.database import database_file, make_database
+from mlp.study.tracker import Files, Numbers, status_after
+from mlp.tracking.mlflow import names
+from mlp.tracking.mlflow.database import make_database
 from mlp.tracking.mlflow.moved import follow
-from mlp.tracking.mlflow.pages import run_page
+from mlp.tracking.mlflow.pages import command_line, run_page
 from mlp.tracking.mlflow.quoting import unquoted
-from mlp.tracking.mlflow.shell import command_line
-from mlp.tracking.mlflow.waiting import WaitLimit, connect, is_server
+from mlp.tracking.mlflow.waiting import WaitLimit, connect, database_file, is_server
 
-KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
-STUDY, DATA, PROCESS = "mlp.study", "mlp.data", "mlp.process"
-DIVERGED, REASON = "mlp.diverged", "mlp.reason"
-PARENT = "mlflow.parentRunId"
-NOTE = "mlflow.note.content"
-# Artifacts of a study's run: what it is made of, and what is said of it
-PLAN, SPLIT = "study.json", "split.csv"
-REPORT = ("report.html", "report.md", "comparison.csv", "scores.csv", "figures")
 _EXPERIMENT = "mlp"  # where nothing names another
 _UI = "http://127.0.0.1:5000"  # where `mlflow ui` serves
-COPIED = "Recorded before as "  # how the description of a copied run begins
+_REFUSED = r"[^\w./ -]"  # in the name of a metric, by MLflow, whereas arms may be called a=1,b=2
+
+
+def now() -> int:
+    """Milliseconds of the epoch, in which MLflow counts time."""
+    return int(time.time() * 1000)
+
+
+def timed(values: Numbers, step: int) -> list[Metric]:
+    """Numbers by name, logged now at a step."""
+    moment = now()
+    return [Metric(name, value, moment, step) for name, value in values.items()]
 
 
 @dataclass(frozen=True)
@@ -56,9 +66,11 @@ class Store:
         """Its address, as it may be shown."""
         return masked(self.uri)
 
-    def top_run(self, name: str, tags: dict[str, str]) -> str:
+    def top_run(self, name: str, kind: str, study: str = "") -> str:
         """The run of this command: the one `mlflow run` made, else a new one. Its id."""
-        name = line(name)
+        name, tags = line(name), {names.KIND: kind}
+        if study:
+            tags[names.STUDY] = study
         if self.adopted_run is None:
             return self.new_run(name, tags)
         # A pod that is started again goes on in the run of the one that died
@@ -67,14 +79,14 @@ class Store:
         given = self.client.get_run(self.adopted_run).data.tags
         # MLflow names the project's address as it was typed, with a token perhaps
         shown = {key: masked(value) for key, value in given.items() if masked(value) != value}
-        for key, value in {**shown, **tags, PROCESS: this_process()}.items():
+        for key, value in {**shown, **tags, names.PROCESS: this_process()}.items():
             self.client.set_tag(self.adopted_run, key, value)
         return self.adopted_run
 
     @contextmanager
-    def command_run(self, name: str, tags: dict[str, str]) -> Iterator[str]:
+    def command_run(self, name: str, kind: str) -> Iterator[str]:
         """The `top_run` of a command, ended when the command is done, fails or is interrupted."""
-        run_id = self.top_run(name, tags)
+        run_id = self.top_run(name, kind)
         try:
             yield run_id
         except BaseException as error:
@@ -84,10 +96,9 @@ class Store:
 
     def new_run(self, name: str, tags: dict[str, str]) -> str:
         """A RUNNING run of this process. Its id."""
-        every = {**resolve_tags(), **tags, PROCESS: this_process()}
+        every = {**resolve_tags(), **tags, names.PROCESS: this_process()}
         run = self.client.create_run(self.experiment_id, tags=every, run_name=name)
-        run_id: str = run.info.run_id
-        return run_id
+        return str(run.info.run_id)
 
     def log_params(self, run_id: str, values: dict[str, str]) -> None:
         """Log parameters; one that `mlflow run` has logged otherwise goes to `resolved/<name>`."""
@@ -124,41 +135,60 @@ class Store:
             # Another command has made the same data set just now
             self.client.log_inputs(run_id, inputs)
 
+    def report(
+        self, run_id: str, description: str, files: Files, numbers: Numbers | None = None
+    ) -> None:
+        """Make a report the description and the artifacts of a run, in the place of an earlier one.
+
+        `numbers` are what it says in numbers.
+        """
+        named = {re.sub(_REFUSED, " ", name): value for name, value in (numbers or {}).items()}
+        self.client.log_batch(run_id, metrics=timed(named, 0))
+        said = self.client.get_run(run_id).data.tags.get(names.NOTE, "")
+        # A single run that was copied has said so there
+        copied = said.partition("\n\n")[0] if said.startswith(names.COPIED) else ""
+        note = f"{copied}\n\n{description}" if copied else description
+        self.client.set_tag(run_id, names.NOTE, note)
+        with tempfile.TemporaryDirectory(prefix="mlp-report-") as folder:
+            for name, content in files.items():
+                file = Path(folder, name)
+                file.parent.mkdir(exist_ok=True)
+                file.write_bytes(content)
+            self.client.log_artifacts(run_id, folder)
+
+    def read(self, run_id: str, path: str) -> io.BytesIO:
+        """A file of a run. Raises MlflowException, OSError where it cannot be had."""
+        with tempfile.TemporaryDirectory(prefix="mlp-file-") as folder:
+            file = self.client.download_artifacts(run_id, path, folder)
+            return io.BytesIO(Path(file).read_bytes())
+
     def search(self, filter_string: str, everywhere: bool = False) -> list[Run]:
         """All runs that match, of this experiment or of the whole store, newest first."""
         experiments = [self.experiment_id]
         if everywhere:
             experiments = [e.experiment_id for e in self.client.search_experiments()]
-        runs: list[Run] = []
-        token = None
-        while True:
-            page = self.client.search_runs(
-                experiments,
-                filter_string,
-                run_view_type=ViewType.ACTIVE_ONLY,
-                max_results=1000,
-                page_token=token,
-            )
-            runs.extend(page)
-            token = page.token
-            if not token:
-                return runs
+
+        def page(most: int, token: str | None) -> Any:
+            search = self.client.search_runs
+            return search(experiments, filter_string, max_results=most, page_token=token)
+
+        return list(get_results_from_paginated_fn(page, 1000))
 
     def end_stale_runs(self) -> int:
         """End as KILLED the RUNNING runs of processes of this machine that are gone; how many.
 
         So are runs of other machines that were part of their work.
         """
-        running = self.search(f"attributes.status = 'RUNNING' and tags.`{PROCESS}` LIKE '%'")
-        gone = {run.info.run_id for run in running if is_gone(run.data.tags[PROCESS])}
-        gone |= {run.info.run_id for run in running if run.data.tags.get(PARENT) in gone}
+        running = self.search(f"attributes.status = 'RUNNING' and tags.`{names.PROCESS}` LIKE '%'")
+        gone = {run.info.run_id for run in running if is_gone(run.data.tags[names.PROCESS])}
+        gone |= {run.info.run_id for run in running if run.data.tags.get(names.PARENT) in gone}
         for run_id in gone:
             self.client.set_terminated(run_id, "KILLED")
         return len(gone)
 
     def children(self, run_id: str, status: str) -> list[Run]:
         """The runs of a study that have a status: RUNNING, FINISHED, FAILED or KILLED."""
-        return self.search(f"attributes.status = '{status}' and tags.`{PARENT}` = '{run_id}'")
+        return self.search(f"attributes.status = '{status}' and tags.`{names.PARENT}` = '{run_id}'")
 
     def page(self, run_id: str) -> str:
         """The address of a run of this experiment within the MLflow UI."""
@@ -166,7 +196,7 @@ class Store:
 
     def how_to_open(self, page: str) -> str:
         """Say what to type, and where to go, to see a page of the store."""
-        if self.uri.startswith(("http://", "https://")):
+        if is_server(self.uri):
             return f"MLflow:      {self.address.rstrip('/')}/{page}"
         shown = f"{_UI}/{page}"
         typed = command_line("mlflow", "ui", "--backend-store-uri", self.address)
@@ -204,13 +234,11 @@ def open_store(experiment_name: str, minutes: float = 5, adopted: str | None = N
     if path is not None:
         # A relative path would mean another file to a process started elsewhere
         uri = f"sqlite:///{path.as_posix()}"
-    mlflow.set_tracking_uri(uri)
-    limit = WaitLimit(minutes)
-    if path is not None:
         make_database(path, minutes)
-    moved = follow(uri)
-    if moved:
+    mlflow.set_tracking_uri(uri)
+    if moved := follow(uri):
         console.err(f"Note: {moved}")
+    limit = WaitLimit(minutes)
     client = connect(uri, limit)
     experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
     if experiment is None:
@@ -250,7 +278,7 @@ def _from_environment(client: MlflowClient) -> str:
     number = os.environ.get("MLFLOW_EXPERIMENT_ID")
     if not number:
         return name or _EXPERIMENT
-    found: str = client.get_experiment(number).name
+    found = str(client.get_experiment(number).name)
     if name and name != found:
         raise MlflowException(
             f"MLFLOW_EXPERIMENT_ID is {number}, which is called {found!r}, and "

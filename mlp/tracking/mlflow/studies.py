@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from json import JSONDecodeError
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,24 +21,14 @@ from mlp.errors import NoSuchStudy
 from mlp.escaping import from_cell
 from mlp.settings.training import RunConfig
 from mlp.study.record import HISTORIES, Histogram, RecordedRun, RecordedStudy
+from mlp.study.tracker import Files, Numbers
 from mlp.tracking import results
+from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.pages import shared_view
 from mlp.tracking.mlflow.quoting import unquoted
-from mlp.tracking.mlflow.readable import PREDICTIONS
-from mlp.tracking.mlflow.reports import record_report
-from mlp.tracking.mlflow.reuse import is_diverged
-from mlp.tracking.mlflow.store import (
-    DIVERGED,
-    IDENTITY,
-    KIND,
-    PARENT,
-    PLAN,
-    REASON,
-    SPLIT,
-    STUDY,
-    Store,
-)
-from mlp.tracking.tensorboard.initial_weights import read_weights
+from mlp.tracking.mlflow.reuse import ended_for_good, is_diverged
+from mlp.tracking.mlflow.store import Store
+from mlp.tracking.tensorboard.events import read_weights
 
 _READERS = 4  # runs that are read at once: each takes a server some calls
 _FACTS = "epochs", "kept_epoch", "leaked_images", "distinct_units"  # were called scores once
@@ -53,8 +43,8 @@ class MlflowStudies:
     def find(self, which: str) -> str:
         store = self._store
         if which == "latest":
-            single = f"tags.`{KIND}` = 'run' and tags.`{PARENT}` IS NULL"
-            filters = f"tags.`{KIND}` = 'study'", single, f"tags.`{KIND}` = 'reference'"
+            single = f"tags.`{names.KIND}` = 'run' and tags.`{names.PARENT}` IS NULL"
+            filters = f"tags.`{names.KIND}` = 'study'", single, f"tags.`{names.KIND}` = 'reference'"
             runs = [run for chosen in filters for run in store.search(chosen, everywhere=True)]
             if not runs:
                 raise NoSuchStudy(
@@ -67,7 +57,7 @@ class MlflowStudies:
             raise NoSuchStudy(
                 f"no run {which!r} in {store.address}; give the id of a study's run, or 'latest'"
             ) from None
-        kind, parent = run.data.tags.get(KIND), run.data.tags.get(PARENT)
+        kind, parent = run.data.tags.get(names.KIND), run.data.tags.get(names.PARENT)
         if not (kind in ("study", "reference") or (kind == "run" and parent is None)):
             hint = f"; its study is {parent}" if parent else ""
             raise NoSuchStudy(f"run {which} is no study but {kind or 'of another project'}{hint}")
@@ -75,32 +65,38 @@ class MlflowStudies:
 
     def read(self, run_id: str) -> RecordedStudy:
         parent = self._store.client.get_run(run_id)
-        with tempfile.TemporaryDirectory(prefix="mlp-report-") as folder:
-            contents = self._contents(parent, folder)
-            info, label = parent.info, parent.data.tags[STUDY]
-            try:
-                study = RecordedStudy.planned(
-                    contents, run_id, info.experiment_id, info.run_name, label
-                )
-            except (KeyError, TypeError):
-                said = f"run {run_id}: its {PLAN} was written by another version"
-                raise NoSuchStudy(said) from None
-            found = self._by_identity(parent)
+        info, again = parent.info, "repeat its command"
+        about = run_id, info.experiment_id, info.run_name, parent.data.tags[names.STUDY]
+        try:
+            contents = json.load(self._store.read(run_id, names.PLAN))
+            study = RecordedStudy.planned(contents, *about)
+        except (MlflowException, OSError):
+            raise NoSuchStudy(
+                f"run {run_id} has no {names.PLAN} in {info.artifact_uri}: it was cut off before "
+                f"its first training, or its files are gone; {again}"
+            ) from None
+        except ValueError as error:  # no JSON, or no text
+            said = f"run {run_id}: its {names.PLAN} cannot be read ({error}); {again}"
+            raise NoSuchStudy(said) from None
+        except (KeyError, TypeError):
+            said = f"run {run_id}: its {names.PLAN} was written by another version"
+            raise NoSuchStudy(said) from None
+        found = self._by_identity(parent)
 
-            def read(planned: Mapping[str, Any]) -> RecordedRun:
-                where = planned["arm"], planned["seed"], planned["fold"]
-                first = None
-                for run in found.get(planned["identity"], []):
-                    known = self._read_run(run, study.classes, folder, where)
-                    if known.finished or (first is None and known.status != "MISSING"):
-                        return known
-                    first = first or known  # its files are gone: it may have been trained again
-                return first or RecordedRun(*where)
+        def read(planned: Mapping[str, Any]) -> RecordedRun:
+            where = planned["arm"], planned["seed"], planned["fold"]
+            first = None
+            for run in found.get(planned["identity"], []):
+                known = self._read_run(run, study.classes, where)
+                if known.finished or (first is None and known.status != "MISSING"):
+                    return known
+                first = first or known  # its files are gone: it may have been trained again
+            return first or RecordedRun(*where)
 
-            with ThreadPoolExecutor(_READERS) as readers:
-                made, count = readers.map(read, contents["runs"]), len(contents["runs"])
-                bar = tqdm(made, "reading runs", count, unit="", disable=None, delay=1, leave=False)
-                return replace(study, runs=list(bar))
+        with ThreadPoolExecutor(_READERS) as readers:
+            made, count = readers.map(read, contents["runs"]), len(contents["runs"])
+            bar = tqdm(made, "reading runs", count, unit="", disable=None, delay=1, leave=False)
+            return replace(study, runs=list(bar))
 
     def initial_weights(self, run: RecordedRun) -> Mapping[str, Histogram]:
         with tempfile.TemporaryDirectory(prefix="mlp-events-") as folder:
@@ -111,77 +107,48 @@ class MlflowStudies:
             return read_weights(events)
 
     def report(
-        self,
-        study: RecordedStudy,
-        metric: str,
-        description: str,
-        files: Mapping[str, bytes],
-        numbers: Mapping[str, float],
+        self, study: RecordedStudy, metric: str, description: str, files: Files, numbers: Numbers
     ) -> None:
-        record_report(self._store, study.run_id, description, files, numbers)
-        if study.has_view:
-            self._share_view(study, metric)
-
-    def _share_view(self, study: RecordedStudy, metric: str) -> None:
-        """Let the MLflow UI show the runs by arm, with their scores and what their arms change.
-
-        The view is called as the study's run is.
-        """
+        self._store.report(study.run_id, description, files, numbers)
+        if not study.has_view:
+            return
+        # The UI shows the runs by arm, in a view that is called as the study's run is
         scores = [f"final/{name}" for name in dict.fromkeys((metric, "gap_accuracy"))]
         settings = dict.fromkeys(name for arm in study.arms for name in arm.changes)
-        runs = f"tags.`{STUDY}` = '{study.label}' and tags.`{KIND}` = 'run'"
+        runs = f"tags.`{names.STUDY}` = '{study.label}' and tags.`{names.KIND}` = 'run'"
         key, value = shared_view(study.run_id, runs, [*scores, "facts/epochs"], settings)
         self._store.client.set_experiment_tag(study.experiment_id, key, value)
 
-    def _contents(self, parent: Run, folder: str) -> Any:
-        """The plan of a study as it was written. Raises NoSuchStudy."""
-        run_id = parent.info.run_id
-        try:
-            path = self._store.client.download_artifacts(run_id, PLAN, folder)
-        except (MlflowException, OSError):
-            raise NoSuchStudy(
-                f"run {run_id} has no {PLAN} in {parent.info.artifact_uri}: it was cut off before "
-                "its first training, or its files are gone; repeat its command"
-            ) from None
-        try:
-            return json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, UnicodeError, JSONDecodeError) as error:
-            raise NoSuchStudy(
-                f"run {run_id}: its {PLAN} cannot be read ({error}); repeat its command"
-            ) from None
-
-    def _by_identity(self, parent: Run) -> dict[str, list[Run]]:
+    def _by_identity(self, parent: Run) -> dict[str | None, list[Run]]:
         """The runs of the study: of several with one identity its own child first, the best ended.
 
         A single training that repeats another is a run of its study, without an identity.
         """
 
         def rank(run: Run) -> tuple[bool, bool, int]:
-            ended = run.info.status == "FINISHED" or is_diverged(run)
-            return ended, run.data.tags.get(PARENT) == parent.info.run_id, run.info.start_time
+            own = run.data.tags.get(names.PARENT) == parent.info.run_id
+            return ended_for_good(run), own, run.info.start_time
 
-        own = f"tags.`{STUDY}` = '{parent.data.tags[STUDY]}' and tags.`{KIND}` = 'run'"
-        runs = self._store.search(own, everywhere=True)
-        known = [run for run in runs if IDENTITY in run.data.tags]
-        found: dict[str, list[Run]] = {}
-        for run in sorted(known, key=rank, reverse=True):
-            found.setdefault(run.data.tags[IDENTITY], []).append(run)
+        own = f"tags.`{names.STUDY}` = '{parent.data.tags[names.STUDY]}'"
+        runs = self._store.search(f"{own} and tags.`{names.KIND}` = 'run'", everywhere=True)
+        found = defaultdict(list)
+        for run in sorted(runs, key=rank, reverse=True):
+            found[run.data.tags.get(names.IDENTITY)].append(run)
         return found
 
     def _read_run(
-        self, run: Run, classes: Sequence[str], folder: str, where: tuple[str, int, str]
+        self, run: Run, classes: Sequence[str], where: tuple[str, int, str]
     ) -> RecordedRun:
         client, run_id, status = self._store.client, run.info.run_id, run.info.status
         metrics, params, tags = run.data.metrics, run.data.params, run.data.tags
-        reason = tags.get(DIVERGED) or tags.get(REASON, "")
+        reason = tags.get(names.DIVERGED) or tags.get(names.REASON, "")
         evaluation = None
         if status == "RUNNING" and "final/accuracy" in metrics:
             status = "FINISHED"  # a single training, which ends after its report
         if status == "FINISHED":
             reason = ""
             try:
-                place = tempfile.mkdtemp(dir=folder)  # two arms may be the same run
-                file = client.download_artifacts(run_id, PREDICTIONS, place)
+                file = self._store.read(run_id, results.PREDICTIONS)
                 evaluation = results.read_predictions(file, classes)
             except (MlflowException, OSError, ValueError, KeyError) as error:
                 status, reason = "MISSING", f"its predictions cannot be read: {error}"
@@ -211,13 +178,10 @@ def read_split(store: Store, run_id: str) -> pd.DataFrame | None:
 
     A run that shares them with its study has them there.
     """
-    parent = store.client.get_run(run_id).data.tags.get(PARENT)
-    with tempfile.TemporaryDirectory(prefix="mlp-split-") as folder:
-        for owner in filter(None, (run_id, parent)):
-            try:
-                file = store.client.download_artifacts(owner, SPLIT, folder)
-            except (MlflowException, OSError):
-                continue
+    parent = store.client.get_run(run_id).data.tags.get(names.PARENT)
+    for owner in filter(None, (run_id, parent)):
+        with suppress(MlflowException, OSError):
+            file = store.read(owner, names.SPLIT)
             return pd.read_csv(file, dtype=str, keep_default_na=False).map(from_cell)
     return None
 
@@ -230,11 +194,5 @@ def _present_name(metric: str) -> str:
 
 def recorded_settings(params: Mapping[str, str]) -> dict[str, str]:
     """The settings that a run was trained with, as text."""
-    found = {}
-    for name in RunConfig.model_fields:
-        resolved = params.get(f"resolved/{name}")
-        if resolved is not None:
-            found[name] = resolved
-        elif name in params:
-            found[name] = unquoted(params[name])
-    return found
+    given = {name: unquoted(params[name]) for name in RunConfig.model_fields if name in params}
+    return {name: params.get(f"resolved/{name}", text) for name, text in given.items()}

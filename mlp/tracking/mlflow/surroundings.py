@@ -33,8 +33,7 @@ def in_words(error: BaseException, settings: Collection[str], places: Sequence[s
     for each in every:
         if isinstance(each, OSError) and advice(each):
             return _of_file(each, places)
-    database = next(filter(None, map(problem, every)), "")
-    if database:
+    if database := next(filter(None, map(problem, every)), ""):
         return database
     for each in every:
         if is_out_of_memory(each):

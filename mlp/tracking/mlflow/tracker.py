@@ -21,24 +21,38 @@ from mlp.data.index import Index
 from mlp.data.split_file import split_text
 from mlp.errors import ServerAway
 from mlp.escaping import markdown
+from mlp.settings.study import TrackingConfig
 from mlp.settings.training import RunConfig
-from mlp.study.tracker import Outcome, RunSpec, Status, WorkerTracker
-from mlp.tracking.mlflow import reuse
+from mlp.study.tracker import Files, Numbers, Outcome, PieceTracker, RunSpec, Status
+from mlp.tracking.mlflow import names, reuse
 from mlp.tracking.mlflow.claims import alone
+from mlp.tracking.mlflow.environment import open_worker_tracker
 from mlp.tracking.mlflow.outbox import send_left
-from mlp.tracking.mlflow.place import RecordingPlace
-from mlp.tracking.mlflow.recording import CONTEXT, RunRecorder
-from mlp.tracking.mlflow.remote import open_worker_tracker
-from mlp.tracking.mlflow.store import KIND, NOTE, PARENT, PLAN, REASON, SPLIT, STUDY, Store
+from mlp.tracking.mlflow.place import OUTBOX, RecordingPlace, check_runs_dir
+from mlp.tracking.mlflow.recording import CONTEXT, MlflowWorkerTracker
+from mlp.tracking.mlflow.store import Store, now, open_store, timed
 from mlp.tracking.mlflow.studies import MlflowStudies
-from mlp.tracking.mlflow.timed import now, timed
-from mlp.tracking.tensorboard.writer import Events
+from mlp.tracking.tensorboard.events import Events
 
 _MONITOR_SECONDS = 5.0
 _LAST_MINUTES = 0.2  # waited for a server when a command was interrupted
 
 
-class MlflowTracker(RunRecorder):
+def open_to_record(config: TrackingConfig, adopted: str | None) -> Store:
+    """Open the store; send what a process that died could not, and end its runs as KILLED.
+
+    `adopted`: the run that `mlflow run` made for this process.
+    Raises MlflowException, ServerAway, SettingsError.
+    """
+    check_runs_dir(config.runs_dir)
+    store = open_store(config.experiment_name, config.patience, adopted)
+    send_left(store, Path(config.runs_dir) / OUTBOX)
+    if stale := store.end_stale_runs():
+        console.err(f"Note: {stale} runs of a process that died were ended as KILLED")
+    return store
+
+
+class MlflowTracker(MlflowWorkerTracker):
     """Records one study for the command that began it; see `mlp.study.tracker.Tracker`."""
 
     def __init__(
@@ -56,10 +70,10 @@ class MlflowTracker(RunRecorder):
         `single`: the one run of this study is the run of the command and has no parent. `kind` is
         what the run of the command is called otherwise.
         """
-        run_id = store.top_run(name, {KIND: "run" if single else kind, STUDY: study})
+        run_id = store.top_run(name, "run" if single else kind, study)
         folder, minutes = runs_dir.as_posix(), store.limit.minutes
         place = (store.uri, store.experiment_id, study, folder, run_id, single, minutes, now())
-        super().__init__(store, RecordingPlace(*place), shared=False)
+        super().__init__(RecordingPlace(*place), store)
         self.studies = MlflowStudies(store)
         # Of the machine, while this process works
         self._monitor = SystemMetricsMonitor(
@@ -67,7 +81,7 @@ class MlflowTracker(RunRecorder):
         )
         self._monitor.start()
 
-    def remote(self) -> Callable[[], WorkerTracker]:
+    def remote(self) -> Callable[[], PieceTracker]:
         return partial(open_worker_tracker, self.place)
 
     def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
@@ -76,9 +90,8 @@ class MlflowTracker(RunRecorder):
         found, lost = reuse.find(self.store, specs, self.study, since)
         if lost:
             first = next(spec for spec in specs if spec.identity in lost)
-            what = (
-                "run is not used again: its" if len(lost) == 1 else "runs are not used again: their"
-            )
+            one = len(lost) == 1
+            what = "run is not used again: its" if one else "runs are not used again: their"
             said = f"(the first: {first.name}: {lost[first.identity]})"
             console.out(f"{len(lost)} recorded {what} files are gone or damaged {said}")
         outcomes: dict[str, Outcome] = {}
@@ -86,7 +99,7 @@ class MlflowTracker(RunRecorder):
             run = found.get(spec.identity)
             if run is None or spec.identity in outcomes:
                 continue
-            if run.data.tags.get(STUDY) == self.study:
+            if run.data.tags.get(names.STUDY) == self.study:
                 run_id = run.info.run_id
                 self._take_over(run)
             else:
@@ -97,27 +110,26 @@ class MlflowTracker(RunRecorder):
     def wait(self, specs: Sequence[RunSpec]) -> None:
         self._claims.wait({spec.identity for spec in specs})
 
-    def log(self, metrics: Mapping[str, float], step: int) -> None:
+    def log(self, metrics: Numbers, step: int) -> None:
         self.store.client.log_batch(self.run_id, metrics=timed(metrics, step))
 
     def take_over_all(self) -> None:
-        own = f"tags.`{STUDY}` = '{self.study}' and tags.`{KIND}` = 'run'"
+        own = f"tags.`{names.STUDY}` = '{self.study}' and tags.`{names.KIND}` = 'run'"
         for run in self.store.search(own):
             self._take_over(run)
 
     def _take_over(self, run: Run) -> None:
         """An earlier attempt at this study that died: its finished runs become children of this."""
-        parent = run.data.tags.get(PARENT)
+        parent = run.data.tags.get(names.PARENT)
         if parent is not None and parent != self.run_id:
             former = self.store.client.get_run(parent)
             if former.info.status in ("KILLED", "FAILED"):
-                self.store.client.set_tag(run.info.run_id, PARENT, self.run_id)
+                self.store.client.set_tag(run.info.run_id, names.PARENT, self.run_id)
 
     def _copy(self, run: Run, spec: RunSpec) -> str:
         """A run of this study with what another study recorded: each study has all of its runs."""
         run_id = self.open_run(spec)
-        count = run.data.params["parameter_count"]
-        self.store.log_params(run_id, {"parameter_count": count})
+        self.store.log_params(run_id, {"parameter_count": run.data.params["parameter_count"]})
         reuse.copy_contents(self.store, run, run_id, self.place.folder / spec.name)
         if not self.single:
             self.store.client.set_terminated(run_id, run.info.status)
@@ -125,8 +137,8 @@ class MlflowTracker(RunRecorder):
 
     def give_up(self, spec: RunSpec, reason: str) -> Outcome:
         run_id = self.open_run(spec)
-        self.store.client.set_tag(run_id, REASON, reason)
-        self.store.client.set_tag(run_id, NOTE, f"Failed: {markdown(reason)}")
+        self.store.client.set_tag(run_id, names.REASON, reason)
+        self.store.client.set_tag(run_id, names.NOTE, f"Failed: {markdown(reason)}")
         self.store.client.set_terminated(run_id, "FAILED")
         return Outcome.of(spec, "FAILED", run_id, reason=reason)
 
@@ -148,11 +160,11 @@ class MlflowTracker(RunRecorder):
         self.store.log_dataset(self.run_id, index.name, index.digest, base.data, count, CONTEXT)
 
     def plan(self, contents: Mapping[str, Any], split: pd.DataFrame | None) -> None:
-        self.store.client.log_dict(self.run_id, contents, PLAN)
+        self.store.client.log_dict(self.run_id, contents, names.PLAN)
         if split is not None:
-            self.store.client.log_text(self.run_id, split_text(split), SPLIT)
+            self.store.client.log_text(self.run_id, split_text(split), names.SPLIT)
 
-    def show(self, text: str, shown: Mapping[str, bytes]) -> None:
+    def show(self, text: str, shown: Files) -> None:
         with alone(self.store, "claims"):
             events = Events(self.place.folder / "report")
             events.text("report", text)
@@ -161,13 +173,11 @@ class MlflowTracker(RunRecorder):
             events.close({})
 
     def refer_to(self, outcome: Outcome) -> None:
-        note = (
-            f"Nothing was trained: [this run]({self.store.page(outcome.run_id)}) has the same "
-            "configuration, seed, data and code."
-        )
-        self.store.client.set_tag(self.run_id, NOTE, note)
+        other = f"[this run]({self.store.page(outcome.run_id)})"
+        note = f"Nothing was trained: {other} has the same configuration, seed, data and code."
+        self.store.client.set_tag(self.run_id, names.NOTE, note)
         # Not a run with numbers of its own
-        self.store.client.set_tag(self.run_id, KIND, "reference")
+        self.store.client.set_tag(self.run_id, names.KIND, "reference")
 
     def end(self, status: Status) -> None:
         self._monitor.finish()

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import requests
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModel, Run
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE
 
 from mlp import console
 from mlp.errors import ServerAway, StoreUnusable
 from mlp.escaping import masked
-from mlp.tracking.mlflow.database import database_file, is_locked, still_locked
 
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between attempts, the last one from then on
 _MARK = "mlp.mark"  # a tag that tells a run made by a call which got no answer
+LOCKED = ("database is locked", "database table is locked", "database schema is locked")
 _AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 
 
@@ -38,6 +39,19 @@ def is_server(uri: str) -> bool:
     return uri.startswith(("http://", "https://"))
 
 
+def database_file(uri: str) -> Path | None:
+    """The SQLite file that a tracking URI names, None where it names something else."""
+    scheme, _, rest = uri.partition(":///")
+    name, _, query = rest.partition("?")
+    named = scheme.split("+")[0] == "sqlite" and name not in ("", ":memory:")
+    return Path(name).absolute() if named and "uri=" not in query else None
+
+
+def is_locked(error: BaseException) -> bool:
+    """Tell if another program keeps a SQLite database for itself, which may pass."""
+    return any(text in str(error) for text in LOCKED)
+
+
 @dataclass
 class WaitLimit:
     """Minutes for which a server, or a locked database, is waited for; they may change."""
@@ -46,31 +60,17 @@ class WaitLimit:
 
 
 def connect(uri: str, limit: WaitLimit) -> MlflowClient:
-    """A client that waits, also for a locked database from the beginning on."""
-    return waiting_client(_wait_for(partial(MlflowClient, uri), uri, limit), uri, limit)
-
-
-def waiting_client(client: MlflowClient, uri: str, limit: WaitLimit) -> MlflowClient:
-    """The client, whose calls wait while the server of that URI is away, or the database locked.
+    """A client whose calls wait while the server of that URI is away, or the database locked.
 
     They raise ServerAway, StoreUnusable.
     """
-    return cast(MlflowClient, _WaitingClient(client, uri, limit))
+    client = wait_for(partial(MlflowClient, uri), uri, limit)
+    return cast(MlflowClient, WaitingClient(client, uri, limit))
 
 
-class _Once:
-    """Makes something, unless an earlier call that got no answer has made it."""
+class WaitingClient:
+    """A client of MLflow whose calls wait."""
 
-    def __init__(self, create: Callable[[], Any], find: Callable[[], Sequence[Any]]) -> None:
-        self._create, self._find, self._called = create, find, False
-
-    def __call__(self) -> Any:
-        found = self._find() if self._called else []
-        self._called = True
-        return found[0] if found else self._create()
-
-
-class _WaitingClient:
     def __init__(self, client: MlflowClient, uri: str, limit: WaitLimit) -> None:
         self._client, self._uri, self._limit = client, uri, limit
 
@@ -78,38 +78,36 @@ class _WaitingClient:
         found = getattr(self._client, name)
         return partial(self._wait_for, found) if callable(found) else found
 
-    def create_run(self, experiment_id: str, tags: Mapping[str, str], run_name: str) -> Run:
+    def create_run(self, experiment_id: str, tags: Mapping[str, str], run_name: str) -> Any:
         """One run, also where the server has made it and could not say so any more."""
         mark = uuid.uuid4().hex
-        create = self._client.create_run
-        run: Run = self._wait_for(
-            _Once(
-                partial(create, experiment_id, tags={**tags, _MARK: mark}, run_name=run_name),
-                partial(self._client.search_runs, [experiment_id], f"tags.`{_MARK}` = '{mark}'"),
-            )
-        )
-        return run
+        marked, tries = {**tags, _MARK: mark}, itertools.count()
 
-    def create_logged_model(
-        self, experiment_id: str, name: str, run_id: str, **options: Any
-    ) -> LoggedModel:
-        """The one model of a run, also where the server has made it and could not say so."""
-        create = self._client.create_logged_model
-        own = f"source_run_id = '{run_id}'"
-        model: LoggedModel = self._wait_for(
-            _Once(
-                partial(create, experiment_id, name, run_id, **options),
-                partial(self._client.search_logged_models, [experiment_id], own),
-            )
-        )
-        return model
+        def create() -> Any:
+            own = f"tags.`{_MARK}` = '{mark}'"
+            if next(tries) and (made := self._client.search_runs([experiment_id], own)):
+                return made[0]
+            return self._client.create_run(experiment_id, tags=marked, run_name=run_name)
 
-    def download_artifacts(self, run_id: str, path: str, dst_path: str | None = None) -> str:
+        return self._wait_for(create)
+
+    def create_logged_model(self, experiment_id: str, name: str, run_id: str, **more: Any) -> Any:
+        """The one model of a run: the one that it has already, else a new one."""
+
+        def create() -> Any:
+            own = f"source_run_id = '{run_id}'"
+            if made := self._client.search_logged_models([experiment_id], own):
+                return made[0]
+            return self._client.create_logged_model(experiment_id, name, run_id, **more)
+
+        return self._wait_for(create)
+
+    def download_artifacts(self, run_id: str, path: str, dst_path: str | None = None) -> Any:
         """Files of a run. Raises MlflowException where there are none."""
 
-        def download() -> str:
+        def download() -> Any:
             try:
-                return str(self._client.download_artifacts(run_id, path, dst_path))
+                return self._client.download_artifacts(run_id, path, dst_path)
             except MlflowException as error:
                 # Says so as well of a server that is away, which this call does not hide
                 listed = self._client.list_artifacts(run_id, posixpath.dirname(path) or None)
@@ -118,13 +116,17 @@ class _WaitingClient:
                     raise MlflowException(said, TEMPORARILY_UNAVAILABLE) from error
                 raise
 
-        return str(self._wait_for(download))
+        return self._wait_for(download)
 
     def _wait_for(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        return _wait_for(partial(call, *args, **options), self._uri, self._limit)
+        return wait_for(partial(call, *args, **options), self._uri, self._limit)
 
 
-def _wait_for(call: Callable[[], Any], uri: str, limit: WaitLimit) -> Any:
+def wait_for(call: Callable[[], Any], uri: str, limit: WaitLimit) -> Any:
+    """The result of a call, as soon as a server answers, or no other program locks the database.
+
+    Raises ServerAway, StoreUnusable.
+    """
     server = is_server(uri)
     where = f"the tracking server {masked(uri)}" if server else str(database_file(uri))
     quiet = 1 if server else 0  # tries without a word: SQLite has waited by itself
@@ -137,7 +139,10 @@ def _wait_for(call: Callable[[], Any], uri: str, limit: WaitLimit) -> Any:
                 raise
             if time.monotonic() - since > 60 * limit.minutes:
                 if not server:
-                    raise StoreUnusable(still_locked(where, limit.minutes)) from error
+                    raise StoreUnusable(
+                        f"{where} has been locked by another program for {limit.minutes:g} "
+                        "minutes: end that program, and repeat the command"
+                    ) from error
                 told = f"{where} has not answered for {limit.minutes:g} minutes"
                 raise ServerAway(told) from error
             if attempt == quiet:

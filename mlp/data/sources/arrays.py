@@ -1,4 +1,4 @@
-"""MedMNIST's and Keras' .npz files as a data source: by path, or by name with `medmnist`."""
+"""Images that are kept as arrays: scikit-learn's digits, MedMNIST's and Keras' .npz files."""
 
 from __future__ import annotations
 
@@ -8,28 +8,44 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.datasets import load_digits
 
-from mlp.data.images.encoding import png
+from mlp.data.images.decoding import png
 from mlp.data.index import COLUMNS, SPLITS, Index
 from mlp.errors import DataError
 from mlp.processes import free_memory
 
 PREFIX = "medmnist:"
-# Names of the arrays of images and of labels of a split: MedMNIST's, and Keras' (mnist.npz)
-_ARRAYS = (("{}_images", "{}_labels"), ("x_{}", "y_{}"))
+# Names of the arrays of images and of labels of a split: Keras' (mnist.npz), and MedMNIST's, which
+# go first where both are there
+_ARRAYS = (("x_{}", "y_{}"), ("{}_images", "{}_labels"))
 _SHOWN = 10
 # What damaged files have been seen to raise
 _DAMAGES = (
     OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, struct.error,
     tokenize.TokenError,
 )  # fmt: skip
+
+
+def digits(*_: str) -> Index:
+    """The 1,797 digits of scikit-learn, 8x8 pixels in gray, without splits.
+
+    Source: UCI optdigits, test part.
+    """
+    images, labels = load_digits(return_X_y=True)
+    # scikit-learn stores ink as 0..16
+    pixels = np.rint(images.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
+    numbered = enumerate(zip(map(str, labels), pixels, strict=True))
+    return _index(
+        "digits", ((f"{cls}/{n:04d}.png", cls, "", image) for n, (cls, image) in numbered)
+    )
 
 
 def medmnist(source: str, *_: str) -> Index:
@@ -41,18 +57,25 @@ def medmnist(source: str, *_: str) -> Index:
     name = source.removeprefix(PREFIX)
     file, classes = _by_name(name) if source.startswith(PREFIX) else (Path(source), {})
     arrays = _arrays(file)
-    rows, images = [], {}
+    pictures = []
     for split, (of_images, of_labels) in _named(arrays).items():
         pixels, labels = _checked(file, of_images, of_labels, arrays)
         for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
             cls = classes.get(str(label), str(label))
-            path = f"{split}/{cls}/{number:06d}.png"
-            images[path] = image
-            digest = hashlib.sha256(png(image)).hexdigest()
-            height, width = image.shape[:2]
-            rows.append((path, cls, split, digest, width, height, image.ndim == 2, 0, "", ""))
+            pictures.append((f"{split}/{cls}/{number:06d}.png", cls, split, image))
+    return _index(file.stem, pictures)
+
+
+def _index(name: str, pictures: Iterable[tuple[str, str, str, NDArray[np.uint8]]]) -> Index:
+    """The index of images, each as a PNG file: its path, class, split and pixels are given."""
+    images, rows = {}, []
+    for path, cls, split, image in pictures:
+        images[path] = image
+        digest = hashlib.sha256(png(image)).hexdigest()
+        height, width = image.shape[:2]
+        rows.append((path, cls, split, digest, width, height, image.ndim == 2, 0, "", ""))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("path", ignore_index=True)
-    return Index(file.stem, table, lambda path: png(images[path]))
+    return Index(name, table, lambda path: png(images[path]))
 
 
 def _by_name(name: str) -> tuple[Path, dict[str, str]]:
@@ -78,20 +101,19 @@ def _by_name(name: str) -> tuple[Path, dict[str, str]]:
 
 def _named(names: Container[str]) -> dict[str, tuple[str, str]]:
     """The names of images and labels of each split that is there."""
-    pairs: dict[str, tuple[str, str]] = {}
-    for images, labels in _ARRAYS:
-        for split in SPLITS:
-            if images.format(split) in names:
-                pairs.setdefault(split, (images.format(split), labels.format(split)))
-    return pairs
+    return {
+        split: (images.format(split), labels.format(split))
+        for images, labels in _ARRAYS
+        for split in SPLITS
+        if images.format(split) in names
+    }
 
 
 def _arrays(file: Path) -> dict[str, NDArray[Any]]:
     """The arrays of images and labels. Nothing is unpickled, nor allocated on a file's word."""
     try:
         with zipfile.ZipFile(file) as archive:
-            files = [name for name in archive.namelist() if name.endswith(".npy")]
-            there = [name.removesuffix(".npy") for name in files]
+            there = [name[:-4] for name in archive.namelist() if name.endswith(".npy")]
             wanted = [name for pair in _named(there).values() for name in pair if name in there]
             if not wanted:
                 raise ValueError(
@@ -102,9 +124,8 @@ def _arrays(file: Path) -> dict[str, NDArray[Any]]:
         free = free_memory()
         if taken > free // 2:
             raise ValueError(
-                f"its arrays take {taken / 2**30:.1f} GiB, more than half of the "
-                f"{free / 2**30:.1f} GiB of memory that are free; a folder of image files takes "
-                "none"
+                f"its arrays take {taken / 2**30:.1f} GiB, more than half of the {free / 2**30:.1f}"
+                " GiB of memory that are free; a folder of image files takes none"
             )
         with np.load(file, allow_pickle=False) as loaded:
             return {name: loaded[name] for name in wanted}
@@ -120,10 +141,7 @@ def _size(archive: zipfile.ZipFile, name: str) -> int:
     info = archive.getinfo(f"{name}.npy")
     with archive.open(info) as member:
         version = np.lib.format.read_magic(member)
-        read = {
-            (1, 0): np.lib.format.read_array_header_1_0,
-            (2, 0): np.lib.format.read_array_header_2_0,
-        }.get(version)
+        read = getattr(np.lib.format, "read_array_header_{}_{}".format(*version), None)
         if read is None:
             raise ValueError(f"{name} is of version {version} of NumPy's format")
         shape, _, kind = read(member)
@@ -133,7 +151,7 @@ def _size(archive: zipfile.ZipFile, name: str) -> int:
             f"{name} holds Python objects, which only pickle could read, and that may run "
             "anything; save it with a type such as uint8"
         )
-    taken = math.prod(shape) * kind.itemsize
+    taken: int = math.prod(shape) * kind.itemsize
     if taken != held:
         raise ValueError(f"{name} claims {taken} bytes and has {held}")
     return taken
@@ -148,9 +166,7 @@ def _checked(
         raise DataError(f"{file}: {of_labels} should be there, one for each of {of_images}")
     if pixels.ndim == 4 and pixels.shape[3] == 1:
         pixels = pixels[..., 0]
-    if pixels.dtype != np.uint8 or not (
-        pixels.ndim == 3 or (pixels.ndim == 4 and pixels.shape[3] == 3)
-    ):
+    if pixels.dtype != np.uint8 or pixels.ndim < 3 or pixels.shape[3:] not in ((), (3,)):
         raise DataError(
             f"{file}: {of_images} has shape {pixels.shape} of {pixels.dtype}; pictures are "
             "(N, H, W) or (N, H, W, 3) of uint8, and volumes are not supported"

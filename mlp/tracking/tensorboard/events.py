@@ -12,13 +12,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 
 from mlp.escaping import line, lines, markdown
 from mlp.predictions import Evaluation, classification_report
+from mlp.study.record import Histogram, layer_of
 from mlp.study.tracker import RunSpec
-from mlp.tracking.tensorboard import hparams
 
 _BINS = 64
 _LAYOUT = {
@@ -87,7 +89,10 @@ class Events:
         for name, picture in drawn.items():
             self.picture(f"{'model' if name == 'first_layer' else group}/{name}", picture, step)
         self.text("classification_report", classification_report(result))
-        self._precision_recall(result, step)
+        for label, name in enumerate(result.classes[:_MAX_PR_CLASSES]):
+            right = torch.from_numpy(result.labels == label)
+            said = torch.from_numpy(result.probabilities[:, label])
+            self._writer.add_pr_curve(f"pr/{line(name)}", right, said, step)
 
     def picture(self, name: str, picture: Image.Image, step: int) -> None:
         """As JPEG: event files have a checksum, which takes 0.1 s a megabyte in Python."""
@@ -108,16 +113,6 @@ class Events:
         """Text in columns, as it stands."""
         self._writer.add_text(name, "    " + lines(text).replace("\n", "\n    "))
 
-    def _precision_recall(self, result: Evaluation, step: int) -> None:
-        """A precision-recall curve for each of up to 20 classes."""
-        for label, name in enumerate(result.classes[:_MAX_PR_CLASSES]):
-            self._writer.add_pr_curve(
-                f"pr/{line(name)}",
-                torch.from_numpy(result.labels == label),
-                torch.from_numpy(result.probabilities[:, label]),
-                step,
-            )
-
     def projector(
         self,
         result: Evaluation,
@@ -130,13 +125,10 @@ class Events:
 
         `features` (n, width) and `images` (n, H, W, C) are of the images `rows` (n,) of `result`.
         """
-        small = [
-            cv2.resize(image, (_SPRITE, _SPRITE), interpolation=cv2.INTER_AREA).reshape(
-                _SPRITE, _SPRITE, -1
-            )
-            for image in images
-        ]
-        pictures = torch.from_numpy(np.stack(small)).permute(0, 3, 1, 2) / 255
+        size = _SPRITE, _SPRITE
+        small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
+        pixels = np.stack(small).reshape(len(small), *size, -1)
+        pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
         names = np.asarray([line(name) for name in result.classes])
         told = [
             [names[label], names[predicted], "right" if label == predicted else "wrong"]
@@ -156,6 +148,34 @@ class Events:
         self.scalars(scores, 0)
         if scores and self._spec is not None:
             assert self._writer.file_writer is not None
-            for summary in hparams.row(self._spec):
+            for summary in _row(self._spec):
                 self._writer.file_writer.add_summary(summary, 0)
         self._writer.close()
+
+
+def _row(spec: RunSpec) -> list[Summary]:
+    """The summaries that make a run a row of the HParams table: its arm, seed and settings.
+
+    The settings are those that arms change, all where there is nothing to compare with.
+    TensorBoard finds the columns over all studies that it shows, and takes scalars as scores. The
+    summary that SummaryWriter adds would name all settings as columns of each study.
+    """
+    values, texts = spec.config.model_dump(), spec.config.as_text()
+    shown: dict[str, str | float] = {"arm": spec.arm}
+    for name in ("seed", *spec.varied) if spec.varied else texts:
+        number = isinstance(values[name], int | float) and not isinstance(values[name], bool)
+        shown[name] = values[name] if number else texts[name]
+    return list(hparams(shown, {})[1:])  # type: ignore[no-untyped-call]
+
+
+def read_weights(folder: str) -> dict[str, Histogram]:
+    """The distribution of each layer's weights before training, from events in a folder."""
+    accumulator = EventAccumulator(folder, size_guidance={"histograms": 0})
+    accumulator.Reload()
+    found = {}
+    for tag in accumulator.Tags()["histograms"]:
+        first = accumulator.Histograms(tag)[0]
+        if (layer := layer_of(tag)) and first.step == 0:
+            value = first.histogram_value
+            found[layer] = np.array([value.min, *value.bucket_limit]), np.array(value.bucket)
+    return found

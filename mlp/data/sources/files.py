@@ -1,0 +1,126 @@
+"""Image files as a data source: those in a folder, or those that a CSV file names."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from pathlib import Path
+
+import pandas as pd
+
+from mlp.data.images.formats import READABLE
+from mlp.data.index import SPLITS, Index, Layout, Refusal, label, said
+from mlp.data.reading import Files, read_files
+from mlp.data.sources.layout import Kind, Reader, split_named
+from mlp.data.sources.walk import Links, Notes, Walk, lies_in
+from mlp.data.split_file import check_twice, read_csv
+from mlp.errors import DataError
+from mlp.settings.source import SOURCES
+
+
+def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
+    """Index the images under `path`; reads each file once, and again only when it has changed.
+
+    Raises DataError when there is no such folder, no image in it, or no telling what is meant.
+    """
+    root = Path(path).resolve()
+    if not root.is_dir():
+        what = "is a file" if root.is_file() else "does not exist"
+        known = "; ".join(source.words for source in SOURCES.values())
+        raise DataError(f"data folder {root} {what}; give {known}")
+    notes = Notes()
+    walk = Walk(root, notes, links)
+    try:
+        understood = Reader(walk, layout).read()
+    except OSError as error:
+        raise DataError(f"data folder {root} cannot be read: {error.strerror}") from None
+    files: list[tuple[str, str, str, str]] = []
+    for part, cls, split in understood.classes:
+        found = [(path, cls, split, refusal) for path, refusal in walk.files(part)]
+        files += found
+        if not found:
+            notes.add("empty", f"{part}/")
+    wrong = {path for path, *_ in files if path.encode("utf-8", "ignore").decode() != path}
+    for path in wrong:
+        notes.add("not_utf8", path)
+    files = sorted(file for file in files if file[0] not in wrong)
+    if not files:
+        raise DataError(
+            f"no images found in {root}; expected train/<class>/*.jpg and val/<class>/*.jpg, or "
+            f"<class>/*.jpg ({READABLE}){said([*understood.told(), *notes])}"
+        )
+    table = read_files(root, files)
+    # Files that neither are images nor claim to be (Thumbs.db, notes.txt) are no one's mistake,
+    # where there is something else in the folder of the class.
+    stray = table["refusal"] == Refusal.STRAY
+    if stray.all():
+        raise DataError(f"no images found in {root}, only other files{said(notes)}")
+    stray &= ~stray.groupby([table["class"], table["split"]]).transform("all")
+    for path in table.loc[stray, "path"]:
+        notes.add("stray", path)
+    table = table[~stray].reset_index(drop=True)
+    return Index(root.name, table, Files(root), tuple(notes), layout=understood)
+
+
+def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index:
+    """The images that a CSV file names, by paths that start at its folder, or absolute ones.
+
+    Without a column `split`, validation images are drawn. With links=inside, what lies outside of
+    its folder is refused. Raises DataError naming the line.
+    """
+    what, root = f"manifest {file}", Path(file).resolve().parent
+    table = read_csv(what, file, ("path", "class"))
+    if "split" not in table.columns:
+        table["split"] = ""
+    blank = table[["path", "class", "split"]].map(str.strip) == ""
+    names = table["split"].map(split_named)
+    for column, wrong, right in (
+        ("path", blank["path"], "the path of an image"),
+        ("class", blank["class"], "the name of a class"),
+        ("split", (names == "") & ~blank["split"], f"{', '.join(SPLITS)}, or empty"),
+    ):
+        if wrong.any():
+            line = wrong.idxmax()
+            raise DataError(
+                f"{what}, line {line}: {column} should be {right}, not {table[column][line]!r}"
+            )
+    if blank["split"].any() and not blank["split"].all():
+        raise DataError(
+            f"{what}, line {blank['split'].idxmax()}: split is empty, but other lines have one; "
+            "name it for all images, or for none"
+        )
+    table = table.assign(split=names, **{"class": table["class"].map(label)})
+    table["path"] = [_on_disk(root, path.replace("\\", "/")) for path in table["path"]]
+    normal = (os.path.normpath(root / unicodedata.normalize("NFC", p)) for p in table["path"])
+    keys = pd.Series(map(os.path.normcase, normal), table.index)
+    check_twice(what, table, keys, lambda one, other: _same(root / one, root / other))
+    notes, files = Notes(), []
+    for path, cls, split in zip(table["path"], table["class"], table["split"], strict=True):
+        refusal = ""
+        if links == "inside" and not lies_in(root / path, root):
+            notes.add("link_out", path)
+            refusal = "outside of the CSV file's folder (links=inside)"
+        files.append((path, cls, split, refusal))
+    if all(refusal for *_, refusal in files):
+        raise DataError(f"{what}: no image of it may be read\n  {next(iter(notes))}")
+    table = read_files(root, files)
+    return Index(Path(file).stem, table, Files(root), tuple(notes), layout=Layout())
+
+
+def _on_disk(root: Path, path: str) -> str:
+    """The path in the form of Unicode in which there is such a file, if there is one.
+
+    ~ is the home folder, unless a file is called so.
+    """
+    if path.startswith("~") and not (root / path).exists():
+        path = os.path.expanduser(path)  # noqa: PTH111 (may name no user)
+    forms = (path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD")))
+    return path if path.isascii() else next((f for f in forms if (root / f).exists()), path)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Tell whether two paths spelled alike are one file: some systems tell NFC from NFD."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return True

@@ -1,0 +1,11 @@
+"""Names of the tags and artifacts by which runs are found again."""
+
+KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
+STUDY, DATA, PROCESS = "mlp.study", "mlp.data", "mlp.process"
+DIVERGED, REASON = "mlp.diverged", "mlp.reason"
+PARENT = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+# Artifacts of a study's run: what it is made of, and what is said of it
+PLAN, SPLIT = "study.json", "split.csv"
+REPORT = ("report.html", "report.md", "comparison.csv", "comparison.json", "scores.csv", "figures")
+COPIED = "Recorded before as "  # how the description of a copied run begins
