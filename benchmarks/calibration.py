@@ -9,15 +9,13 @@ digits and on a folder of images, one configuration under many seeds, so that on
 differ; and made-up ones, which are harder. Arms are made better by turning wrong answers into right
 ones. Each study is judged as a report would judge it. Three tables:
 
-1. Equal arms, one or seven that share a baseline: the share of studies in which any of them is ever
-   called better or worse, by however little, when a seed is added at a time from 3 to 20 and one
-   looks each time. The look at 20 tells it, for intervals only shrink.
-2. Seven arms, of which three equal the baseline, two are better by 2 points, one by 5 and one by 10
-   (or one arm, better by 2): the share of studies in which an arm that is better by 2 points (two
-   margins) is ever said to be within one point; and in which all intervals hold their true
-   difference at every look so far.
-3. The same seven arms: trainings of the plan `auto` and of ten seeds for all, at equal power, which
-   is the mean number of true verdicts on the four unequal arms.
+1. Equal arms, among 1 and among 7 that share a baseline: the share of studies in which any of them
+   is ever called better or worse, by however little, when a seed is added at a time from 3 to 20
+   and one looks each time. One look at 20 tells it: intervals only ever shrink.
+2. Seven arms of which three are equal to the baseline, two better by 2 points, one by 5 and one by
+   10: the share of studies in which an arm that is better by 2 points (two margins) is ever said to
+   be within one point of it, and in which all intervals hold their true difference.
+3. The same seven arms: trainings of the plan `auto` and of ten seeds for all, at equal power.
 """
 
 from __future__ import annotations
@@ -40,9 +38,6 @@ from mlp.evidence.looks import FIRST_LOOK, HOPELESS, LEVEL
 from mlp.predictions import Floats
 
 Counts = NDArray[np.float64]
-Cells = Sequence[tuple[str, Population, int]]  # name, population, images
-
-SKIN = "../shared/data/skin-smol"
 
 ARMS = (1, 7)
 LOOKS = (3, 5, 10, 20)
@@ -78,10 +73,8 @@ def ever_shown(
 
 
 def covered(population: Population, images: int, arms: int, studies: int, seed: int) -> Counts:
-    """In how many studies an arm two margins apart is ever said to be within one.
-
-    Then, for each of LOOKS, in how many all intervals hold their true difference up to it.
-    """
+    """In how many studies an arm two margins apart is ever said to be within one, and then in how
+    many all intervals hold their true difference, after each of LOOKS."""
     counts, rng = np.zeros(1 + len(LOOKS)), np.random.default_rng([seed, images, arms])
     for _ in range(studies):
         drawn = population.draw(rng, MIX[:arms], LOOKS[-1], images)
@@ -120,7 +113,7 @@ def auto(
         for arm in range(len(made)):
             seen = (looks[pairs][arm] for pairs in range(FIRST_LOOK, most + 1))
             ends.append(
-                next(c for c in seen if c.pairs == most or decided(c) or c.chance(most) < hopeless)
+                next(c for c in seen if c.pairs == most or c.chance(most) < hopeless or decided(c))
             )
         verdicts = np.array([{"better": 1, "worse": -1}.get(c.verdict, 0) for c in ends])
         yield verdicts, sum(c.pairs for c in ends) + max(c.pairs for c in ends)
@@ -185,35 +178,33 @@ def total(pool: Executor, count: Callable[..., Counts], studies: int, *what: obj
     return np.asarray(sum(job.result() for job in bar))
 
 
-def never_wrong(pool: Executor, cells: Cells, studies: int) -> Iterator[str]:
-    """Table 1."""
-    yield from heading("population", "images", *(f"ever shown, of {k} equal" for k in ARMS))
-    for name, each, images in cells:
-        shown = total(pool, ever_shown, studies, each, images, ARMS)
-        yield row(name, images, *(percent(count, studies) for count in shown))
-
-
-def covering(pool: Executor, cells: Cells, studies: int) -> Iterator[str]:
-    """Table 2."""
-    looks = (f"all hold to {pairs}" for pairs in LOOKS)
-    yield from heading("population", "images", "arms", "ever equal, of 2 points", *looks)
-    for name, each, images in cells:
-        for arms in ARMS:
-            wrong, *held = total(pool, covered, studies, each, images, arms)
-            shares = (f"{100 * count / studies:.1f}%" for count in held)
-            yield row(name, images, arms, percent(wrong, studies), *shares)
-
-
-def costing(pool: Executor, cells: Cells, studies: int) -> Iterator[str]:
-    """Table 3, of the most images that a population has."""
-    columns = ("true verdicts of 4", "trainings, ten seeds", "trainings, auto", "ratio")
-    yield from heading("population", "images", *columns)
-    for name, each, images in cells:
-        if images == each.sizes[-1]:
-            sums = total(pool, plans, studies, each, images)
-            power, trainings, ratio = at_equal_power(sums, studies)
-            paid = FIXED_PLAN * (1 + len(MIX))
-            yield row(name, images, f"{power:.2f}", paid, f"{trainings:.1f}", f"{ratio:.2f}")
+def tables(
+    pool: Executor, populations: Mapping[str, Population], studies: int, only: str
+) -> Iterator[str]:
+    """The lines of the three Markdown tables. `only`: a number of a table, or all."""
+    cells = [(name, each, n) for name, each in populations.items() for n in each.sizes]
+    if only in ("1", "all"):
+        yield from heading("population", "images", *(f"ever shown, {k} equal" for k in ARMS))
+        for name, each, n in cells:
+            shown = total(pool, ever_shown, studies, each, n, ARMS)
+            yield row(name, n, *(percent(count, studies) for count in shown))
+    if only in ("2", "all"):
+        looks = [f"all hold at {k}" for k in LOOKS]
+        yield from heading("population", "images", "arms", "ever equal, +2 points", *looks)
+        for name, each, n in cells:
+            for arms in ARMS:
+                counts = total(pool, covered, studies // 2, each, n, arms)
+                shares = [f"{200 * count / studies:.1f}%" for count in counts[1:]]
+                yield row(name, n, arms, percent(counts[0], studies // 2), *shares)
+    if only in ("3", "all"):
+        columns = ("true verdicts of 4", "trainings, fixed", "trainings, auto", "ratio")
+        yield from heading("population", "images", *columns)
+        for name, each in populations.items():
+            n = MIX_IMAGES if MIX_IMAGES in each.sizes else each.sizes[-1]
+            counts = total(pool, plans, studies // 10, each, n)
+            power, needed, ratio = at_equal_power(counts, studies // 10)
+            trainings = FIXED_PLAN * (1 + len(MIX))
+            yield row(name, n, f"{power:.2f}", trainings, f"{needed:.1f}", f"{ratio:.2f}")
 
 
 def heading(*columns: str) -> Iterator[str]:
@@ -227,24 +218,28 @@ def row(*cells: object) -> str:
 
 
 @click.command(help=__doc__)
-@click.option("--data", default=SKIN, show_default=True, help="a folder of images")
-@click.option("--runs", default=40, show_default=True, help="trainings on one split")
-@click.option("--splits", default=64, show_default=True, help="of digits, eight trainings each")
-@click.option("--epochs", default=3, show_default=True, help="of each training")
+@click.option(
+    "--data",
+    default="../shared/data/skin-smol",
+    show_default=True,
+    help="folder of images; left out where it is not there",
+)
+@click.option("--runs", default=40, show_default=True, help="trainings of each data on one split")
+@click.option("--splits", default=64, show_default=True, help="splits of digits, 8 trainings each")
+@click.option("--epochs", default=3, show_default=True, help="epochs of each training")
 @click.option(
     "--population",
     type=click.Path(path_type=Path, dir_okay=False),
-    help=".npz file for the trainings' answers: read if it is there, else written",
+    help=".npz file that keeps the trainings; read where it exists",
 )
 @click.option(
     "--studies",
     default=4000,
     show_default=True,
-    type=click.IntRange(10),
-    help="studies in a row of table 1; table 2 has half as many, table 3 a tenth",
+    help="studies of a row of table 1; half of it in table 2, a tenth in table 3",
 )
-@click.option("--table", type=click.Choice(["1", "2", "3"]), help="this one alone")
-@click.option("--workers", default=os.cpu_count(), show_default="a core each", help="processes")
+@click.option("--table", default="all", type=click.Choice(["1", "2", "3", "all"]))
+@click.option("--workers", default=os.cpu_count(), type=click.IntRange(1), help="processes")
 def main(
     data: str,
     runs: int,
@@ -252,25 +247,15 @@ def main(
     epochs: int,
     population: Path | None,
     studies: int,
-    table: str | None,
+    table: str,
     workers: int,
 ) -> None:
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        real = trained(pool, population, data, runs, splits, epochs)
-        for name, each in real.items():
-            accuracy = 100 * each.right.mean(axis=-1)
-            click.echo(
-                f"{name}: {accuracy.size} trainings of {epochs} epochs, "
-                f"accuracy {accuracy.mean():.1f} ± {accuracy.std():.1f}%"
-            )
-        if not Path(data).is_dir() and population is None:
-            click.echo(f"{data} is not there: its trainings are left out")
-        cells = [(name, p, n) for name, p in (real | made_up()).items() for n in p.sizes]
-        made = {"1": (never_wrong, 1), "2": (covering, 2), "3": (costing, 10)}
-        for number, (lines, part) in made.items():
-            if table in (None, number):
-                for line in lines(pool, cells, studies // part):
-                    click.echo(line)
+        populations = trained(pool, population, data, runs, splits, epochs) | made_up()
+        for name, each in populations.items():
+            click.echo(f"{name}: {each.about}")
+        for line in tables(pool, populations, studies, table):
+            click.echo(line)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ from mlp.settings.training import RunConfig
 Right = NDArray[np.bool_]
 Generator = np.random.Generator
 
-SIZES = (100, 181, 1000)  # images that validate a study
 VAL_SHARE = 0.2  # of the images of digits
 _OWN = "trained: digits, own splits"
 
@@ -43,8 +42,11 @@ class Population(Protocol):
     @property
     def overlap(self) -> float | None: ...
 
+    @property
+    def about(self) -> str: ...
+
     def draw(self, rng: Generator, gains: Sequence[float], pairs: int, images: int) -> Right:
-        """A study whose arms have a higher accuracy than its baseline, by `gains`."""
+        """The baseline, and arms whose accuracy is higher than its by `gains`."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,12 @@ class MadeUp:
     seed_spread: float
     disagreement: float
     lucky: int | None = None
-    sizes: tuple[int, ...] = SIZES
+    sizes: tuple[int, ...] = (100, 181, 1000)
     overlap: None = None
+
+    @property
+    def about(self) -> str:
+        return f"luck varies by {self.seed_spread}, opinions by {self.disagreement} (logits)"
 
     def draw(self, rng: Generator, gains: Sequence[float], pairs: int, images: int) -> Right:
         arms = 1 + len(gains)
@@ -76,8 +82,12 @@ class Trained:
     """Runs (R, N) scored on the same images. A study draws its runs and its images from them."""
 
     right: Right
-    sizes: tuple[int, ...] = SIZES
+    sizes: tuple[int, ...] = (100, 181, 1000)
     overlap: None = None
+
+    @property
+    def about(self) -> str:
+        return _scores(self.right)
 
     def draw(self, rng: Generator, gains: Sequence[float], pairs: int, images: int) -> Right:
         runs, every = self.right.shape
@@ -100,11 +110,23 @@ class OwnSplits:
     def sizes(self) -> tuple[int, ...]:
         return (self.right.shape[2],)
 
+    @property
+    def about(self) -> str:
+        return _scores(self.right)
+
     def draw(self, rng: Generator, gains: Sequence[float], pairs: int, images: int) -> Right:
         splits, runs, _ = self.right.shape
         chosen = rng.permutation(splits)[:pairs, None]
         dealt = rng.permuted(np.tile(np.arange(runs), (pairs, 1)), axis=1)[:, : 1 + len(gains)]
         return shifted(self.right[chosen, dealt].swapaxes(0, 1), (0.0, *gains), rng)
+
+
+def _scores(right: Right) -> str:
+    runs = 100 * right.mean(axis=-1).ravel()
+    return (
+        f"{len(runs)} trainings, accuracy {runs.mean():.1f} ± {runs.std(ddof=1):.1f}%, "
+        f"{right.shape[-1]} validation images"
+    )
 
 
 def shifted(right: Right, gains: Sequence[float], rng: Generator) -> Right:
@@ -143,21 +165,20 @@ def contrasts(right: Right, shared: bool = True) -> dict[str, Contrast]:
 
 
 def made_up() -> dict[str, Population]:
-    """Populations that nobody trained, by name."""
     return {
         "arms disagree about images": MadeUp(0.05, 1.0),
         "seeds differ": MadeUp(0.3, 0.0),
         "both": MadeUp(0.3, 1.0),
         "one arm is luckier": MadeUp(0.3, 0.0, lucky=1),
         "the baseline is luckier": MadeUp(0.3, 0.0, lucky=0),
-        "usual spreads": MadeUp(0.1, 0.3),
+        "usual": MadeUp(0.1, 0.3),
     }
 
 
 def trained(
     pool: Executor, file: Path | None, data: str, runs: int, splits: int, epochs: int
-) -> dict[str, Trained | OwnSplits]:
-    """Trainings of digits and, if that is a folder, of `data`; read from the file or kept there."""
+) -> dict[str, Population]:
+    """Trainings of digits and of `data` where it is there; kept in a file if one is named."""
     if file is not None and file.exists():
         with np.load(file) as stored:
             made = dict(stored)
@@ -166,7 +187,7 @@ def trained(
         if file is not None:
             np.savez_compressed(file, allow_pickle=False, **made)
     own = made.pop(_OWN)
-    every: dict[str, Trained | OwnSplits] = {n: Trained(right) for n, right in made.items()}
+    every: dict[str, Population] = {name: Trained(right) for name, right in made.items()}
     return every | {_OWN: OwnSplits(own, VAL_SHARE / (1 - VAL_SHARE))}
 
 

@@ -39,6 +39,7 @@ class MlflowStudies:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._known: dict[str, RecordedRun] = {}  # what was read of finished runs, which stays
 
     def find(self, which: str) -> str:
         store = self._store
@@ -87,8 +88,13 @@ class MlflowStudies:
             where = planned["arm"], planned["seed"], planned["fold"]
             first = None
             for run in found.get(planned["identity"], []):
-                known = self._read_run(run, study.classes, where)
-                if known.finished or (first is None and known.status != "MISSING"):
+                known = self._known.get(run.info.run_id) or self._read_run(
+                    run, study.classes, where
+                )
+                if known.finished:
+                    self._known[run.info.run_id] = known
+                    return replace(known, arm=where[0], seed=where[1], fold=where[2])
+                if first is None and known.status != "MISSING":
                     return known
                 first = first or known  # its files are gone: it may have been trained again
             return first or RecordedRun(*where)
