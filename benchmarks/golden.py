@@ -27,7 +27,7 @@ JOBS = {
     "default ablation": "ablation --seeds 2 --threads 2",
     "initializations": "init --seeds 1 --epochs 4 --threads 2",
     "strong recipe": "train --recipe strong --fold 1/5 --epochs 2 --threads 2",
-    "search": "search --trials 6 --folds 2 --confirm 1 --epochs 2 --threads 1",
+    "search": "search --trials 6 --folds 2 --confirm 1 --confirm-seeds 3 --epochs 2 --threads 1",
     "workers": "ablation --seeds 2 --epochs 2 --executor processes --workers 2 --threads 1",
 }
 OF_THE_MACHINE = ("time/", "system/")
