@@ -134,10 +134,10 @@ def compare(
     A contrast is the differences (P,) in the order of their seeds, and those on bootstrap resamples
     of the validation `images` (P, R): resample r draws the same ones in every row where seeds share
     them. `overlap`: validation images per training image where each pair has its own validation
-    images, None where all pairs share them.
-    `images` is None for what is not measured on images. Pairs whose difference is NaN are left out.
-    `margin`: the difference that would matter; 0 to say of none that it is equal. `comparisons`:
-    the number of those that the intervals hold for together, if not that of the contrasts.
+    images, None where all pairs share them. `images` is None for what is not measured on images.
+    Pairs whose difference is NaN are left out. `margin`: the difference that would matter; 0 to say
+    of none that it is equal. `comparisons`: the number of those that the intervals hold for
+    together, if not that of the contrasts.
     """
     made = []
     for name, contrast in contrasts.items():

@@ -146,8 +146,7 @@ def weigh(study: RecordedStudy, metric: str, margin: float = POINT) -> Evidence:
     judge = Judge.of(study, METRICS[metric], margin)
     names = study.arm_names
     baseline = names[0]
-    against = judge.family({name: {name: 1.0, baseline: -1.0} for name in names[1:]})
-    compared = dict(zip(names[1:], against, strict=True))
+    compared = judge.against(baseline)
     targets = {
         pair: TARGET_SHARE * run.metrics["final/accuracy"]
         for pair, run in study.of(baseline).items()
@@ -213,12 +212,10 @@ def _paired(
         own = {p: run.metrics.get("final/gap_accuracy") for p, run in study.of(which).items()}
         gaps.append(np.array([own.get(pair) for pair in study.pairs], float))
     made["gap"] = gaps[0] - gaps[1]
-    return {
-        name: compare({name: (d, np.repeat(d[:, None], 2, axis=1))}, images=None, overlap=overlap)[
-            0
-        ]
-        for name, d in made.items()
-    }
+    contrasts = {name: (d, np.repeat(d[:, None], 2, axis=1)) for name, d in made.items()}
+    # Each with an interval of its own
+    compared = compare(contrasts, images=None, overlap=overlap, comparisons=1)
+    return dict(zip(made, compared, strict=True))
 
 
 def _factorial(arms: Sequence[ArmEvidence], judge: Judge) -> list[Factorial]:

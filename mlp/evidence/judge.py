@@ -50,6 +50,12 @@ class Judge:
         images = (len(run.evaluation.labels) for run in study.runs if run.evaluation is not None)
         return cls(measure, margin, overlap, next(images, 0), scores, replicates)
 
+    def against(self, baseline: str) -> dict[str, Comparison]:
+        """Each other arm against the baseline, by its name."""
+        names = [name for name in self.scores if name != baseline]
+        made = self.family({name: {name: 1.0, baseline: -1.0} for name in names})
+        return dict(zip(names, made, strict=True))
+
     def family(
         self, contrasts: Mapping[str, Mapping[str, float]], comparisons: int | None = None
     ) -> list[Comparison]:

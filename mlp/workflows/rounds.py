@@ -81,9 +81,7 @@ class Rounds:
 
     def _compared(self, recorded: RecordedStudy) -> dict[str, Comparison]:
         judge = Judge.of(recorded, METRICS[self._aim.metric], self._aim.margin, self._known)
-        names = recorded.arm_names[1:]
-        made = judge.family({name: {name: 1.0, self._baseline: -1.0} for name in names})
-        return dict(zip(names, made, strict=True))
+        return judge.against(self._baseline)
 
     def _look(self, compared: dict[str, Comparison]) -> list[str]:
         """End the arms that need no more seeds; those of them that have no verdict."""
