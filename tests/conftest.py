@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     chosen = config.option.keyword or config.option.markexpr != "not slow"
     return None if whole and not chosen else 0
+
+
+def pytest_xdist_setupnodes() -> None:
+    """Let the workers' NumPy take one core each: their threads would wait for each other."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -8,10 +8,9 @@ training images that all trainings have in common). The half-width of the interv
     sqrt(t_n^2 s^2/n + t^2 c)
 
 - t_n: Student's quantile, with n - 1 degrees of freedom, at the two-sided level
-  LEVEL/m SEEDS_SHARE m^(-1/8) (3/n)^(3/4), for m arms. Looks at every n from 3 on together spend
-  what one look at LEVEL/m would: each of them sees mostly what the one before it saw (Lan and
-  DeMets 1983, Biometrika 70). The share is found by simulation: `python -m benchmarks.calibration`.
-  It is smaller for more arms, since rare errors are less alike from look to look.
+  LEVEL/m SEEDS_SHARE (3/n)^(3/4), for m arms. Looks at every n from 3 on together spend what one
+  look at LEVEL/m would: each of them sees mostly what the one before it saw (Lan and DeMets 1983,
+  Biometrika 70). The share is found by simulation: `python -m benchmarks.calibration`.
 - t: Student's quantile at LEVEL/m IMAGES_SHARE. It does not depend on n, for c is drawn once: where
   the images decide, all looks are one look.
 
@@ -56,7 +55,7 @@ class Precision:
         """Half of the interval after so many pairs: those that were seen, or others."""
         n = np.asarray(pairs, float)
         level = LEVEL / self.comparisons
-        share = SEEDS_SHARE * self.comparisons ** (-1 / 8) * (FIRST_LOOK / n) ** (3 / 4)
+        share = SEEDS_SHARE * (FIRST_LOOK / n) ** (3 / 4)
         seeds = stats.t.isf(level * share / 2, n - 1)
         images = stats.t.isf(level * IMAGES_SHARE / 2, self.common_degrees or n - 1)
         return np.asarray(np.sqrt(seeds**2 * self.variance / n + images**2 * self.common))
