@@ -27,7 +27,8 @@ import psutil
 from PIL import Image
 from tqdm import tqdm
 
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index
+from mlp.learning.resolution import resolve
 from mlp.settings.training import RunConfig
 
 SIDE = 64

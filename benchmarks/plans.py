@@ -27,11 +27,12 @@ from statistics import mean, median
 
 import click
 
-from mlp.data.dataset import index_of, resolve, split_of
+from mlp.data.dataset import index_of, split_of
 from mlp.data.split_file import split_table
 from mlp.evidence.comparison import Comparison
 from mlp.evidence.judge import Judge
 from mlp.execution.executor import run
+from mlp.learning.resolution import resolve
 from mlp.metrics import METRICS
 from mlp.settings.training import RunConfig
 from mlp.study.plan import plan

@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index
 from mlp.data.stream import Stream
 from mlp.evidence.comparison import Contrast
 from mlp.learning.learner import Learner
+from mlp.learning.resolution import resolve
 from mlp.settings.training import RunConfig
 
 Right = NDArray[np.bool_]

@@ -145,7 +145,7 @@ def _measure(
     executor = ExecutorConfig(executor="dask", address=scheduler.address)
     with clocked("plan recorded", runs, processes):
         tracker.plan(study.plan([]), study.split_table())
-    with Dask(executor, 1).connect() as client:
+    with Dask(executor).connect(study.specs) as client:
         with clocked("trained and recorded", runs, processes):
             outcomes = run(study, tracker, client=client)
         assert {outcome.status for outcome in outcomes} == {"FINISHED"}

@@ -31,11 +31,12 @@ import torch
 from sklearn.neural_network import MLPClassifier
 
 from benchmarks.indexing import enlarged
-from mlp.data.dataset import Dataset, index_of, load, resolve
+from mlp.data.dataset import Dataset, index_of, load
 from mlp.data.stream import Batches, Stream
 from mlp.learning.learner import Learner
 from mlp.learning.memory import keep_freed_memory
 from mlp.learning.networks.layers import Dropout
+from mlp.learning.resolution import resolve
 from mlp.settings.training import Resolved, RunConfig
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -41,6 +41,13 @@ def is_gone(process: str) -> bool:
         return True
 
 
+def cores() -> int:
+    """The physical cores that this process may use, within the limits of a container."""
+    from joblib import cpu_count  # scikit-learn needs it, and it takes a while
+
+    return int(cpu_count(only_physical_cores=True))
+
+
 def free_memory() -> int:
     """Bytes of memory that this process may still take.
 

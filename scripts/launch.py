@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlp import console
 from mlp.errors import MlpError
 from mlp.escaping import line
+from mlp.execution.warm import warm_up
 from mlp.settings.commands import ExecutorConfig, RecipeChoice
 from mlp.settings.recipes import find_recipe
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
@@ -48,6 +49,9 @@ def launch(
 
     `chosen` is a suite or the name of one; `settings` and `store` are those of `recorded_study`.
     """
+    *_, executor = settings
+    if executor.executor in ("auto", "processes"):
+        warm_up()
     # Here, so that --help does not wait for torch and mlflow
     from mlp.study.suite import find_suite
     from mlp.tracking.mlflow.pages import tensorboard

@@ -44,7 +44,7 @@ def search(
     from mlp.tracking.mlflow.tracker import open_to_record
     from mlp.workflows.search import recorded_search
 
-    EXECUTORS[executor.executor](executor, base.threads).check()
+    EXECUTORS[executor.executor](executor).check()
     space = find_space(config.space)
     base = begin_with(recipe, base, (f"space {space.name}", space.base))
     sought = prepare(config, space, base, report.metric)

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from mlp.data.familiarity import Familiarity
@@ -22,8 +21,8 @@ from mlp.data.pixels import Changed, load_pixels, room
 from mlp.data.sources.layout import Kind
 from mlp.data.sources.walk import Links
 from mlp.data.split import OnLeak, Split, is_drawn, settle_leaks, split, thin
-from mlp.data.split_file import apply_split
-from mlp.errors import DataError, SettingsError
+from mlp.data.split_file import apply_split, split_table, split_text
+from mlp.errors import DataError
 from mlp.processes import free_memory
 from mlp.settings.source import SOURCES
 from mlp.settings.training import Resolved, RunConfig
@@ -38,7 +37,6 @@ _NORMALIZATIONS: Table[Normalization | None] = Table(
         "none": Normalization((0.0,) * 3, (1.0,) * 3),
     },
 )
-_DEFAULT_SIDE = 64
 Made = TypeVar("Made")
 
 
@@ -129,24 +127,6 @@ def index_of(config: RunConfig) -> Index:
     return open_index(config.data, config.split, on_leak, config.layout, config.links)
 
 
-def resolve(config: RunConfig, index: Index, here: bool = True) -> Resolved:
-    """The configuration with everything decided that was left to the data or this machine.
-
-    Raises SettingsError where cuda is asked for and there is none, if training is to be `here`.
-    """
-    rows, made = index.usable, config.model_dump()
-    if config.image_size == "auto":
-        made["image_size"] = min(_DEFAULT_SIDE, int(rows[["width", "height"]].max(axis=None)))
-    if config.channels == "auto":
-        made["channels"] = "gray" if bool(rows["gray"].all()) else "rgb"
-    if config.device == "auto":
-        made["device"] = "cuda" if torch.cuda.is_available() else "cpu"
-    elif config.device == "cuda" and here and not torch.cuda.is_available():
-        raise SettingsError("device cuda: torch finds no CUDA device here; use cpu or auto")
-    made["threads"] = config.threads or torch.get_num_threads()
-    return Resolved.parse(made)
-
-
 def split_of(index: Index, config: RunConfig) -> Split:
     """The images of an index with which a configuration trains, validates and tests."""
     made = split(index, config.val_fraction, config.seed, config.fold)
@@ -196,9 +176,19 @@ class Datasets:
     def __init__(self, source: Index) -> None:
         self.source, self.index = source, source
         self._made: dict[object, Dataset] = {}
+        self._files: dict[object, str] = {}
 
     def get(self, config: Resolved) -> Dataset:
         key = config.key("split", "pixels")
         if key not in self._made:
             self.index, self._made[key] = load(self.source, config)
         return self._made[key]
+
+    def split_file(self, config: Resolved) -> str:
+        """The split of a run that draws its own, as a file; empty where it does not."""
+        key = config.key("split", "pixels")
+        if key not in self._files:
+            own = is_own(self.index, config)
+            table = split_table(self.index, self.get(config).split) if own else None
+            self._files[key] = "" if table is None else split_text(table)
+        return self._files[key]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,49 +14,61 @@ from urllib.parse import urlsplit
 import psutil
 
 from mlp.errors import ClusterLost
+from mlp.execution.warm import METHOD
+from mlp.learning.cost import about_seconds
+from mlp.processes import cores, free_memory
 from mlp.settings.commands import ExecutorConfig
+from mlp.study.tracker import RunSpec
 
 if TYPE_CHECKING:
     from distributed import Client
 
 _ANSWER_SECONDS = 5  # within which a scheduler says what it is
 _CONNECT_SECONDS = 15
+_LONG = 15.0  # seconds of training; less is done before other processes have started
+_MEMORY = 2**30  # bytes that a process takes
 _MEMORY_MEASURES = ("target", "spill", "pause", "terminate")
 
 
 class Serial:
-    """Trains one piece after the other in this process; the base of the other executors.
-
-    It is made of its settings and the threads of each training (0: the training decides).
-    """
+    """Trains one piece after the other in this process; the base of the other executors."""
 
     here = True  # on this machine
-    apart = False  # in other processes: one that dies leaves a run that is not the command's
-    threads: int  # of each training; 0: it decides for itself
 
-    def __init__(self, config: ExecutorConfig, threads: int) -> None:
-        self.threads = threads
+    def __init__(self, config: ExecutorConfig) -> None:
+        self._config = config
 
     def check(self) -> None:
         """Raise ClusterLost where it cannot train now. Nothing is left open."""
 
-    def connect(self) -> AbstractContextManager[Client | None]:
-        """A connection to the workers, None for this process. Raises ClusterLost."""
+    def apart(self, specs: Sequence[RunSpec]) -> bool:
+        """True where these runs train in other processes.
+
+        One that dies leaves a run that is not the command's.
+        """
+        return False
+
+    def connect(self, specs: Sequence[RunSpec]) -> AbstractContextManager[Client | None]:
+        """A connection to workers for these runs, None for this process. Raises ClusterLost."""
         return nullcontext()
 
 
 class Processes(Serial):
-    """In processes of this machine, `workers` at once."""
+    """In several processes of this machine at once."""
 
-    apart = True
+    def workers(self, specs: Sequence[RunSpec]) -> int:
+        """The number of processes for these runs."""
+        threads = max(spec.config.threads for spec in specs)
+        return self._config.workers or max(1, min(cores() // threads, len(specs)))
 
-    def __init__(self, config: ExecutorConfig, threads: int) -> None:
-        cores = psutil.cpu_count(logical=False) or 1
-        self.workers = config.workers or max(1, cores // (threads or 1))
-        self.threads = threads or max(1, cores // self.workers)
+    def apart(self, specs: Sequence[RunSpec]) -> bool:
+        return True
+
+    def connect(self, specs: Sequence[RunSpec]) -> AbstractContextManager[Client | None]:
+        return self._started(self.workers(specs))
 
     @contextmanager
-    def connect(self) -> Iterator[Client]:
+    def _started(self, workers: int) -> Iterator[Client]:
         import dask
         from distributed import Client, LocalCluster, Security
 
@@ -65,20 +78,24 @@ class Processes(Serial):
         # A scheduler obeys whoever reaches it: on this machine, only who has this certificate
         security = Security.temporary()
         settings = {
+            "distributed.worker.multiprocessing-method": METHOD,
             "distributed.scheduler.allowed-failures": TRIES,
             # Or a worker that has read many images would be ended: they count, but can be let go
             **{f"distributed.worker.memory.{what}": False for what in _MEMORY_MEASURES},
+            # Or each worker's stack would be looked at a hundred times a second
+            "distributed.worker.profile.enabled": False,
             # Pages that anybody on this machine could read
             **{f"distributed.{part}.http.routes": [] for part in ("scheduler", "worker")},
         }
         with (
             dask.config.set(settings),
             LocalCluster(
-                n_workers=self.workers,
+                n_workers=workers,
                 threads_per_worker=1,
-                memory_limit=psutil.virtual_memory().total // self.workers,
+                memory_limit=psutil.virtual_memory().total // workers,
                 dashboard_address="127.0.0.1:0",
                 security=security,
+                env=dict(os.environ),  # as it is now
                 silence_logs=logging.CRITICAL,
             ) as started,
             Client(started, set_as_default=False) as client,
@@ -86,14 +103,33 @@ class Processes(Serial):
             yield client
 
 
+class Auto(Processes):
+    """In several processes where that is quicker than in this one."""
+
+    def workers(self, specs: Sequence[RunSpec]) -> int:
+        # Arms side by side wait less for one GPU than processes do
+        if specs[0].config.device != "cpu" or _seconds(specs) < _LONG:
+            return 1
+        return min(super().workers(specs), max(1, free_memory() // _MEMORY))
+
+    def apart(self, specs: Sequence[RunSpec]) -> bool:
+        return self.workers(specs) > 1
+
+    def connect(self, specs: Sequence[RunSpec]) -> AbstractContextManager[Client | None]:
+        return super().connect(specs) if self.apart(specs) else nullcontext()
+
+
 class Dask(Serial):
     """With the workers of a Dask cluster, whose scheduler is at `address`."""
 
     here = False
-    apart = True
 
-    def __init__(self, config: ExecutorConfig, threads: int) -> None:
-        self.address, self.threads = config.address, threads or 1
+    @property
+    def address(self) -> str:
+        return self._config.address
+
+    def apart(self, specs: Sequence[RunSpec]) -> bool:
+        return True
 
     def check(self) -> None:
         """Wait no longer than some seconds for a scheduler of this version."""
@@ -135,7 +171,7 @@ class Dask(Serial):
         )
 
     @contextmanager
-    def connect(self) -> Iterator[Client]:
+    def connect(self, specs: Sequence[RunSpec]) -> Iterator[Client | None]:
         from distributed import Client
 
         _silence()
@@ -145,6 +181,11 @@ class Dask(Serial):
             raise self._no_answer(str(error)) from None
         with client:
             yield client
+
+
+def _seconds(specs: Sequence[RunSpec]) -> float:
+    """About how long a core trains these runs."""
+    return sum(about_seconds(s.config, len(s.classes), s.train_images) for s in specs)
 
 
 def _silence() -> None:

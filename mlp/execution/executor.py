@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING
 
 from mlp.data.dataset import Datasets
+from mlp.data.stream import stream_key
 from mlp.study.lockstep import train_piece, train_shared
 from mlp.study.plan import Study
 from mlp.study.progress import Progress
@@ -14,6 +15,8 @@ from mlp.study.tracker import Outcome, RunSpec, Tracker
 
 if TYPE_CHECKING:
     from distributed import Client
+
+_PIECES = 2  # at least, for each worker: the last ones end at about the same time
 
 
 def run(
@@ -50,16 +53,30 @@ def run(
             study.specs,
             recorded,
             tracker,
-            lambda specs: train(_pieces(specs, workers)),
+            lambda specs: train(in_pieces(specs, workers)),
             progress.taken,
         )
     finally:
         progress.close()
 
 
-def _pieces(specs: Sequence[RunSpec], workers: int) -> list[tuple[RunSpec, ...]]:
-    """Runs by seed and fold; some arms apart from others where that keeps more workers busy."""
+def in_pieces(specs: Sequence[RunSpec], workers: int) -> list[tuple[RunSpec, ...]]:
+    """Runs by seed and fold; arms apart from others where that keeps several workers busy.
+
+    Arms that share a stream stay together as far as they can: it is made once for them.
+    """
     by = groupby(specs, key=lambda spec: (spec.config.seed, spec.config.fold))
-    whole = [tuple(piece) for _, piece in by]
-    parts = max(1, workers // max(1, len(whole)))
-    return [part for piece in whole for k in range(parts) if (part := piece[k::parts])]
+    whole = [list(piece) for _, piece in by]
+    if workers == 1:
+        return [tuple(piece) for piece in whole]
+    parts = -(-_PIECES * workers // len(whole))
+    cut = []
+    for piece in whole:
+        lanes: dict[object, list[RunSpec]] = {}
+        for spec in piece:
+            lanes.setdefault(stream_key(spec.config), []).append(spec)
+        ordered = [spec for lane in sorted(lanes.values(), key=len) for spec in lane]
+        few = min(parts, len(ordered))
+        bounds = [k * len(ordered) // few for k in range(few + 1)]
+        cut += [tuple(ordered[start:end]) for start, end in pairwise(bounds)]
+    return cut

@@ -21,10 +21,11 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from mlp import seeds
-from mlp.data.dataset import index_of, load, reread, resolve
+from mlp.data.dataset import index_of, load, reread
 from mlp.data.index import Index
 from mlp.errors import SettingsError
 from mlp.learning.learner import EpochRecord
+from mlp.learning.resolution import resolve
 from mlp.metrics import METRICS, watched
 from mlp.processes import is_gone, this_process
 from mlp.search.space import Space

@@ -97,7 +97,7 @@ def record(
     store.report(run_id, text, files, numbers)
     events = Events(runs_dir / f"evaluation-{folder_name(index.name)}-{run_id[:8]}")
     events.scalars(numbers, 0)
-    events.evaluation(result, drawn, 0, "evaluation")
+    events.evaluation(result, drawn, files[results.REPORT].decode(), 0, "evaluation")
     events.close({})
     return events.folder
 

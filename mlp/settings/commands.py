@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 EXECUTORS: Table[type[Serial]] = Table(
     "executor",
     {
+        "auto": "mlp.execution.clusters:Auto",
         "serial": "mlp.execution.clusters:Serial",
         "processes": "mlp.execution.clusters:Processes",
         "dask": "mlp.execution.clusters:Dask",
@@ -82,12 +83,13 @@ def _check_address(value: str) -> str:
 class ExecutorConfig(Settings):
     """Processes or machines that train the seeds (and folds) of a study."""
 
-    executor: Annotated[str, Choice(EXECUTORS)] = "serial"
-    """where the seeds (and folds) train; serial: one after the other in this process; processes: in
-    processes of this machine; dask: on the workers of a Dask cluster"""
+    executor: Annotated[str, Choice(EXECUTORS)] = "auto"
+    """where the runs train; serial: in this process, one seed (and fold) after the other;
+    processes: in processes of this machine; dask: on the workers of a Dask cluster; auto: in
+    processes, if the machine has cores for several trainings and the study takes long enough"""
     workers: int = Field(0, ge=0, le=1024)
     """number of processes with executor processes; 0: as many as the physical cores allow with the
-    given threads"""
+    threads of a training"""
     address: Annotated[str, AfterValidator(_check_address)] = Field(
         "",
         json_schema_extra={

@@ -204,8 +204,8 @@ class RunConfig(SourceConfig):
     device: OfMachine[Literal["auto", "cpu", "cuda"]] = "auto"
     """device to train on; auto: cuda if there is one, else cpu"""
     threads: OfMachine[int] = Field(0, ge=0, le=1024)
-    """CPU threads of a training step; 0: one for each physical core; the workers of executor
-    processes share these; with executor dask, one"""
+    """CPU threads of a training step, on which numbers depend to the last bit; 0: one for a small
+    network, two or four for larger ones, on every machine"""
 
     def key(self, *stages: Stage) -> tuple[object, ...]:
         """The values of the settings that influence these stages: equal where those are."""

@@ -6,8 +6,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-import torch
-
 from mlp.data.dataset import Datasets
 from mlp.data.stream import Stream, stream_key
 from mlp.learning.learner import EpochRecord
@@ -65,7 +63,6 @@ def train_side_by_side(
     specs = tracker.claim(specs)
     if not specs:
         return {}
-    torch.set_num_threads(specs[0].config.threads)
     keep_freed_memory()
     progress.group(specs)
     lanes: dict[object, Lane] = {}
@@ -76,7 +73,7 @@ def train_side_by_side(
             if key not in lanes:
                 lanes[key] = Lane(Stream(datasets.get(spec.config), spec.config))
             lane = lanes[key]
-            runs.append(TrainingRun(spec, lane.stream, datasets.index, tracker, progress))
+            runs.append(TrainingRun(spec, lane.stream, datasets, tracker, progress))
             lane.runs.append(runs[-1])
         for _ in lockstep(lanes.values()):
             if any(lane.training for lane in lanes.values()):

@@ -10,11 +10,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from mlp.data.audit.remarks import Remark
-from mlp.data.dataset import is_own, load, resolve, split_of
+from mlp.data.dataset import is_own, load, split_of
 from mlp.data.index import Index
 from mlp.data.split_file import split_table
 from mlp.errors import SettingsError
 from mlp.learning.memory import shortage
+from mlp.learning.resolution import resolve
 from mlp.metrics import require
 from mlp.settings.training import Resolved, RunConfig
 from mlp.study.arm import arm_config

@@ -59,7 +59,7 @@ class RunResult:
     images: NDArray[np.uint8]  # the validation images as decoded (N, H, W, C)
     ensemble: Ensemble
     example: bytes  # an encoded image, for the model's page
-    split: pd.DataFrame | None  # path, class, split, sha256, where the run drew its own
+    split: str  # path, class, split, sha256 as CSV where the run drew its own, else empty
 
 
 @dataclass(frozen=True)

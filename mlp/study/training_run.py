@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 
-from mlp.data.dataset import is_own
+from mlp.data.dataset import Datasets
 from mlp.data.images.decoding import png
-from mlp.data.index import Index
-from mlp.data.split_file import split_table
 from mlp.data.stream import Batches, Stream
 from mlp.failures import is_out_of_memory
 from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
@@ -54,7 +53,7 @@ class TrainingRun:
 
     spec: RunSpec
     stream: Stream
-    index: Index
+    datasets: Datasets
     tracker: PieceTracker
     progress: RunProgress
     records: list[EpochRecord] = field(default_factory=list)
@@ -65,6 +64,7 @@ class TrainingRun:
     def train(self, batches: Batches) -> None:
         """Train for one epoch, and end the run where that was the last, or failed."""
         spec, data = self.spec, self.stream.dataset
+        torch.set_num_threads(spec.config.threads)
         if self._log is None:
             count = parameter_count(spec.config, data.shape, len(spec.classes))
             self._log = self.tracker.start(spec, count, data)
@@ -148,7 +148,7 @@ class TrainingRun:
             images=images,
             ensemble=Ensemble((checkpoint,), data.familiarity),
             example=png(images[0]),
-            split=split_table(self.index, data.split) if is_own(self.index, config) else None,
+            split=self.datasets.split_file(config),
         )
 
 

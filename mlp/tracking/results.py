@@ -17,6 +17,7 @@ from mlp.predictions import Evaluation, classification_report
 from mlp.tracking import pictures
 
 PREDICTIONS = "predictions.parquet"
+REPORT = "classification_report.txt"
 COLUMNS = {"id", "label", "probabilities"}  # of that file
 _EXPLAINED = 8  # images
 _UNITS = 32
@@ -50,7 +51,7 @@ def files(
     )
     return {
         **{f"{name}.png": pictures.png(picture) for name, picture in drawn.items()},
-        "classification_report.txt": classification_report(evaluation).encode(),
+        REPORT: classification_report(evaluation).encode(),
         "scores.json": json.dumps(dict(scores), indent=1).encode(),
         PREDICTIONS: answers.to_parquet(index=False),
     }

@@ -37,20 +37,23 @@ def recorded_study(
 
     `store` is opened where it is not given. Raises MlpError.
     """
-    place = EXECUTORS[executor.executor](executor, base.threads)
+    place = EXECUTORS[executor.executor](executor)
     place.check()
-    base = base.changed({"threads": place.threads})
     seeds, folds = config.seed_list(base.seed), config.fold_list(base)
     automatic = config.seeds == "auto" and len(suite.arms) > 1
     if config.seeds == "auto" and not automatic:
         seeds = seeds[:FIRST_LOOK]  # with nothing to compare, there is no verdict to wait for
-    single = len(suite.arms) * len(seeds) * len(folds) == 1 and not place.apart
 
     def planned() -> Study:
         index = index_of(base.changed({"fold": folds[0]}))
         return plan(suite, base, seeds, index, folds, place.here, reported.metric)
 
     study = reread(planned)
+    first = study.specs
+    if automatic:
+        begun = seeds[:FIRST_LOOK]
+        first = tuple(spec for spec in study.specs if spec.config.seed in begun)
+    single = len(first) == 1 and not place.apart(first)
     notes = remarks(study.index, base, config.folds)
     for note in notes:
         console.err(f"Note: {line(note)}")
@@ -60,7 +63,7 @@ def recorded_study(
     with ended_if_cut_off(tracker):
         if not single:
             tracker.describe(study.base, study.index)
-        with place.connect() as client:
+        with place.connect(first) as client:
 
             def train(part: Study) -> list[Outcome]:
                 return run(part, tracker, config.arms_at_once, tracking.retrain, client)

@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 
 from mlp.data.audit.remarks import remarks
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index
 from mlp.data.images.decoding import decode
 from mlp.errors import DataError, SettingsError
+from mlp.learning.resolution import resolve
 from mlp.settings.base import ConfigError
 from mlp.settings.training import RunConfig
 

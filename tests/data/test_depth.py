@@ -12,10 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from mlp.data.audit.remarks import remarks
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index
 from mlp.data.images.decoding import decode, read_header, significant_bits
 from mlp.data.images.depth import UNKNOWN
 from mlp.errors import UnreadableImage
+from mlp.learning.resolution import resolve
 from mlp.settings.training import RunConfig
 
 Values = NDArray[np.int64]

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mlp.data.dataset import Dataset, index_of, load, resolve
+from mlp.data.dataset import Dataset, index_of, load
 from mlp.data.familiarity import Familiarity
 from mlp.data.familiarity_fit import FALSE_ALARMS, fit_familiarity
+from mlp.learning.resolution import resolve
 from mlp.settings.training import RunConfig
 from tests.conftest import CLASSES, colored_image
 

@@ -18,10 +18,11 @@ from PIL import Image
 
 from mlp.data import reading
 from mlp.data.audit.remarks import remarks
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index
 from mlp.data.images.decoding import decode, read_header
 from mlp.data.index import Index
 from mlp.errors import DataError, UnreadableImage
+from mlp.learning.resolution import resolve
 from mlp.settings.training import RunConfig
 from tests.conftest import colored_image, write_image
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from mlp.data.audit.remarks import remarks
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index
 from mlp.data.split import find_leaks
 from mlp.errors import DataError
+from mlp.learning.resolution import resolve
 from mlp.settings.training import RunConfig
 
 SKIN = Path(__file__).parents[3] / "shared" / "data" / "skin-smol"

@@ -11,8 +11,9 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index
 from mlp.errors import DataError
+from mlp.learning.resolution import resolve
 from mlp.settings.training import RunConfig
 
 COUNTS = {"train": 12, "val": 6, "test": 4}

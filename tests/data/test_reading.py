@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from mlp.data import reading
-from mlp.data.dataset import load, open_index, reread, resolve
+from mlp.data.dataset import load, open_index, reread
 from mlp.data.images.decoding import decode
 from mlp.data.pixels import Changed
 from mlp.data.sources.files import folder
+from mlp.learning.resolution import resolve
 from mlp.settings.training import RunConfig
 
 LONG_AGO = (1577836800, 1577836800)

@@ -14,12 +14,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from mlp import seeds
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index
 from mlp.data.stream import Stream
 from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
 from mlp.learning.memory import memory_bytes
 from mlp.learning.mixing import mix
 from mlp.learning.networks.building import parameter_count
+from mlp.learning.resolution import resolve
 from mlp.metrics import epoch_scores
 from mlp.settings.base import field_choices
 from mlp.settings.training import Resolved, RunConfig

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index
 from mlp.data.images.decoding import decode
 from mlp.data.normalization import Normalization
 from mlp.data.stream import Stream
 from mlp.learning.learner import Learner
+from mlp.learning.resolution import resolve
 from mlp.model.checkpoint import Checkpoint
 from mlp.settings.training import RunConfig
 from mlp.softmax import probabilities

@@ -10,15 +10,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 import requests
 from click.testing import CliRunner
 from distributed import Client, LocalCluster, Security
 
 from mlp.errors import ClusterLost
-from mlp.execution.clusters import Dask, Processes, Serial
-from mlp.execution.executor import run
+from mlp.execution.clusters import Auto, Dask, Processes
+from mlp.execution.executor import in_pieces, run
 from mlp.settings.base import ConfigError
 from mlp.settings.commands import EXECUTORS, ExecutorConfig
 from mlp.study.arm import Arm
@@ -58,7 +57,7 @@ def recorded(store: Store, tracker: MlflowTracker) -> dict[str, object]:
 
 def train(store: Store, study: Study, config: ExecutorConfig) -> dict[str, object]:
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
-    with EXECUTORS[config.executor](config, study.base.threads).connect() as client:
+    with EXECUTORS[config.executor](config).connect(study.specs) as client:
         outcomes = run(study, tracker, retrain=True, client=client)
     tracker.end("FINISHED")
     seeds = len(study.specs) // len(ARMS)
@@ -71,7 +70,7 @@ def train(store: Store, study: Study, config: ExecutorConfig) -> dict[str, objec
 
 def test_processes_record_what_one_process_records(store: Store, make_study: MakeStudy) -> None:
     study = make_study(*ARMS, seeds=(0, 1, 2))
-    alone = train(store, study, ExecutorConfig())
+    alone = train(store, study, ExecutorConfig(executor="serial"))
     assert len(alone) == 9
     assert train(store, study, ExecutorConfig(executor="processes", workers=2)) == alone
 
@@ -96,26 +95,61 @@ def test_what_is_recorded_needs_no_worker(store: Store, make_study: MakeStudy) -
     tracker = MlflowTracker(store, study.label, Path("runs"), name="a study", single=False)
     first = run(study, tracker)
     config = ExecutorConfig(executor="processes", workers=1)
-    with Processes(config, study.base.threads).connect() as client:
+    with Processes(config).connect(study.specs) as client:
         again = run(study, tracker, client=client)
         only_its_own_command_can_use(client)
     tracker.end("FINISHED")
     assert [(o.run_id, o.scores) for o in again] == [(o.run_id, o.scores) for o in first]
 
 
-def test_cores_are_divided() -> None:
-    cores = psutil.cpu_count(logical=False) or 1
-    assert Serial(ExecutorConfig(), 0).threads == 0
-    assert Serial(ExecutorConfig(), 3).threads == 3
-    for workers, threads, expected in (
-        (0, 0, (cores, 1)),
-        (0, cores, (1, cores)),
-        (1, 0, (1, cores)),
-        (5, 2, (5, 2)),
-    ):
-        made = Processes(ExecutorConfig(executor="processes", workers=workers), threads)
-        assert (made.workers, made.threads) == expected
-    assert Dask(ExecutorConfig(executor="dask", address="tcp://a:1"), 0).threads == 1
+@pytest.mark.parametrize(
+    ("given", "threads", "expected"),
+    [
+        ({"executor": "processes"}, 1, 4),
+        ({"executor": "processes"}, 2, 2),
+        ({"executor": "processes"}, 8, 1),
+        ({"executor": "processes", "workers": 7}, 2, 7),
+        ({"executor": "auto"}, 1, 1),  # of so little work
+    ],
+)
+def test_cores_are_divided(
+    given: dict[str, object],
+    threads: int,
+    expected: int,
+    make_study: MakeStudy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("mlp.execution.clusters.cores", lambda: 4)
+    config = ExecutorConfig.parse(given)
+    place = EXECUTORS[config.executor](config)
+    assert isinstance(place, Processes)
+    assert place.workers(make_study(*ARMS, seeds=(0, 1), threads=threads).specs) == expected
+
+
+def test_long_studies_have_several_processes_by_themselves(
+    make_study: MakeStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = make_study(*ARMS, epochs=100_000).specs
+    place = Auto(ExecutorConfig())
+    for cores, memory, expected in ((1, 64, 1), (2, 64, 2), (8, 64, 3), (8, 2, 2), (8, 0, 1)):
+        monkeypatch.setattr("mlp.execution.clusters.cores", lambda n=cores: n)
+        monkeypatch.setattr("mlp.execution.clusters.free_memory", lambda n=memory: n * 2**30)
+        assert place.workers(specs) == expected
+        assert place.apart(specs) == (expected > 1)
+
+
+def test_pieces_keep_all_workers_busy_and_streams_together(make_study: MakeStudy) -> None:
+    specs = make_study(seeds=(0, 1, 2)).specs
+    assert [len(piece) for piece in in_pieces(specs, 1)] == [8, 8, 8]
+    for workers in (2, 3, 8, 100):
+        cut = in_pieces(specs, workers)
+        assert sorted(s.identity for piece in cut for s in piece) == sorted(
+            s.identity for s in specs
+        )
+        assert len(cut) >= min(2 * workers, len(specs))
+        assert all(len({s.config.seed for s in piece}) == 1 for piece in cut)
+    together = [{s.arm for s in piece} for piece in in_pieces(specs, 3)]
+    assert sum({"augmentation", "all"} <= piece for piece in together) == 3
 
 
 @pytest.mark.parametrize(
@@ -124,7 +158,7 @@ def test_cores_are_divided() -> None:
         ({"executor": "dask"}, "needs that of a scheduler"),
         ({"address": "tcp://a:1"}, "is for executor dask"),
         ({"workers": "2"}, "is for executor processes"),
-        ({"executor": "threads"}, "one of serial, processes, dask; 'threads' was given"),
+        ({"executor": "threads"}, "one of auto, serial, processes, dask; 'threads' was given"),
     ],
 )
 def test_what_does_not_go_together_is_explained(given: dict[str, str], said: str) -> None:
@@ -189,7 +223,7 @@ def test_a_scheduler_of_another_version_is_refused(monkeypatch: pytest.MonkeyPat
     settings: dict[str, object] = {"n_workers": 0, "processes": False, "dashboard_address": ":0"}
     with LocalCluster(protocol="tcp://", **settings) as started:
         config = ExecutorConfig(executor="dask", address=started.scheduler_address)
-        Dask(config, 0).check()
+        Dask(config).check()
         monkeypatch.setattr("distributed.__version__", "2020.1.0")
         with pytest.raises(ClusterLost, match=r"is of Dask .*, this is 2020.1.0: install the same"):
-            Dask(config, 0).check()
+            Dask(config).check()

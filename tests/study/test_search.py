@@ -9,7 +9,8 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from mlp.data.dataset import open_index, resolve
+from mlp.data.dataset import open_index
+from mlp.learning.resolution import resolve
 from mlp.search.space import read_space
 from mlp.search.trials import Search, arm_of, run_search, top
 from mlp.settings.commands import SearchConfig

@@ -93,12 +93,14 @@ class Packager:
         common = Path(self._folder.name, "model")
         if not (common / "__pycache__").exists():  # written last
             self._write(files, common)
+            self._model = Model.load(str(common))
+            # MLflow puts what `code` names in front of sys.path
+            added = {"config": {"digest": BLANK}, "code": _SOURCE}
+            self._model.flavors["python_function"] |= added
         place = common / "artifacts" / ARTIFACT
         shutil.rmtree(place)
         shutil.copytree(files / ARTIFACT, place)
-        model = Model.load(str(common))
-        # MLflow puts what `code` names in front of sys.path
-        model.flavors["python_function"] |= {"config": {"digest": BLANK}, "code": _SOURCE}
+        model = self._model
         model.artifact_path, model.run_id = logged.artifact_location, run_id
         model.model_uuid = model.model_id = logged.model_id
         model.save(str(common / DESCRIPTION))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import time
 import uuid
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from mlp.data.dataset import Dataset
-from mlp.data.split_file import split_text
 from mlp.escaping import markdown
 from mlp.learning.learner import EpochRecord, Learner
 from mlp.predictions import Evaluation
@@ -54,6 +54,7 @@ class MlflowRun:
         self._outbox, self._study = outbox, study
         self._spec, self._events = spec, events
         self._pending: list[Metric] = []
+        self._frames: dict[str, bytes] = {}  # files of the slider over epochs
         self._flushed = time.monotonic()
         self._every = max(1, spec.config.epochs // _HISTOGRAMS_A_RUN)
         val = dataset.split.val
@@ -89,7 +90,7 @@ class MlflowRun:
         numbers = {**result.scores, **result.facts}
         kept = results.files(result.evaluation, numbers, drawn)
         kept["curves.png"] = pictures.png(pictures.curves(result.records))
-        self._events.evaluation(result.evaluation, drawn, step)
+        self._events.evaluation(result.evaluation, drawn, kept[results.REPORT].decode(), step)
         # Evenly spaced: they often stand in the order of their classes
         count = len(result.images)
         rows = np.linspace(0, count - 1, min(count, POINTS)).astype(np.int64)
@@ -101,9 +102,9 @@ class MlflowRun:
         def write(folder: Path) -> None:
             for file, content in kept.items():
                 (folder / file).write_bytes(content)
-            if result.split is not None:
-                text = split_text(result.split)
-                (folder / names.SPLIT).write_text(text, encoding="utf-8", newline="")
+            if result.split:
+                (folder / names.SPLIT).write_text(result.split, encoding="utf-8", newline="")
+            self._write_frames(folder)
             shutil.copytree(self._events.folder, folder / "tensorboard")
 
         self._outbox.put("artifacts", self.run_id, None, write)
@@ -132,25 +133,30 @@ class MlflowRun:
             self._tag(names.REASON, reason)
             self._tag(names.NOTE, note)
         self._flush()
+        if self._frames:
+            self._outbox.put("artifacts", self.run_id, None, self._write_frames)
         self._events.close({})
 
     def _tag(self, key: str, value: str) -> None:
         self._outbox.put("tag", self.run_id, (key, value))
 
     def _predictions(self, answers: NDArray[np.float64], epoch: int, title: str) -> Image.Image:
-        """Log what is said of some images by now, for a slider over epochs; the picture."""
+        """Keep what is said of some images by now, for a slider over epochs; the picture."""
         said = Evaluation(self._ids, self._labels, answers, self._spec.classes)
         picture = pictures.predictions(said, self._images, title, _FRAME_SIDE)
         stem = f"predictions+step+{epoch}+timestamp+{now()}+{uuid.uuid4()}"
-
-        def write(folder: Path) -> None:  # as `MlflowClient.log_image` does
-            place = folder / "images"
-            place.mkdir()
-            picture.save(place / f"{stem}.png")
-            compress_image_size(picture).save(place / f"{stem}+compressed.webp")
-
-        self._outbox.put("artifacts", self.run_id, None, write)
+        small = io.BytesIO()
+        compress_image_size(picture).save(small, "webp", method=0)
+        # As `MlflowClient.log_image` calls them
+        self._frames[f"{stem}.png"] = pictures.png(picture)
+        self._frames[f"{stem}+compressed.webp"] = small.getvalue()
         return picture
+
+    def _write_frames(self, folder: Path) -> None:
+        place = folder / "images"
+        place.mkdir()
+        for name, content in self._frames.items():
+            (place / name).write_bytes(content)
 
     def _check(self) -> None:
         if self.run_id in self._outbox.lost:

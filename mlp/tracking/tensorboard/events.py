@@ -18,7 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from mlp.escaping import line, lines, markdown
-from mlp.predictions import Evaluation, classification_report
+from mlp.predictions import Evaluation
 from mlp.study.record import Histogram, layer_of
 from mlp.study.tracker import RunSpec
 
@@ -31,7 +31,8 @@ _LAYOUT = {
 }
 _MAX_PR_CLASSES = 20
 POINTS = 200  # in the projector: each is a line of text and a picture, in each run
-_SPRITE = 32  # side of a point's picture in pixels
+_SPRITE = 32  # most pixels of a side of a point's picture
+_COMPONENTS = 32  # of a point: each number is text, in each run
 
 
 class Events:
@@ -82,13 +83,14 @@ class Events:
         self,
         result: Evaluation,
         drawn: Mapping[str, Image.Image],
+        report: str,
         step: int,
         group: str = "validation",
     ) -> None:
         """A model's answers to labelled images: pictures by name, report, precision and recall."""
         for name, picture in drawn.items():
             self.picture(f"{'model' if name == 'first_layer' else group}/{name}", picture, step)
-        self.text("classification_report", classification_report(result))
+        self.text("classification_report", report)
         for label, name in enumerate(result.classes[:_MAX_PR_CLASSES]):
             right = torch.from_numpy(result.labels == label)
             said = torch.from_numpy(result.probabilities[:, label])
@@ -124,8 +126,10 @@ class Events:
         """Points for the embedding projector, each with its picture, class and answer.
 
         `features` (n, width) and `images` (n, H, W, C) are of the images `rows` (n,) of `result`.
+        Of the features, the first 32 principal components are kept.
         """
-        size = _SPRITE, _SPRITE
+        side = min(_SPRITE, images.shape[1])
+        size = side, side
         small = [cv2.resize(image, size, interpolation=cv2.INTER_AREA) for image in images]
         pixels = np.stack(small).reshape(len(small), *size, -1)
         pictures = torch.from_numpy(pixels).permute(0, 3, 1, 2) / 255
@@ -135,7 +139,7 @@ class Events:
             for label, predicted in zip(result.labels[rows], result.predicted[rows], strict=True)
         ]
         self._writer.add_embedding(
-            features,
+            principal_components(features, _COMPONENTS),
             told,
             pictures.expand(-1, 3, -1, -1),
             step,
@@ -151,6 +155,17 @@ class Events:
             for summary in _row(self._spec):
                 self._writer.file_writer.add_summary(summary, 0)
         self._writer.close()
+
+
+def principal_components(features: NDArray[np.float32], most: int) -> NDArray[np.float32]:
+    """The coordinates of points (n, width) along their `most` principal directions, or fewer.
+
+    From the products of the points, of which there are fewer than of the width's.
+    """
+    centred = (features - features.mean(axis=0)).astype(np.float64)
+    values, vectors = np.linalg.eigh(centred @ centred.T)
+    made = vectors * np.sqrt(np.maximum(values, 0))
+    return np.asarray(made[:, : -most - 1 : -1], np.float32)
 
 
 def _row(spec: RunSpec) -> list[Summary]:
