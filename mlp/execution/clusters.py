@@ -82,8 +82,10 @@ class Processes(Serial):
             "distributed.scheduler.allowed-failures": TRIES,
             # Or a worker that has read many images would be ended: they count, but can be let go
             **{f"distributed.worker.memory.{what}": False for what in _MEMORY_MEASURES},
-            # Or each worker's stack would be looked at a hundred times a second
+            # What Dask looks at many times a second takes a tenth of a worker's time
             "distributed.worker.profile.enabled": False,
+            "distributed.admin.tick.interval": "1s",
+            "distributed.admin.system-monitor.interval": "5s",
             # Pages that anybody on this machine could read
             **{f"distributed.{part}.http.routes": [] for part in ("scheduler", "worker")},
         }

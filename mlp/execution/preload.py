@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import albumentations  # noqa: F401
 import captum.attr  # noqa: F401
-import torch._dynamo  # noqa: F401  # which the first optimizer imports
 
 import mlp.tracking.mlflow.recording  # noqa: F401
 from mlp.execution.worker import version

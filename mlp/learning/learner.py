@@ -132,7 +132,8 @@ class Learner:
             votes = self.network.votes(mixed.images)
             loss = cross_entropy(votes, mixed, smoothing, weights)
             # The sum over members, so that each learns as it would alone
-            (config.members * loss).backward()  # type: ignore[no-untyped-call]
+            total = config.members * loss if config.members > 1 else loss
+            total.backward()  # type: ignore[no-untyped-call]
             if step in normed or config.clip_norm:
                 norm = nn.utils.get_total_norm(p.grad for p in parameters if p.grad is not None)
                 if step in normed:

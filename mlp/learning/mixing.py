@@ -51,7 +51,8 @@ def cross_entropy(
     """Mean cross-entropy over images and members; of a mixture, of both labels by their shares."""
 
     def against(labels: torch.Tensor) -> torch.Tensor:
-        labels = labels.repeat(len(votes) // len(labels))
+        if len(votes) > len(labels):
+            labels = labels.repeat(len(votes) // len(labels))
         return F.cross_entropy(votes, labels, weights, label_smoothing=smoothing)
 
     return mixed.mean(against)

@@ -37,7 +37,7 @@ OPTIMIZERS: Table[Rule] = Table(
     {
         "adam": "mlp.learning.optimization:ADAM",
         "adamw": "mlp.learning.optimization:ADAMW",
-        "sgd": "mlp.learning.optimization:SGD",
+        "sgd": "mlp.learning.optimization:GRADIENT_DESCENT",
     },
 )
 # Of so many steps
