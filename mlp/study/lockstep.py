@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from threadpoolctl import threadpool_limits
+
 from mlp.data.dataset import Datasets
 from mlp.data.stream import Stream, stream_key
 from mlp.learning.learner import EpochRecord
@@ -64,6 +66,8 @@ def train_side_by_side(
     if not specs:
         return {}
     keep_freed_memory()
+    # NumPy's products are small here: their threads would only wait for each other
+    threadpool_limits(1, user_api="blas")
     progress.group(specs)
     lanes: dict[object, Lane] = {}
     runs: list[TrainingRun] = []
