@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing.util
 import os
 import shutil
 import signal
@@ -116,6 +117,7 @@ def temporary_files() -> Iterator[None]:
     It is removed at the end. So are those of processes that were killed before they could.
     """
     place = Path(tempfile.gettempdir())
+    multiprocessing.util.get_temp_dir()  # of its own: it is removed later than this one
     remove_left(place, _FOLDERS)
     former, variables = tempfile.tempdir, {n: os.environ[n] for n in _VARIABLES if n in os.environ}
     with tempfile.TemporaryDirectory(

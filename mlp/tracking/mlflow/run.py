@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import time
 import uuid
 from functools import partial
@@ -25,6 +24,7 @@ from mlp.softmax import probabilities
 from mlp.study.tracker import Outcome, RunResult, RunSpec, Status, TakenOver
 from mlp.tracking import pictures, results
 from mlp.tracking.mlflow import names
+from mlp.tracking.mlflow.artifacts import copy_tree
 from mlp.tracking.mlflow.outbox import Outbox
 from mlp.tracking.mlflow.packaging import model_files
 from mlp.tracking.mlflow.store import now, timed
@@ -33,7 +33,7 @@ from mlp.tracking.tensorboard.events import POINTS, Events
 _FLUSH_SECONDS = 10.0
 _HISTOGRAMS_A_RUN = 10
 # The slider over epochs: most is learned in the first ones
-_FRAMES = {0, *(3**k for k in range(20))}
+_FRAMES = {0, *(5**k for k in range(15))}
 _FRAME_SIDE = 104  # pixels of an image
 
 
@@ -105,7 +105,7 @@ class MlflowRun:
             if result.split:
                 (folder / names.SPLIT).write_text(result.split, encoding="utf-8", newline="")
             self._write_frames(folder)
-            shutil.copytree(self._events.folder, folder / "tensorboard")
+            copy_tree(self._events.folder, folder / "tensorboard")
 
         self._outbox.put("artifacts", self.run_id, None, write)
         # At step 0: MLflow then draws bars to compare runs

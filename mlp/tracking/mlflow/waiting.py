@@ -96,7 +96,10 @@ class WaitingClient:
 
         def create() -> Any:
             own = f"source_run_id = '{run_id}'"
-            if made := self._client.search_logged_models([experiment_id], own):
+            # Only a server may have made it and not said so
+            if is_server(self._uri) and (
+                made := self._client.search_logged_models([experiment_id], own)
+            ):
                 return made[0]
             return self._client.create_logged_model(experiment_id, name, run_id, **more)
 

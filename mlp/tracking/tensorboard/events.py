@@ -99,7 +99,7 @@ class Events:
     def picture(self, name: str, picture: Image.Image, step: int) -> None:
         """As JPEG: event files have a checksum, which takes 0.1 s a megabyte in Python."""
         buffer = io.BytesIO()
-        picture.save(buffer, "jpeg", quality=85)
+        picture.convert("RGB").save(buffer, "jpeg", quality=85)
         image = Summary.Image(
             height=picture.height,
             width=picture.width,
@@ -160,8 +160,10 @@ class Events:
 def principal_components(features: NDArray[np.float32], most: int) -> NDArray[np.float32]:
     """The coordinates of points (n, width) along their `most` principal directions, or fewer.
 
-    From the products of the points, of which there are fewer than of the width's.
+    Points that have no more coordinates stay as they are.
     """
+    if features.shape[1] <= most:
+        return features
     centred = (features - features.mean(axis=0)).astype(np.float64)
     values, vectors = np.linalg.eigh(centred @ centred.T)
     made = vectors * np.sqrt(np.maximum(values, 0))

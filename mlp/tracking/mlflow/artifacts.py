@@ -1,0 +1,40 @@
+"""Files of runs, without a second copy of what is on the same disk already."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+
+
+def local_artifacts(client: MlflowClient, run_id: str) -> Path | None:
+    """The folder of a run's artifacts, None where a server or a service keeps them."""
+    uri = client.get_run(run_id).info.artifact_uri
+    return Path(local_file_uri_to_path(uri)) if is_local_uri(uri) else None
+
+
+def keep(client: MlflowClient, run_id: str, files: Path, folder: Path | None) -> None:
+    """Make the files of a folder artifacts of a run, whose own `folder` is None if it is not here.
+
+    They may vanish from the first one, but may not be changed there.
+    """
+    if folder is None:
+        client.log_artifacts(run_id, str(files))
+    else:
+        copy_tree(files, folder)
+
+
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder; of a file, a link to the same content is made where the disk has them."""
+    shutil.copytree(source, target, copy_function=_link, dirs_exist_ok=True)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # two disks, one without links, or a file that is there already
+        shutil.copy2(source, target)
