@@ -6,6 +6,8 @@ are checked.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import os
 import sys
@@ -62,6 +64,8 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
                 if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="replace")
             prepare_environment()
+            # Or at the end Python looks through a million objects once more, for over a second
+            atexit.register(gc.freeze)
             settings: list[Settings] = []
             try:
                 with interruptible(), temporary_files(), _quiet_threads():

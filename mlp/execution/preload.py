@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import albumentations  # noqa: F401
 import captum.attr  # noqa: F401
 
@@ -9,3 +11,6 @@ import mlp.tracking.mlflow.recording  # noqa: F401
 from mlp.execution.worker import version
 
 version()
+# Or each worker copies the memory of every object when it first collects garbage
+gc.collect()
+gc.freeze()
