@@ -7,7 +7,7 @@ import os
 import sys
 from multiprocessing import forkserver
 
-_PRELOADED = ["mlp.execution.preload"]
+_PRELOADED = ["mlp.workflows.preload"]
 # macOS has system libraries that do not survive a fork, Windows has none
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 
