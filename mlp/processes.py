@@ -44,9 +44,9 @@ def is_gone(process: str) -> bool:
 
 def cores() -> int:
     """The physical cores that this process may use, within the limits of a container."""
-    from joblib import cpu_count  # scikit-learn needs it, and it takes a while
+    from dask.system import CPU_COUNT  # of a container, but of threads too
 
-    return int(cpu_count(only_physical_cores=True))
+    return min(psutil.cpu_count(logical=False) or 1, CPU_COUNT)
 
 
 def free_memory() -> int:

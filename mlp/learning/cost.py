@@ -1,4 +1,4 @@
-"""What a training takes of a CPU, by the size of its network."""
+"""Threads and time that a training takes, by the size of its network."""
 
 from __future__ import annotations
 
