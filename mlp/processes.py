@@ -46,7 +46,7 @@ def cores() -> int:
     """The physical cores that this process may use, within the limits of a container."""
     from dask.system import CPU_COUNT  # of a container, but of threads too
 
-    return min(psutil.cpu_count(logical=False) or 1, CPU_COUNT)
+    return min(psutil.cpu_count(logical=False) or 1, int(CPU_COUNT))
 
 
 def free_memory() -> int:
