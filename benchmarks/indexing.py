@@ -38,7 +38,8 @@ MEASURE = """
 import sys
 from benchmarks.memory import peak
 from mlp.settings.training import RunConfig
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index
+from mlp.learning.resolution import resolve
 before = peak()
 config = RunConfig(data=sys.argv[1])
 index = open_index(config.data)

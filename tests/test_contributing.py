@@ -198,7 +198,7 @@ def test_a_new_augmentation_has_a_stream_of_its_own(monkeypatch: pytest.MonkeyPa
 
     plain = losses(trained(RunConfig()))
     monkeypatch.setattr("mlp.study.arm.RunConfig", Wider)
-    monkeypatch.setattr("mlp.data.dataset.Resolved", WiderResolved)
+    monkeypatch.setattr("mlp.learning.resolution.Resolved", WiderResolved)
     with added(AUGMENTATIONS, "negative", negative):
         assert losses(trained(Wider(), negative=0.5)) != losses(trained(Wider())) == plain
         assert stream_key(Wider(negative=0.5)) != stream_key(Wider()) == stream_key(Wider(lr=1.0))
@@ -236,9 +236,9 @@ def test_a_command_trains_what_is_new_with_a_new_executor_and_reports_it(tmp_pat
     made: list[ExecutorConfig] = []
 
     class Counted(Serial):
-        def __init__(self, config: ExecutorConfig, threads: int) -> None:
+        def __init__(self, config: ExecutorConfig) -> None:
             made.append(config)
-            super().__init__(config, threads)
+            super().__init__(config)
 
     (tmp_path / "own.yaml").write_text(SUITE)
     words = ["--suite", str(tmp_path / "own.yaml"), "--executor", "counted"]
@@ -253,7 +253,7 @@ def test_a_command_trains_what_is_new_with_a_new_executor_and_reports_it(tmp_pat
         assert re.search(r"^new +2 +\d", done.output, re.M)
         (page,) = Path("mlruns").rglob("report.html")
         assert {"softmax", "rmsprop"} <= set(re.findall(r"\w+", page.read_text(encoding="utf-8")))
-        assert "[serial|processes|dask|counted]" in help_text(ExecutorConfig)
-        assert "(serial, processes, dask, counted)" in project_text()
+        assert "[auto|serial|processes|dask|counted]" in help_text(ExecutorConfig)
+        assert "(auto, serial, processes, dask, counted)" in project_text()
     done = CliRunner().invoke(study, ["--executor", "counted"])
     assert done.exit_code == 2 and "one of serial, processes, dask; 'counted'" in done.output

@@ -253,7 +253,8 @@ FULL = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 from mlp.settings.training import RunConfig
-from mlp.data.dataset import load, open_index, resolve
+from mlp.data.dataset import load, open_index
+from mlp.learning.resolution import resolve
 from mlp.errors import DataError, UnreadableImage
 index = open_index(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
