@@ -256,4 +256,4 @@ def test_a_command_trains_what_is_new_with_a_new_executor_and_reports_it(tmp_pat
         assert "[auto|serial|processes|dask|counted]" in help_text(ExecutorConfig)
         assert "(auto, serial, processes, dask, counted)" in project_text()
     done = CliRunner().invoke(study, ["--executor", "counted"])
-    assert done.exit_code == 2 and "one of serial, processes, dask; 'counted'" in done.output
+    assert done.exit_code == 2 and "one of auto, serial, processes, dask; 'counted'" in done.output

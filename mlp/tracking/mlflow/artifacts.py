@@ -34,7 +34,8 @@ def copy_tree(source: Path, target: Path) -> None:
 
 
 def _link(source: str, target: str) -> None:
+    Path(target).unlink(missing_ok=True)
     try:
         os.link(source, target)
-    except OSError:  # two disks, one without links, or a file that is there already
+    except OSError:  # two disks, or one without links
         shutil.copy2(source, target)
