@@ -324,6 +324,8 @@ def test_what_would_decide_is_said_and_more_seeds_go_on_from_those_that_are_reco
     assert f"Undecided: arm (about {c.needed}). So many seeds" in text
     assert "interval to ±4 points" in text
     assert f"-P seeds=auto or -P seeds={c.needed}:" in text
+    # Nobody is sent to train a hundred times
+    assert "(about 118)" in (text := make(study, margin="1").terminal) and "-P seeds" not in text
     moved = [dataclasses.replace(run, seed=10 * (run.seed + 1)) for run in study.runs]
     other = make(dataclasses.replace(study, runs=moved), margin="4").terminal
     assert "-P seeds=10,20,30,31," in other and "seeds=auto" not in other

@@ -12,6 +12,8 @@ from mlp.evidence.looks import FIRST_LOOK
 from mlp.report.blocks import Section, Text
 from mlp.report.wording import Wording
 
+_MOST_ADVISED = 100  # pairs; nobody trains more for an answer
+
 
 def section(evidence: Evidence, say: Wording) -> Section:
     """The findings and the advice."""
@@ -172,7 +174,9 @@ def _advice(evidence: Evidence, say: Wording) -> list[str]:
         for c in evidence.comparisons
         if c.pairs and c.verdict == "undecided" and _remedy(c) != "images"
     ]
-    return [*lines, _more_seeds(evidence, min(wanted), say)] if wanted else lines
+    if wanted and min(wanted) <= _MOST_ADVISED:
+        lines.append(_more_seeds(evidence, min(wanted), say))
+    return lines
 
 
 def _more_seeds(evidence: Evidence, pairs: int, say: Wording) -> str:
