@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,9 @@ def launch(
 
     `chosen` is a suite or the name of one; `settings` and `store` are those of `recorded_study`.
     """
+    name = chosen if isinstance(chosen, str) else chosen.name
+    if sys.stderr.isatty():  # the imports take some seconds
+        console.err(f"Starting: {line(name)} on {line(base.data)}")
     *_, executor = settings
     if executor.executor in ("auto", "processes"):
         warm_up()

@@ -98,6 +98,7 @@ def record(
     events = Events(runs_dir / f"evaluation-{folder_name(index.name)}-{run_id[:8]}")
     events.scalars(numbers, 0)
     events.evaluation(result, drawn, files[results.REPORT].decode(), 0, "evaluation")
+    events.curves(result, 0)
     events.close({})
     return events.folder
 

@@ -98,7 +98,8 @@ def plan(
             whose = f" of seed {config.seed}{fold}" if is_own(index, config) else ""
             require(metric, set(labels[drawn.val]), whose)
         data = index.name, digest, index.classes, *counts[key]
-        specs.append(RunSpec(name, config, identity(config, digest), *data, varied))
+        shown = (config.seed, config.fold) == (seeds[0], folds[0])
+        specs.append(RunSpec(name, config, identity(config, digest), *data, varied, shown))
     for spec in specs[: len(suite.arms)] if here else ():
         shape = shapes[spec.config.key("pixels")]
         if why := shortage(spec.config, shape, len(spec.classes), spec.train_images):

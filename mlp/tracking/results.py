@@ -23,15 +23,24 @@ _EXPLAINED = 8  # images
 _UNITS = 32
 
 
-def draw(
-    ensemble: Ensemble, evaluation: Evaluation, images: NDArray[np.uint8], title: str = "Validation"
+def draw_answers(
+    evaluation: Evaluation, images: NDArray[np.uint8], title: str = "Validation"
 ) -> dict[str, Image.Image]:
     """Pictures by name; `images` (N, H, W, C) as decoded, in the order of the evaluation."""
-    shown = pictures.examples(evaluation.labels, _EXPLAINED)
-    added = contributions(ensemble, images[shown], evaluation.predicted[shown])
     return {
         "confusion_matrix": pictures.confusion_matrix(evaluation, title),
         "mistakes": pictures.mistakes(evaluation, images),
+    }
+
+
+def draw(
+    ensemble: Ensemble, evaluation: Evaluation, images: NDArray[np.uint8], title: str = "Validation"
+) -> dict[str, Image.Image]:
+    """The pictures of `draw_answers`, some answers, the reasons for them, and the first layer."""
+    shown = pictures.examples(evaluation.labels, _EXPLAINED)
+    added = contributions(ensemble, images[shown], evaluation.predicted[shown])
+    return {
+        **draw_answers(evaluation, images, title),
         "predictions": pictures.predictions(evaluation, images),
         "explanations": pictures.explanations(evaluation, images, shown, added),
         "first_layer": pictures.first_layer(first_layer(ensemble.members[0], _UNITS)),

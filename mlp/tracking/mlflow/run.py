@@ -62,7 +62,8 @@ class MlflowRun:
         watched = val[self._watched]
         self._ids, self._labels = dataset.ids[watched], dataset.labels[watched]
         self._images = dataset.pixels[watched]
-        self._tag(MLFLOW_LOGGED_IMAGES, "True")  # or MLflow shows no epochs
+        if spec.shown:
+            self._tag(MLFLOW_LOGGED_IMAGES, "True")  # or MLflow shows no epochs
 
     def epoch(self, record: EpochRecord, learner: Learner) -> None:
         self._pending += timed(record.metrics, record.epoch)
@@ -71,7 +72,7 @@ class MlflowRun:
             self._events.histograms(learner.histogram_samples(), record.epoch)
         # That of the last epoch is drawn by `finish`
         logits = None if learner.finished else learner.validation_logits
-        if record.epoch in _FRAMES and logits is not None:
+        if self._spec.shown and record.epoch in _FRAMES and logits is not None:
             title = f"After epoch {record.epoch}" if record.epoch else "Before training"
             answers = probabilities(logits[self._watched])
             picture = self._predictions(answers, record.epoch, title)
@@ -84,19 +85,18 @@ class MlflowRun:
         self._check()
         step = result.records[-1].epoch
         self._flush()
-        answers = result.evaluation.probabilities[self._watched]
-        self._predictions(answers, step, "The network that is kept")
-        drawn = results.draw(result.ensemble, result.evaluation, result.images)
+        if self._spec.shown:
+            answers = result.evaluation.probabilities[self._watched]
+            self._predictions(answers, step, "The network that is kept")
+            drawn = results.draw(result.ensemble, result.evaluation, result.images)
+        else:
+            drawn = results.draw_answers(result.evaluation, result.images)
         numbers = {**result.scores, **result.facts}
         kept = results.files(result.evaluation, numbers, drawn)
         kept["curves.png"] = pictures.png(pictures.curves(result.records))
         self._events.evaluation(result.evaluation, drawn, kept[results.REPORT].decode(), step)
-        # Evenly spaced: they often stand in the order of their classes
-        count = len(result.images)
-        rows = np.linspace(0, count - 1, min(count, POINTS)).astype(np.int64)
-        shown = result.images[rows]
-        features = result.ensemble.members[0].features(shown)
-        self._events.projector(result.evaluation, rows, features, shown, step)
+        if self._spec.shown:
+            self._show_whole(result, step)
         self._events.close(numbers)
 
         def write(folder: Path) -> None:
@@ -104,7 +104,8 @@ class MlflowRun:
                 (folder / file).write_bytes(content)
             if result.split:
                 (folder / names.SPLIT).write_text(result.split, encoding="utf-8", newline="")
-            self._write_frames(folder)
+            if self._frames:
+                self._write_frames(folder)
             copy_tree(self._events.folder, folder / "tensorboard")
 
         self._outbox.put("artifacts", self.run_id, None, write)
@@ -117,6 +118,15 @@ class MlflowRun:
             note += f"Part of [a study]({self._study})."
             self._tag(names.NOTE, note)
         return self._end("FINISHED", scores=result.scores, facts=result.facts)
+
+    def _show_whole(self, result: RunResult, step: int) -> None:
+        self._events.curves(result.evaluation, step)
+        # Evenly spaced: they often stand in the order of their classes
+        count = len(result.images)
+        rows = np.linspace(0, count - 1, min(count, POINTS)).astype(np.int64)
+        shown = result.images[rows]
+        features = result.ensemble.members[0].features(shown)
+        self._events.projector(result.evaluation, rows, features, shown, step)
 
     def fail(self, reason: str, diverged: bool) -> Outcome:
         if diverged:

@@ -87,10 +87,13 @@ class Events:
         step: int,
         group: str = "validation",
     ) -> None:
-        """A model's answers to labelled images: pictures by name, report, precision and recall."""
+        """A model's answers to labelled images: pictures by name, and the report."""
         for name, picture in drawn.items():
             self.picture(f"{'model' if name == 'first_layer' else group}/{name}", picture, step)
         self.text("classification_report", report)
+
+    def curves(self, result: Evaluation, step: int) -> None:
+        """Precision against recall of each class."""
         for label, name in enumerate(result.classes[:_MAX_PR_CLASSES]):
             right = torch.from_numpy(result.labels == label)
             said = torch.from_numpy(result.probabilities[:, label])
