@@ -54,7 +54,7 @@ def launch(
     if sys.stderr.isatty():  # the imports take some seconds
         console.err(f"Starting: {line(name)} on {line(base.data)}")
     *_, executor = settings
-    if executor.executor in ("auto", "processes"):
+    if executor.executor in ("auto", "processes") and name != "training":
         warm_up()
     # Here, so that --help does not wait for torch and mlflow
     from mlp.study.suite import find_suite

@@ -66,8 +66,6 @@ def train_side_by_side(
     if not specs:
         return {}
     keep_freed_memory()
-    # NumPy's products are small here: their threads would only wait for each other
-    threadpool_limits(1, user_api="blas")
     progress.group(specs)
     lanes: dict[object, Lane] = {}
     runs: list[TrainingRun] = []
@@ -79,9 +77,11 @@ def train_side_by_side(
             lane = lanes[key]
             runs.append(TrainingRun(spec, lane.stream, datasets, tracker, progress))
             lane.runs.append(runs[-1])
-        for _ in lockstep(lanes.values()):
-            if any(lane.training for lane in lanes.values()):
-                watch([run.records for run in runs])
+        # NumPy's products are small here: their threads would only wait for each other
+        with threadpool_limits(1, user_api="blas"):
+            for _ in lockstep(lanes.values()):
+                if any(lane.training for lane in lanes.values()):
+                    watch([run.records for run in runs])
     except BaseException as error:
         for run in runs:
             run.abandon(error)
