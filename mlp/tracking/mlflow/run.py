@@ -68,7 +68,8 @@ class MlflowRun:
     def epoch(self, record: EpochRecord, learner: Learner) -> None:
         self._pending += timed(record.metrics, record.epoch)
         self._events.scalars(record.metrics, record.epoch)
-        if record.epoch % self._every == 0 or record.epoch == 1:
+        often = self._spec.shown and (record.epoch % self._every == 0 or record.epoch == 1)
+        if often or not record.epoch:  # a report shows the weights before training
             self._events.histograms(learner.histogram_samples(), record.epoch)
         # That of the last epoch is drawn by `finish`
         logits = None if learner.finished else learner.validation_logits
