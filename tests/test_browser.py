@@ -178,7 +178,7 @@ def test_all_runs_stand_side_by_side_by_arm(shown: Shown, page: Page) -> None:
 
 
 def test_a_run_has_charts_pictures_over_epochs_and_files(shown: Shown, page: Page) -> None:
-    (run,) = shown.client.search_runs(["1"], "attributes.run_name = 'batch-norm-seed1'")
+    (run,) = shown.client.search_runs(["1"], "attributes.run_name = 'batch-norm-seed0'")
     place = f"{shown.mlflow}#/experiments/1/runs/{run.info.run_id}"
     page.goto(place)
     expect(page.get_by_text("of 359 validation images are right")).to_be_visible()
