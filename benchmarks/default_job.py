@@ -9,7 +9,6 @@ the same layers, batches and epochs, of which seven are timed.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -25,9 +24,9 @@ import psutil
 from sklearn.datasets import load_digits
 from sklearn.neural_network import MLPClassifier
 
+from benchmarks.commands import environment
 from mlp.settings.training import RunConfig
 
-ROOT = Path(__file__).parents[1]
 ARMS, SEEDS, FITS = 8, 3, 7
 
 
@@ -48,14 +47,12 @@ class Watched:
 
     def __init__(self, folder: Path, *words: str) -> None:
         folder.mkdir()
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "MLP_CACHE": str(folder / "cache")}
-        environment.pop("MLFLOW_TRACKING_URI", None)
         start, self.peak = time.perf_counter(), 0
         with (folder / "said.txt").open("w") as said:
             command = subprocess.Popen(
                 [sys.executable, "-m", *words],
                 cwd=folder,
-                env=environment,
+                env=environment(folder / "cache"),
                 stdout=said,
                 stderr=said,
             )
@@ -89,19 +86,17 @@ def lines(folder: Path) -> list[str]:
     words = "scripts.ablation", "--seeds", str(SEEDS)
     ours = Watched(folder / "ours", *words)
     serial = Watched(folder / "serial", *words, "--executor", "serial")
-    left = [
-        path
-        for path in (folder / "ours").rglob("*")
-        if path.is_file() and "cache" not in path.parts and path.stat().st_nlink == 1
-    ]
-    size = sum(path.stat().st_size for path in left) / 1e6
+    paths = (path for path in (folder / "ours").rglob("*") if "cache" not in path.parts)
+    found = [path.stat() for path in paths if path.is_file()]
+    # What has two names on a disk takes its room once
+    size = sum({(s.st_dev, s.st_ino): s.st_size for s in found}.values()) / 1e6
     ratio = f"{ours.seconds / fits:.2f} of the fits"
     return [
         f"| {runs} fits of MLPClassifier, by {FITS} | {fits:.0f} s |",
         f"| the default command with {SEEDS} seeds | {ours.seconds:.0f} s, {ratio} |",
         f"| ... with `--executor serial` | {serial.seconds:.0f} s |",
         f"| its largest process | {ours.peak / 1e6:.0f} MB |",
-        f"| what it leaves | {len(left) / runs:.0f} files a run, {size:.1f} MB in all |",
+        f"| what it leaves | {len(found) / runs:.0f} files a run, {size:.1f} MB in all |",
     ]
 
 

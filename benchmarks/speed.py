@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,6 +28,7 @@ import psutil
 import torch
 from sklearn.neural_network import MLPClassifier
 
+from benchmarks.commands import run
 from benchmarks.indexing import enlarged
 from mlp.data.dataset import Dataset, index_of, load
 from mlp.data.stream import Batches, Stream
@@ -39,7 +38,6 @@ from mlp.learning.networks.layers import Dropout
 from mlp.learning.resolution import resolve
 from mlp.settings.training import Resolved, RunConfig
 
-ROOT = Path(__file__).resolve().parents[1]
 HIDDEN, EPOCHS, SEEDS = (512, 128), 30, 3
 PLAIN_ARMS, AUGMENTED_ARMS = 6, 2
 ALL = ("step", "masks", "sklearn", "images", "start", "scripts", "study")
@@ -222,23 +220,6 @@ from scripts.ablation import ablation
 ablation(sys.argv[1:], standalone_mode=False)
 print("PEAK", peak())
 """
-
-
-def run(*arguments: str, cwd: Path, cache: Path) -> str:
-    """What a Python process printed."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "MLP_CACHE": str(cache)}
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise click.ClickException(done.stderr[-2000:])
-    return done.stdout
 
 
 def start(data: Path, folder: Path) -> list[str]:
