@@ -50,18 +50,18 @@ def launch(
 
     `chosen` is a suite or the name of one; `settings` and `store` are those of `recorded_study`.
     """
-    name = chosen if isinstance(chosen, str) else chosen.name
-    if sys.stderr.isatty():  # the imports take some seconds
-        console.err(f"Starting: {line(name)} on {line(base.data)}")
-    *_, executor = settings
-    if executor.executor in ("auto", "processes") and name != "training":
-        warm_up()
     # Here, so that --help does not wait for torch and mlflow
     from mlp.study.suite import find_suite
+
+    suite = find_suite(chosen) if isinstance(chosen, str) else chosen
+    if sys.stderr.isatty():  # the other imports take some seconds
+        console.err(f"Starting: {line(suite.name)} on {line(base.data)}")
+    *_, executor = settings
+    if executor.executor in ("auto", "processes") and len(suite.arms) > 1:
+        warm_up()
     from mlp.tracking.mlflow.pages import tensorboard
     from mlp.workflows.study import recorded_study
 
-    suite = find_suite(chosen) if isinstance(chosen, str) else chosen
     base = begin_with(recipe, base, (f"suite {suite.name}", suite.base))
     made, tracker = recorded_study(suite, base, *settings, store=store)
     console.out(f"\n{made.terminal}\n")

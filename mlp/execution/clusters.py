@@ -118,7 +118,8 @@ class Auto(Processes):
         return self.workers(specs) > 1
 
     def connect(self, specs: Sequence[RunSpec]) -> AbstractContextManager[Client | None]:
-        return super().connect(specs) if self.apart(specs) else nullcontext()
+        workers = self.workers(specs)
+        return self._started(workers) if workers > 1 else nullcontext()
 
 
 class Dask(Serial):

@@ -14,6 +14,12 @@ _STEP, _OPERATIONS, _BYTES = 5e-4, 5e10, 1e10
 _TOUCHED = 28  # bytes that a step reads and writes for each parameter: Adam's seven arrays
 
 
+def network_parameters(config: Resolved, classes: int) -> int:
+    """The trained numbers of a training's network."""
+    channels = 1 if config.channels == "gray" else 3
+    return parameter_count(config, (channels, config.image_size, config.image_size), classes)
+
+
 def step_threads(parameters: int) -> int:
     """The threads of a training step of a network: the same on every machine.
 
@@ -24,8 +30,6 @@ def step_threads(parameters: int) -> int:
 
 def about_seconds(config: Resolved, classes: int, images: int) -> float:
     """About how long a core trains on so many images."""
-    channels = 1 if config.channels == "gray" else 3
-    shape = channels, config.image_size, config.image_size
-    count = parameter_count(config, shape, classes)
+    count = network_parameters(config, classes)
     step = _STEP + count * (6 * config.batch_size / _OPERATIONS + _TOUCHED / _BYTES)
     return config.epochs * math.ceil(images / config.batch_size) * step

@@ -41,7 +41,6 @@ class Fused(Optimizer):
         for number, parameter in enumerate(self._parameters):
             own = [buffer[number] for buffer in self._buffers]
             self.state[parameter] = dict(zip(map(str, range(buffers)), own, strict=True))
-        self.steps = 0
 
     def update(self, gradients: list[torch.Tensor], lr: float) -> None:
         """Change the parameters in place by their gradients."""
@@ -51,7 +50,6 @@ class Fused(Optimizer):
         """Update all parameters: each of them has a gradient."""
         gradients = [p.grad for p in self._parameters if p.grad is not None]
         self.update(gradients, self.param_groups[0]["lr"])
-        self.steps += 1
 
     step.hooked = True  # type: ignore[attr-defined]  # or torch would time each
 
@@ -61,7 +59,7 @@ class Fused(Optimizer):
             parameter.grad = None
 
 
-class Adam(Fused):
+class FusedAdam(Fused):
     """Adam (Kingma and Ba 2015, arXiv:1412.6980); AdamW with `decoupled` decay of weights."""
 
     def __init__(
@@ -81,7 +79,7 @@ class Adam(Fused):
         )  # fmt: skip
 
 
-class SGD(Fused):
+class FusedSGD(Fused):
     """Stochastic gradient descent, with momentum."""
 
     def __init__(self, parameters: Iterator[nn.Parameter], config: RunConfig) -> None:
@@ -92,13 +90,13 @@ class SGD(Fused):
         torch._fused_sgd_(
             self._parameters, gradients, *(self._buffers or [[]]),
             weight_decay=self._decay, momentum=self._momentum, lr=lr, dampening=0.0,
-            nesterov=False, maximize=False, is_first_step=self.steps == 0,
+            nesterov=False, maximize=False, is_first_step=False,  # buffers are zeros then
         )  # fmt: skip
 
 
-ADAM = Rule(Adam, 2)
-ADAMW = Rule(partial(Adam, decoupled=True), 2)
-GRADIENT_DESCENT = Rule(SGD, 1)
+ADAM = Rule(FusedAdam, 2)
+ADAMW = Rule(partial(FusedAdam, decoupled=True), 2)
+SGD = Rule(FusedSGD, 1)
 
 
 def constant(config: RunConfig, optimizer: Optimizer, steps: int) -> None:

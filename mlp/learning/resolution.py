@@ -6,8 +6,7 @@ import torch
 
 from mlp.data.index import Index
 from mlp.errors import SettingsError
-from mlp.learning.cost import step_threads
-from mlp.learning.networks.building import parameter_count
+from mlp.learning.cost import network_parameters, step_threads
 from mlp.settings.training import Resolved, RunConfig
 
 _DEFAULT_SIDE = 64
@@ -27,7 +26,8 @@ def resolve(config: RunConfig, index: Index, here: bool = True) -> Resolved:
         made["device"] = "cuda" if torch.cuda.is_available() else "cpu"
     elif config.device == "cuda" and here and not torch.cuda.is_available():
         raise SettingsError("device cuda: torch finds no CUDA device here; use cpu or auto")
-    if not config.threads:
-        shape = 1 if made["channels"] == "gray" else 3, made["image_size"], made["image_size"]
-        made["threads"] = step_threads(parameter_count(config, shape, len(index.classes)))
-    return Resolved.parse(made)
+    resolved = Resolved.parse(made | {"threads": config.threads or 1})
+    if config.threads:
+        return resolved
+    threads = step_threads(network_parameters(resolved, len(index.classes)))
+    return resolved.changed({"threads": threads})

@@ -37,7 +37,7 @@ OPTIMIZERS: Table[Rule] = Table(
     {
         "adam": "mlp.learning.optimization:ADAM",
         "adamw": "mlp.learning.optimization:ADAMW",
-        "sgd": "mlp.learning.optimization:GRADIENT_DESCENT",
+        "sgd": "mlp.learning.optimization:SGD",
     },
 )
 # Of so many steps

@@ -157,7 +157,7 @@ def test_the_verdict_is_where_the_interval_lies(
 
 def test_looks_only_ever_narrow_an_interval() -> None:
     rng = np.random.default_rng(0)
-    for _ in range(60):
+    for _ in range(200):
         made = list(rng.normal(0.01, 0.02, 12))
         former = exact(made[:3])
         for n in range(4, 13):

@@ -30,9 +30,9 @@ _LAYOUT = {
     }
 }
 _MAX_PR_CLASSES = 20
-POINTS = 200  # in the projector: each is a line of text and a picture, in each run
+POINTS = 200  # in the projector: each is a line of text and a picture
 _SPRITE = 32  # most pixels of a side of a point's picture
-_COMPONENTS = 32  # of a point: each number is text, in each run
+_COMPONENTS = 32  # of a point: each number is text
 
 
 class Events:
