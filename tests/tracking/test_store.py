@@ -16,6 +16,9 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.dbmodels.models import SqlTag
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from benchmarks.parts import ROOT, SmallDisk, wait_until
 from mlp.errors import StoreUnusable
@@ -170,6 +173,28 @@ def test_a_call_that_found_the_database_locked_is_repeated_and_makes_one_run(
     store.limit.minutes = -1
     with pytest.raises(StoreUnusable, match="has been locked"):
         store.new_run("another", {})
+
+
+@pytest.mark.usefixtures("fresh_database")
+def test_a_tag_that_another_process_makes_at_the_same_moment_is_written_over() -> None:
+    store = open_store("mlp")
+    run_id, path = store.new_run("a run", {}), str(Path("mlflow.db").absolute())
+    others = [1]
+
+    def between(session: Session, *_: object) -> None:
+        if others and any(isinstance(made, SqlTag) for made in session.new):
+            others.pop()
+            with sqlite3.connect(path) as other:
+                other.execute("INSERT INTO tags VALUES ('tries', 'other', ?)", (run_id,))
+            other.close()
+
+    event.listen(Session, "before_flush", between)
+    try:
+        store.client.set_tag(run_id, "tries", "own")
+    finally:
+        event.remove(Session, "before_flush", between)
+    assert not others
+    assert store.client.get_run(run_id).data.tags["tries"] == "own"
 
 
 @pytest.mark.usefixtures("fresh_database")

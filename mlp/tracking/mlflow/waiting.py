@@ -24,6 +24,8 @@ from mlp.escaping import masked
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between attempts, the last one from then on
 _MARK = "mlp.mark"  # a tag that tells a run made by a call which got no answer
 LOCKED = ("database is locked", "database table is locked", "database schema is locked")
+COLLIDED = ("UNIQUE constraint failed", "duplicate key", "Duplicate entry")  # of each database
+_COLLISIONS = 5  # in a row, after which it is another fault
 _AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 
 
@@ -50,6 +52,12 @@ def database_file(uri: str) -> Path | None:
 def is_locked(error: BaseException) -> bool:
     """Tell if another program keeps a SQLite database for itself, which may pass."""
     return any(text in str(error) for text in LOCKED)
+
+
+def is_collision(error: BaseException) -> bool:
+    """Tell if another process wrote the same new key at once: written again, it is found there."""
+    refused = isinstance(error, MlflowException) and error.error_code == "BAD_REQUEST"
+    return refused and any(text in str(error) for text in COLLIDED)
 
 
 @dataclass
@@ -128,16 +136,21 @@ class WaitingClient:
 def wait_for(call: Callable[[], Any], uri: str, limit: WaitLimit) -> Any:
     """The result of a call, as soon as a server answers, or no other program locks the database.
 
+    A call that met another process which wrote the same is made again.
+
     Raises ServerAway, StoreUnusable.
     """
     server = is_server(uri)
     where = f"the tracking server {masked(uri)}" if server else str(database_file(uri))
     quiet = 1 if server else 0  # tries without a word: SQLite has waited by itself
-    since, attempt = time.monotonic(), 0
+    since, attempt, collisions = time.monotonic(), 0, 0
     while True:
         try:
             answer = call()
         except Exception as error:  # SQLAlchemy's as well, which MLflow hides in some calls
+            if is_collision(error) and collisions < _COLLISIONS:
+                collisions += 1
+                continue
             if not (is_away(error) if server else is_locked(error)):
                 raise
             if time.monotonic() - since > 60 * limit.minutes:
