@@ -151,6 +151,18 @@ def compare(
     return made
 
 
+def of_two_models(difference: float, replicates: Floats, images: int) -> tuple[float, float]:
+    """The interval of a difference between two models, which varies with the images alone.
+
+    `replicates` (R,) are the differences on bootstrap resamples of the `images`.
+    """
+    known = replicates[np.isfinite(replicates)]
+    common = np.array(known.var(ddof=1) or 1 / images**2)
+    precision = Precision(np.zeros(()), common, images - 1, comparisons=1)
+    half = float(precision.half_width(FIRST_LOOK))  # as of any number of pairs
+    return difference - half, difference + half
+
+
 def _judged(
     name: str, d: Floats, precision: Precision, margin: float, higher_is_better: bool
 ) -> Comparison:

@@ -14,11 +14,12 @@ from mlp.data.index import Index
 from mlp.data.normalization import EVALUATION_BATCH
 from mlp.data.pixels import load_pixels
 from mlp.errors import DataError
+from mlp.evidence.comparison import of_two_models, verdict
 from mlp.evidence.looks import LEVEL
 from mlp.evidence.resampling import draws
 from mlp.metrics import METRICS
 from mlp.model.ensemble import Ensemble
-from mlp.predictions import Evaluation, Floats
+from mlp.predictions import Evaluation
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.studies import read_split
 
@@ -86,7 +87,7 @@ def trained_on(store: Store, run_ids: Sequence[str]) -> set[str] | None:
 
 @dataclass(frozen=True)
 class Challenge:
-    """Challenger minus champion on `images`, with the 95% interval of a paired bootstrap.
+    """Challenger minus champion on `images`, with the interval by which arms are judged as well.
 
     The models are what they are: unlike the arms of a study, they vary with the images alone.
     """
@@ -106,7 +107,8 @@ class Challenge:
     @property
     def won(self) -> bool:
         """True where the challenger is better, and the interval leaves out zero."""
-        return self.low > 0 if METRICS[self.metric].higher_is_better else self.high < 0
+        found = verdict(self.low, self.high, 0, METRICS[self.metric].higher_is_better)
+        return found == "better"
 
 
 def compare(challenger: Evaluation, champion: Evaluation, metric: str) -> Challenge:
@@ -114,17 +116,14 @@ def compare(challenger: Evaluation, champion: Evaluation, metric: str) -> Challe
     assert (challenger.ids == champion.ids).all() and challenger.classes == champion.classes
     measure, images = METRICS[metric], len(challenger.ids)
     ours, theirs = (measure.scores(e, draws(images)) for e in (challenger, champion))
-    scores = measure.score(challenger), measure.score(champion)
-    return Challenge(metric, images, *scores, *_middle(ours - theirs))
+    own, other = measure.score(challenger), measure.score(champion)
+    limits = of_two_models(own - other, ours - theirs, images)
+    return Challenge(metric, images, own, other, *limits)
 
 
 def interval(result: Evaluation, metric: str) -> tuple[float, float]:
     """The 95% interval of a model's score over the choice of images (percentile bootstrap)."""
-    return _middle(METRICS[metric].scores(result, draws(len(result.ids))))
-
-
-def _middle(values: Floats) -> tuple[float, float]:
-    """The ends of the 95% in the middle."""
+    values = METRICS[metric].scores(result, draws(len(result.ids)))
     # A resample may lack what a score needs, as ROC AUC needs both kinds of images
     low, high = np.nanquantile(values, [LEVEL / 2, 1 - LEVEL / 2])
     return float(low), float(high)
