@@ -13,7 +13,7 @@ from mlp.escaping import markdown as _escape
 from mlp.evidence.findings import Evidence, InitialWeights, weigh
 from mlp.report.drawing import style
 from mlp.report.page import markdown, page, pictures, terminal
-from mlp.report.sections import SECTIONS
+from mlp.report.sections import FIRST_SCREEN, SECTIONS
 from mlp.report.sections.verdict import question, setting
 from mlp.report.wording import Wording
 from mlp.settings.study import ReportConfig
@@ -25,9 +25,14 @@ _DESCRIPTION = 7800  # characters that MLflow shows of a description, with room 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """The parts of a report: `files` are artifacts by their path, `pictures` those for eyes."""
+    """The parts of a report: `files` are artifacts by their path, `pictures` those for eyes.
 
+    `inline`: its first screen, as a part of a notebook.
+    """
+
+    evidence: Evidence
     terminal: str
+    inline: str
     description: str
     files: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
@@ -60,10 +65,13 @@ def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -
     folds = any(fold != "none" for _, fold in study.pairs)
     say = Wording(config.lang, config.metric, folds)
     with style():
-        sections = [made for each in SECTIONS if (made := each(evidence, say)).blocks or made.files]
+        made = {each: each(evidence, say) for each in SECTIONS}
+        sections = [each for each in made.values() if each.blocks or each.files]
         drawn = {f"{each.name}": each.png for each in pictures(sections)}
         title, about = question(evidence, say), setting(evidence, say)
         html = page(say.lang, title, about, [each for each in sections if each.blocks])
+        first = [made[each] for each in FIRST_SCREEN if made[each].blocks]
+        inline = page(say.lang, title, about, first, whole=False)
     heading = f"## {_escape(title)}\n\n"
     whole = heading + markdown(sections)
     files = {
@@ -74,7 +82,9 @@ def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -
     # The verdict last, where the eye is when a command has ended
     verdict, *others = sections
     return Report(
+        evidence,
         "\n\n".join([f"{title}\n{about}", terminal([*others, verdict])]),
+        inline,
         whole if len(whole) <= _DESCRIPTION else heading + markdown(sections, links=False),
         {name: text.encode() for name, text in files.items()}
         | {f"figures/{name}.png": content for name, content in drawn.items()},

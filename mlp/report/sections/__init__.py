@@ -38,3 +38,4 @@ SECTIONS: Sequence[Callable[[Evidence, Wording], Section]] = (
     runs.method,
     runs.runs,
 )
+FIRST_SCREEN = SECTIONS[:5]
