@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlp.errors import MlpError, SettingsError
-from mlp.escaping import brief
 from mlp.execution.warm import warm_up
 from mlp.settings.base import Settings, did_you_mean
 from mlp.settings.commands import (
@@ -168,9 +167,7 @@ def _parsed(given: Mapping[str, Any], *groups: type[Settings]) -> list[Any]:
     for name in plain:
         if name not in known and not _of_network(name):
             meant = did_you_mean(name, known)
-            raise SettingsError(
-                f"{brief(name)}: no such setting; {meant}(known: {', '.join(known)})"
-            )
+            raise SettingsError(f"{name}: no such setting; {meant}(known: {', '.join(known)})")
 
     def own(group: type[Settings]) -> dict[str, Any]:
         takes = group is RunConfig
