@@ -77,4 +77,5 @@ def __dir__() -> list[str]:
     return [*_MODULES, "__version__"]
 
 
-sys.modules[__name__].__class__ = _Package
+_this = sys.modules[__name__]
+_this.__class__ = _Package
