@@ -13,7 +13,7 @@ from mlp.escaping import markdown as _escape
 from mlp.evidence.findings import Evidence, InitialWeights, weigh
 from mlp.report.drawing import style
 from mlp.report.page import markdown, page, pictures, terminal
-from mlp.report.sections import FIRST_SCREEN, SECTIONS
+from mlp.report.sections import SECTIONS
 from mlp.report.sections.verdict import question, setting
 from mlp.report.wording import Wording
 from mlp.settings.study import ReportConfig
@@ -27,7 +27,7 @@ _DESCRIPTION = 7800  # characters that MLflow shows of a description, with room 
 class Report:
     """The parts of a report: `files` are artifacts by their path, `pictures` those for eyes.
 
-    `inline`: its first screen, as a part of a notebook.
+    `inline`: its first screen, to the first picture, as a part of a notebook.
     """
 
     evidence: Evidence
@@ -65,13 +65,13 @@ def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -
     folds = any(fold != "none" for _, fold in study.pairs)
     say = Wording(config.lang, config.metric, folds)
     with style():
-        made = {each: each(evidence, say) for each in SECTIONS}
-        sections = [each for each in made.values() if each.blocks or each.files]
+        sections = [made for each in SECTIONS if (made := each(evidence, say)).blocks or made.files]
+        shown = [each for each in sections if each.blocks]
         drawn = {f"{each.name}": each.png for each in pictures(sections)}
         title, about = question(evidence, say), setting(evidence, say)
-        html = page(say.lang, title, about, [each for each in sections if each.blocks])
-        first = [made[each] for each in FIRST_SCREEN if made[each].blocks]
-        inline = page(say.lang, title, about, first, whole=False)
+        html = page(say.lang, title, about, shown)
+        pictured = (k for k, each in enumerate(shown, 1) if pictures([each]))
+        inline = page(say.lang, title, about, shown[: next(pictured, None)], whole=False)
     heading = f"## {_escape(title)}\n\n"
     whole = heading + markdown(sections)
     files = {

@@ -38,4 +38,3 @@ SECTIONS: Sequence[Callable[[Evidence, Wording], Section]] = (
     runs.method,
     runs.runs,
 )
-FIRST_SCREEN = SECTIONS[:5]
