@@ -1,4 +1,4 @@
-"""How workers of this machine start: as copies of a process that has imported what they need."""
+"""The start of workers on this machine: copies of a process that has imported what they need."""
 
 from __future__ import annotations
 
