@@ -1,4 +1,4 @@
-"""What the library gives: studies, searches, audits and models, with their tables.
+"""The answers of the library: studies, searches and audits, with their tables.
 
 A notebook shows a study, a search and an audit as the first screen of their page.
 """
