@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import mlp
+from mlp import errors
 from tests.test_layout import ROOT, module_name
 
 MODULES = sorted((ROOT / "mlp").rglob("*.py"))
@@ -46,6 +47,8 @@ def test_names_are_those_that_type_checkers_see_and_each_is_there() -> None:
     assert seen <= set(dir(mlp)) - {"__version__", "__file__", "__path__"}
     for name in seen:
         assert getattr(mlp, str(name)).__name__ == name
+    every = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+    assert every <= seen
     with pytest.raises(AttributeError, match="no attribute 'compere'"):
         mlp.compere  # noqa: B018
 
