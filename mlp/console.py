@@ -1,20 +1,61 @@
-"""The only place that prints: answers, and notes beside them."""
+"""The only place that prints: answers, notes beside them, and bars that move."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
 
 from tqdm import tqdm
 
 from mlp.escaping import lines
 
+_hearers: list[Callable[[str], object]] = []
+
 
 def out(text: str) -> None:
     """Print an answer, above the bars that move."""
-    tqdm.write(lines(text), file=sys.stdout)
+    _tell(text, sys.stdout)
     sys.stdout.flush()  # before what follows on the other stream
 
 
 def err(text: str) -> None:
     """Print a note beside the answer."""
-    tqdm.write(lines(text), file=sys.stderr)
+    _tell(text, sys.stderr)
+
+
+def _tell(text: str, stream: TextIO) -> None:
+    if _hearers:
+        _hearers[-1](lines(text))
+    else:
+        tqdm.write(lines(text), file=stream)
+
+
+@contextmanager
+def told_to(hear: Callable[[str], object]) -> Iterator[None]:
+    """Give a function what would be printed, also by other threads, as long as this lasts."""
+    _hearers.append(hear)
+    try:
+        yield
+    finally:
+        _hearers.remove(hear)
+
+
+def bar(things: Iterable[Any] | None = None, about: str = "", **options: Any) -> tqdm[Any]:
+    """A progress bar in a notebook or on a terminal; elsewhere nothing is drawn."""
+    if _in_notebook():
+        from tqdm.auto import tqdm as drawn
+
+        return drawn(things, about, **(options | {"leave": False}))
+    return tqdm(things, about, disable=None, **options)
+
+
+def passing(things: Iterable[Any] | None = None, about: str = "", **options: Any) -> tqdm[Any]:
+    """A progress bar of something that seldom takes long: it comes late, and goes."""
+    return bar(things, about, delay=1, leave=False, **({"unit": ""} | options))
+
+
+def _in_notebook() -> bool:
+    python = sys.modules.get("IPython")
+    return hasattr(python and python.get_ipython(), "kernel")

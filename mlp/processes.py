@@ -9,7 +9,8 @@ import signal
 import socket
 import stat
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -149,12 +150,30 @@ def interruptible() -> Iterator[None]:
     Later ones come while runs are being ended, which takes moments and should not be cut short.
     """
     names = ("SIGINT", "SIGTERM", "SIGBREAK")  # the last is Ctrl-Break on Windows
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    with _once([getattr(signal, n) for n in names if hasattr(signal, n)], Interrupted):
+        yield
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Pass over all interruptions but the first, which raises KeyboardInterrupt as it always does.
+
+    For the process of somebody else: where SIGINT has another meaning there, it keeps it.
+    """
+    alone = threading.current_thread() is threading.main_thread()
+    usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with _once([signal.SIGINT] if alone and usual else [], KeyboardInterrupt):
+        yield
+
+
+@contextmanager
+def _once(numbers: Sequence[int], error: Callable[[int], BaseException]) -> Iterator[None]:
+    """Raise an error on the first of some signals."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         for each in numbers:
             signal.signal(each, signal.SIG_IGN)
-        raise Interrupted(number)
+        raise error(number)
 
     former = {number: signal.signal(number, interrupt) for number in numbers}
     try:

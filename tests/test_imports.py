@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import mlp
+from mlp import errors
 from tests.test_layout import ROOT, module_name
 
 MODULES = sorted((ROOT / "mlp").rglob("*.py"))
@@ -36,6 +38,27 @@ def test_the_package_is_imported_at_once_and_without_torch() -> None:
         timed + "print(t, *({'torch', 'mlflow', 'numpy', 'pandas'} & set(sys.modules)))"
     ).split()
     assert float(took) < 0.3 and not heavy
+
+
+def test_names_are_those_that_type_checkers_see_and_each_is_there() -> None:
+    tree = ast.parse((ROOT / "mlp" / "__init__.py").read_text(encoding="utf-8"))
+    (checked,) = (node for node in tree.body if isinstance(node, ast.If))
+    seen = {a.asname for n in checked.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    assert seen <= set(dir(mlp)) - {"__version__", "__file__", "__path__"}
+    for name in seen:
+        assert getattr(mlp, str(name)).__name__ == name
+    every = {name for name, kind in vars(errors).items() if isinstance(kind, type)}
+    assert every <= seen
+    with pytest.raises(AttributeError, match="no attribute 'compere'"):
+        mlp.compere  # noqa: B018
+
+
+def test_a_function_keeps_its_name_when_a_package_of_that_name_is_imported() -> None:
+    said = run(
+        "import mlp.report.page, mlp.search.space, mlp\n"
+        "print(mlp.report.__name__, mlp.report.__module__, mlp.search.__module__)"
+    )
+    assert said.split() == ["report", "mlp.workflows.library", "mlp.workflows.library"]
 
 
 # The system tells of each variable that is set, by whomever

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mlp import console
 from mlp.data.cache import cache_folder, writing
 from mlp.data.images.decoding import DECODER_VERSION, decode, quiet_decoder
 from mlp.data.index import Index, refuse
@@ -125,7 +125,7 @@ def _intact(stem: Path, suffix: str) -> list[_Block]:
     starts = accumulate((block.length for block in blocks), initial=0)
     with ThreadPoolExecutor() as pool:
         checks = pool.map(same, blocks, starts)
-        bar = tqdm(checks, "verifying", len(blocks), unit="", disable=None, delay=1, leave=False)
+        bar = console.passing(checks, "verifying", total=len(blocks))
         return [block for block, _ in zip(blocks, takewhile(bool, bar), strict=False)]
 
 
@@ -205,9 +205,7 @@ def _blocks(
             ) from None
 
     step = max(1, min(_BLOCK, _BLOCK_BYTES // (size**2 * (1 if gray else 3))))
-    bar = tqdm(
-        total=len(rows), initial=done, desc="decoding", unit="", disable=None, delay=1, leave=False
-    )
+    bar = console.passing(None, "decoding", total=len(rows), initial=done)
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
         for start in range(done, len(rows), step):
             block = rows.iloc[start : start + step]

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import pandas as pd
 import psutil
-from tqdm import tqdm
 
+from mlp import console
 from mlp.data.cache import cache_folder, replacing
 from mlp.data.images.decoding import (
     DECODER_VERSION,
@@ -105,9 +105,7 @@ def _chunks(
     """Rows in the order of the files, some thousand at a time, and how many were read anew."""
     places = pd.Index(known["path"])
     dated: dict[int, bool] = {}
-    bar = tqdm(
-        total=len(files), desc="indexing", unit=" images", disable=None, delay=1, leave=False
-    )
+    bar = console.passing(None, "indexing", total=len(files), unit=" images")
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
         for start in range(0, len(files), _CHUNK):
             part = files[start : start + _CHUNK]

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
+from mlp import console
 from mlp.evidence.comparison import POINT, Comparison, compare
 from mlp.evidence.resampling import draws
 from mlp.metrics import Metric, require
@@ -100,7 +100,7 @@ def _resample(
     """By arm: the score of each pair (P,), and of its resampled images (P, R); NaN without one."""
     scores: dict[str, list[float]] = {name: [] for name in study.arm_names}
     replicates: dict[str, list[Floats]] = {name: [] for name in scores}
-    bar = tqdm(total=len(study.runs), desc="comparing", disable=None, delay=1, leave=False)
+    bar = console.passing(None, "comparing", total=len(study.runs), unit="it")
     width = 0
     runs = {name: study.of(name) for name in scores}
     for number, pair in enumerate(study.pairs):

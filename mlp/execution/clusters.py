@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 import psutil
 
 from mlp.errors import ClusterLost
-from mlp.execution.warm import METHOD
+from mlp.execution.warm import METHOD, without_script
 from mlp.learning.cost import about_seconds
 from mlp.processes import cores, free_memory
 from mlp.settings.commands import ExecutorConfig
@@ -91,6 +92,7 @@ class Processes(Serial):
         }
         with (
             dask.config.set(settings),
+            without_script(),  # as long as a worker that dies is replaced
             LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -154,7 +156,10 @@ class Dask(Serial):
             raise self._no_answer(error.strerror or str(error)) from None
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
-            found = asyncio.run(asyncio.wait_for(versions(), _ANSWER_SECONDS))
+            # In a thread of its own: a notebook's has a loop already
+            with ThreadPoolExecutor(1) as thread:
+                answer = asyncio.wait_for(versions(), _ANSWER_SECONDS)
+                found = thread.submit(asyncio.run, answer).result()
             theirs = found["packages"]["distributed"]
         except Exception as error:
             # Another program may answer anything, and be taken for a message of any length

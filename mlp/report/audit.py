@@ -20,7 +20,7 @@ from mlp.report.page import page
 from mlp.report.page import terminal as _terminal
 from mlp.report.wording import Wording
 
-_SHOWN = 60  # findings of a kind with thumbnails; the CSV has all
+_SHOWN, _SHOWN_INLINE = 60, 2  # findings of a kind with thumbnails; the CSV has all
 _THUMBNAIL = 96
 
 
@@ -44,14 +44,24 @@ def markdown(audit: Audit, say: Wording) -> str:
     return f"## {_escape(headline(audit, say))}\n\n{_markdown(_sections(audit, say))}"
 
 
-def html(audit: Audit, say: Wording) -> str:
-    """One page with thumbnails of what was found."""
+def html(audit: Audit, say: Wording, whole: bool = True) -> str:
+    """One page with thumbnails of what was found; or, if not `whole`, of a few for a notebook."""
     title = say("audit.title", name=audit.index.name)
-    return page(say.lang, title, "", _sections(audit, say))
+    return page(
+        say.lang, title, "", _sections(audit, say, _SHOWN if whole else _SHOWN_INLINE), whole
+    )
 
 
 def table_csv(audit: Audit) -> str:
-    """A row for each image of each finding: kind, number of the finding, path and what it is."""
+    """A row for each image of each finding, below a heading."""
+    return csv_text(table(audit))
+
+
+def table(audit: Audit) -> list[tuple[object, ...]]:
+    """A row for each image of each finding, below a heading.
+
+    They have its kind, its number, the path and what that is.
+    """
     rows = audit.index.table.set_index("path")
     made: list[tuple[object, ...]] = [
         ("kind", "finding", "path", "class", "split", "sha256", "reason")
@@ -60,10 +70,10 @@ def table_csv(audit: Audit) -> str:
         for path in finding.paths or ("",):
             about = list(rows.loc[path, ["class", "split", "sha256"]]) if path else ["", "", ""]
             made.append((finding.kind, number, path, *about, finding.reason))
-    return csv_text(made)
+    return made
 
 
-def _sections(audit: Audit, say: Wording) -> list[Section]:
+def _sections(audit: Audit, say: Wording, most: int = _SHOWN) -> list[Section]:
     layout = [say.remark(r) for r in understood(audit.index) if r.kind.startswith("layout")]
     head = headline(audit, say)
     first: list[Text | Grid] = [
@@ -84,7 +94,8 @@ def _sections(audit: Audit, say: Wording) -> list[Section]:
         first.append(Grid(shown, counted, 3, ("terminal",)))
         first.append(Grid(headings, named, where=("markdown",)))
     rows = audit.index.table.set_index("path")[["split", "class"]]
-    pictured = [_pictured(audit, kind, found, rows.to_dict("index"), say) for kind, found in kinds]
+    known = rows.to_dict("index")
+    pictured = [_pictured(audit, kind, found, known, say, most) for kind, found in kinds]
     counts = [
         [str(cls), *map(str, numbers)]
         for cls, numbers in zip(audit.counts.index, audit.counts.to_numpy(), strict=True)
@@ -148,12 +159,13 @@ def _pictured(
     found: list[Finding],
     rows: Mapping[str, Mapping[str, str]],
     say: Wording,
+    most: int,
 ) -> Section:
-    """Findings of a kind, with their images where they can be shown."""
+    """At most so many findings of a kind, with their images where they can be shown."""
     blocks: list[Text | Gallery] = []
-    if len(found) > _SHOWN:
-        blocks.append(Text([say("audit.shown", count=_SHOWN)], "soft"))
-    for finding in found[:_SHOWN]:
+    if len(found) > most:
+        blocks.append(Text([say("audit.shown", count=most)], "soft"))
+    for finding in found[:most]:
         pictures = [
             (path, " ".join(filter(None, rows[path].values())), _thumbnail(audit, path))
             for path in finding.paths

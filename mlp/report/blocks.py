@@ -121,13 +121,16 @@ class Picture:
         return self.content if isinstance(self.content, bytes) else png(self.content)
 
     @property
-    def inline(self) -> Markup:
-        """As a part of a page."""
-        if isinstance(self.content, Figure):
-            return Markup(svg(self.content))
+    def image(self) -> Markup:
+        """As a part of any page: without ids or a style that others could have as well."""
         return Markup('<img alt="{}" src="data:image/png;base64,{}">').format(
-            self.caption, base64.b64encode(self.content).decode()
+            self.caption, base64.b64encode(self.png).decode()
         )
+
+    @property
+    def drawing(self) -> Markup:
+        """As a part of a page of its own."""
+        return Markup(svg(self.content)) if isinstance(self.content, Figure) else self.image
 
 
 @dataclass(frozen=True)

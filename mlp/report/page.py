@@ -35,8 +35,10 @@ def pictures(sections: Sequence[Section]) -> list[Picture]:
     return [block for block in every if isinstance(block, Picture)]
 
 
-def page(lang: str, title: str, setting: str, sections: Sequence[Section]) -> str:
-    """One HTML file with its pictures inside."""
+def page(
+    lang: str, title: str, setting: str, sections: Sequence[Section], whole: bool = True
+) -> str:
+    """One HTML file with its pictures inside; or, if not `whole`, a part of somebody's page."""
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -45,7 +47,7 @@ def page(lang: str, title: str, setting: str, sections: Sequence[Section]) -> st
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    template = environment.get_template("page.html.j2")
+    template = environment.get_template("page.html.j2" if whole else "inline.html.j2")
     return template.render(
-        lang=lang, title=title, setting=setting, sections=sections, verdicts=VERDICTS
+        lang=lang, title=title, setting=setting, sections=sections, verdicts=VERDICTS, whole=whole
     )

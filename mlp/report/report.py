@@ -25,9 +25,14 @@ _DESCRIPTION = 7800  # characters that MLflow shows of a description, with room 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """The parts of a report: `files` are artifacts by their path, `pictures` those for eyes."""
+    """The parts of a report: `files` are artifacts by their path, `pictures` those for eyes.
 
+    `inline`: its first screen, to the first picture, as a part of a notebook.
+    """
+
+    evidence: Evidence
     terminal: str
+    inline: str
     description: str
     files: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
@@ -61,9 +66,12 @@ def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -
     say = Wording(config.lang, config.metric, folds)
     with style():
         sections = [made for each in SECTIONS if (made := each(evidence, say)).blocks or made.files]
+        shown = [each for each in sections if each.blocks]
         drawn = {f"{each.name}": each.png for each in pictures(sections)}
         title, about = question(evidence, say), setting(evidence, say)
-        html = page(say.lang, title, about, [each for each in sections if each.blocks])
+        html = page(say.lang, title, about, shown)
+        pictured = (k for k, each in enumerate(shown, 1) if pictures([each]))
+        inline = page(say.lang, title, about, shown[: next(pictured, None)], whole=False)
     heading = f"## {_escape(title)}\n\n"
     whole = heading + markdown(sections)
     files = {
@@ -74,7 +82,9 @@ def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -
     # The verdict last, where the eye is when a command has ended
     verdict, *others = sections
     return Report(
+        evidence,
         "\n\n".join([f"{title}\n{about}", terminal([*others, verdict])]),
+        inline,
         whole if len(whole) <= _DESCRIPTION else heading + markdown(sections, links=False),
         {name: text.encode() for name, text in files.items()}
         | {f"figures/{name}.png": content for name, content in drawn.items()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -83,16 +83,8 @@ def files(search: Search, study: optuna.Study, say: Wording) -> dict[str, bytes]
     """The table of all trials, the page and its pictures, by the name of the file."""
     table = study.trials_dataframe(attrs=("number", "state", "value", "duration", "params"))
     drawn = pictures(search, study)
-    shown = [Picture(name, png, say(f"search.{name}")) for name, png in drawn.items()]
-    setting = say(
-        "search.setting",
-        name=search.index.name,
-        sampler=search.config.sampler,
-        folds=search.config.folds,
-        space=search.space.name,
-        about=search.space.about,
-    )
-    sections = [_section(search, study, say), Section("", shown)]
+    sections = [_section(search, study, say), _pictured(drawn, say)]
+    setting = _setting(search, say)
     return {
         "trials.csv": table.map(cell).to_csv(index=False).encode(),
         "report.html": page(say.lang, _title(search, say), setting, sections).encode(),
@@ -100,8 +92,32 @@ def files(search: Search, study: optuna.Study, say: Wording) -> dict[str, bytes]
     }
 
 
-def pictures(search: Search, study: optuna.Study) -> dict[str, bytes]:
-    """History, importance, parallel coordinates and slices as PNG, as far as trials allow."""
+def inline(search: Search, study: optuna.Study, say: Wording) -> str:
+    """The trials for a notebook, with the first picture."""
+    sections = [_section(search, study, say), _pictured(pictures(search, study, most=1), say)]
+    return page(say.lang, _title(search, say), _setting(search, say), sections, whole=False)
+
+
+def _pictured(drawn: Mapping[str, bytes], say: Wording) -> Section:
+    return Section("", [Picture(name, png, say(f"search.{name}")) for name, png in drawn.items()])
+
+
+def _setting(search: Search, say: Wording) -> str:
+    return say(
+        "search.setting",
+        name=search.index.name,
+        sampler=search.config.sampler,
+        folds=search.config.folds,
+        space=search.space.name,
+        about=search.space.about,
+    )
+
+
+def pictures(search: Search, study: optuna.Study, most: int | None = None) -> dict[str, bytes]:
+    """History, importance, parallel coordinates and slices as PNG, as far as trials allow.
+
+    Of these the first `most`.
+    """
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len({trial.value for trial in complete}) < 2:
         return {}
@@ -112,7 +128,7 @@ def pictures(search: Search, study: optuna.Study) -> dict[str, bytes]:
         "parallel_coordinates": drawing.plot_parallel_coordinate,
         "slices": partial(drawing.plot_slice, params=important[:_SLICES]),
     }
-    return {name: _png(function, study, search.metric) for name, function in draw.items()}
+    return {n: _png(function, study, search.metric) for n, function in list(draw.items())[:most]}
 
 
 def _png(function: Callable[..., object], study: optuna.Study, metric: str) -> bytes:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
+from mlp import console
 from mlp.data.index import Index
 from mlp.data.normalization import EVALUATION_BATCH
 from mlp.data.pixels import load_pixels
@@ -63,7 +63,7 @@ def evaluate(
     rows = table.index.to_numpy()
     images = pixels if len(rows) == len(pixels) else pixels[rows]
     starts = range(0, len(images), EVALUATION_BATCH)
-    bar = tqdm(starts, "classifying", disable=None, delay=1, leave=False)
+    bar = console.passing(starts, "classifying", unit="it")
     parts = (images[start : start + EVALUATION_BATCH] for start in bar)
     answers = [answer for part in parts for answer in ensemble.answer(list(part))]
     number = {name: label for label, name in enumerate(ensemble.classes)}

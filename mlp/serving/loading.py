@@ -26,7 +26,9 @@ from mlp.tracking.mlflow.store import Store
 
 CHAMPION = "champion"
 RUNS = "mlp.runs"  # tag of a version: the runs that its networks are from
-_FORMS = "models:/NAME@champion, models:/NAME/VERSION or models:/m-ID"
+_FORMS = (
+    "models:/NAME@champion, models:/NAME/VERSION, models:/m-ID, runs:/RUN_ID or a model's folder"
+)
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,13 @@ def load_packaged(store: Store, uri: str = "") -> LoadedModel:
     TamperedModel when its files are not those that were packaged, or those that were registered.
     """
     uri = uri or _only_champion(store)
-    if not uri.startswith("models:/"):
+    if Path(uri).is_dir():
+        return load_folder(Path(uri))
+    run = re.fullmatch(r"runs:/(\w+)(/.*)?", uri)
+    if not (run or uri.startswith("models:/")):
         raise NoSuchModel(f"{uri!r} is no address of a model; give {_FORMS}")
     try:
+        uri = model_of(store, run[1]) if run else uri
         version = _registered(store, uri)
         source, tags = (version.source if version else None) or uri, {}
         if match := re.fullmatch(r"models:/(m-\w+)", source):
@@ -75,6 +81,19 @@ def load_packaged(store: Store, uri: str = "") -> LoadedModel:
         raise NoSuchModel(
             f"no model at {uri!r} in {store.address}: {reason}; give {_FORMS}"
         ) from None
+
+
+def load_folder(folder: Path) -> LoadedModel:
+    """The model whose files lie in a folder. Raises NoSuchModel, TamperedModel."""
+    return _load(folder, str(folder), None, {})
+
+
+def model_of(store: Store, run_id: str) -> str:
+    """The address of the model of a run. Raises NoSuchModel, MlflowException."""
+    outputs = store.client.get_run(run_id).outputs
+    if outputs is None or not outputs.model_outputs:
+        raise NoSuchModel(f"run {run_id} has no model; train it again with --retrain")
+    return f"models:/{outputs.model_outputs[0].model_id}"
 
 
 def _copy(store: Store, source: str, place: Path) -> Path:

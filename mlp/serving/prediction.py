@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from tqdm import tqdm
 
+from mlp import console
 from mlp.data.images.decoding import quiet_decoder
 from mlp.data.images.formats import READABLE, by_content, by_name
 from mlp.data.reading import read_whole, said_of
@@ -94,7 +94,7 @@ def predict(ensemble: Ensemble, files: Sequence[Found]) -> Iterator[Prediction]:
             decoded = said_of(file.path, data, decoded)
         return decoded, claimed or by_content(data) is not None
 
-    bar = tqdm(total=len(files), desc="classifying", unit="", disable=None, delay=1, leave=False)
+    bar = console.passing(None, "classifying", total=len(files))
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
         for start in range(0, len(files), _AT_ONCE):
             part = files[start : start + _AT_ONCE]

@@ -7,10 +7,11 @@ version, whose tags remember what came out.
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import tempfile
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from mlp.model.ensemble import Ensemble
 from mlp.predictions import Evaluation
 from mlp.serving.choice import Choice
 from mlp.serving.evaluation import Challenge, Evaluated, compare, evaluate, trained_on
-from mlp.serving.loading import CHAMPION, RUNS, LoadedModel, load_packaged
+from mlp.serving.loading import CHAMPION, RUNS, LoadedModel, load_packaged, model_of
 from mlp.study.record import RecordedStudy
 from mlp.tracking.mlflow.claims import alone
 from mlp.tracking.mlflow.packaging import SEALED_AS, Packager, model_files
@@ -83,7 +84,7 @@ def register(
         client, run = store.client, choice.runs[0]
         digest, count = run.data_digest, len(study.classes)
         store.log_dataset(run_id, study.data_name, digest, run.config.data, count, "test")
-        members = [load_packaged(store, _model_of(store, r.run_id)) for r in choice.runs]
+        members = [load_packaged(store, model_of(store, r.run_id)) for r in choice.runs]
         digests = " ".join(sorted(member.digest for member in members))
         identity = f"{choice.pick} {hashlib.sha256(digests.encode()).hexdigest()}"
         version = _find(store, name, identity)
@@ -145,13 +146,6 @@ def undo(store: Store, name: str) -> str:
         return "\n".join(said)
 
 
-def _model_of(store: Store, run_id: str) -> str:
-    outputs = store.client.get_run(run_id).outputs
-    if outputs is None or not outputs.model_outputs:
-        raise NoSuchModel(f"run {run_id} has no model; train it again with --retrain")
-    return f"models:/{outputs.model_outputs[0].model_id}"
-
-
 def _find(store: Store, name: str, identity: str) -> ModelVersion | None:
     """The version that is this very model, if it is registered already."""
     versions = store.client.search_model_versions(f"name = '{name}'")
@@ -187,7 +181,8 @@ def _create(
         "mlp.data": study.data_name,
         "mlp.data_digest": choice.runs[0].data_digest,
     }
-    return mlflow.register_model(uri, name, tags=tags)
+    with redirect_stderr(io.StringIO()):  # where MLflow prints what is said in better words
+        return mlflow.register_model(uri, name, tags=tags)
 
 
 def _package(store: Store, run_id: str, choice: Choice, ensemble: Ensemble, example: bytes) -> str:

@@ -152,8 +152,8 @@ class ModelChoice(ExperimentConfig):
     """Packaged model to use."""
 
     model: str = ""
-    """models:/NAME@champion, models:/NAME/VERSION or models:/m-ID; empty: the champion, if only one
-    model is registered"""
+    """models:/NAME@champion, models:/NAME/VERSION, models:/m-ID, runs:/RUN_ID or a model's folder;
+    empty: the champion, if only one model is registered"""
 
 
 class PredictConfig(ModelChoice):

@@ -73,12 +73,29 @@ def _text(path: Path) -> str:
 class SettingsFile:
     """A YAML file that names settings; every complaint names the file and the line."""
 
-    def __init__(self, path: Path, kind: str, content: str) -> None:
+    def __init__(
+        self, path: Path, kind: str, content: str, given: Mapping[str, Any] | None = None
+    ) -> None:
         """`kind` is what the file should be, `content` what it should have.
 
+        `given`: what would stand in the file, where there is none.
         Raises SettingsError where it cannot be read, is no YAML, or is empty.
         """
         self.path, self.kind = path, kind
+        self.root = self._read(content) if given is None else self._written(given)
+        self._count = 0
+        self._check(self.root, ())
+
+    def _written(self, given: Mapping[str, Any]) -> yaml.Node:
+        try:
+            return yaml.representer.SafeRepresenter(sort_keys=False).represent_data(dict(given))
+        except yaml.representer.RepresenterError as error:
+            raise SettingsError(
+                f"{self.kind} {self.path}: {error.args[0]}: {error.args[1]!r}"
+            ) from None
+
+    def _read(self, content: str) -> yaml.Node:
+        path, kind = self.path, self.kind
         try:
             text = _text(path)
         except (OSError, ValueError) as error:
@@ -103,9 +120,7 @@ class SettingsFile:
             raise SettingsError(f"{kind} {path}: no YAML: {error}") from None
         if root is None:
             raise SettingsError(f"{kind} {path} is empty; it should have {content}")
-        self.root: yaml.Node = root
-        self._count = 0
-        self._check(root, ())
+        return root
 
     def _check(self, node: yaml.Node, above: tuple[yaml.Node, ...]) -> None:
         """Refuse foreign tags, and what comes to too much once its anchors are followed."""
@@ -183,4 +198,5 @@ class SettingsFile:
 
     def wrong(self, node: yaml.Node, text: str) -> NoReturn:
         """Raise SettingsError for what stands at a node."""
-        raise SettingsError(f"{self.kind} {self.path}, line {node.start_mark.line + 1}: {text}")
+        line = f", line {node.start_mark.line + 1}" if node.start_mark else ""
+        raise SettingsError(f"{self.kind} {self.path}{line}: {text}")

@@ -18,7 +18,7 @@ class Arm:
 
     name: str
     changes: Mapping[str, Any]
-    about: str
+    about: str = ""
 
 
 def arm_config(arm: Arm, base: RunConfig) -> RunConfig:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import pandas as pd
-from tqdm import tqdm
 
+from mlp import console
 from mlp.data.audit.remarks import Remark
 from mlp.data.dataset import is_own, load, split_of
 from mlp.data.index import Index
@@ -89,7 +89,7 @@ def plan(
     varied = tuple(dict.fromkeys(name for arm in suite.arms for name in arm.changes))
     counts: dict[object, tuple[int, int]] = {}
     specs = []
-    for name, config in tqdm(configs, "planning", unit="", disable=None, delay=1, leave=False):
+    for name, config in console.passing(configs, "planning"):
         key = config.key("split")
         if key not in counts:
             drawn = split_of(index, config)

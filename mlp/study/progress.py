@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -19,13 +18,11 @@ Message = dict[str, Any]
 
 
 class _Bars(RunProgress):
-    """A bar for a whole and one for the runs in training; nothing is drawn without a terminal."""
+    """A bar for a whole and one for the runs in training, where bars are drawn."""
 
     def __init__(self, total: int, done: int, name: str, unit: str) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._whole = tqdm(
-            total=total, initial=done, desc=name, unit=unit, disable=None, position=0
-        )
+        self._whole = console.bar(None, name, total=total, initial=done, unit=unit, position=0)
+        self._drawn = not self._whole.disable
         self._epochs: tqdm[Any] = tqdm(disable=True)
 
     def group(self, specs: Sequence[RunSpec], label: str = "") -> None:
@@ -33,9 +30,7 @@ class _Bars(RunProgress):
         fold = "" if first.config.fold == "none" else f", fold {first.config.fold}"
         several = f"seed {first.config.seed}{fold}, {len(specs)} arms"
         label = label or (first.name if len(specs) == 1 else several)
-        self._epochs = tqdm(
-            total=total, desc=label, unit="epoch", disable=None, position=1, leave=False
-        )
+        self._epochs = console.bar(None, label, total=total, unit="epoch", position=1, leave=False)
 
     def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
         self._epochs.set_postfix_str(_after_epoch(spec, record), refresh=False)
@@ -96,7 +91,7 @@ class Progress(_Bars):
                 return
             self._known.add(identity)
         self._whole.update()
-        if status == "FAILED" or not self._terminal:
+        if status == "FAILED" or not self._drawn:
             console.out(said)
 
 
@@ -137,7 +132,7 @@ class SearchProgress(_Bars):
 
     def scored(self, trial: str) -> None:
         """A trial has ended: what became of it."""
-        if not self._terminal:
+        if not self._drawn:
             console.out(trial)
 
 

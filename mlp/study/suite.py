@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,24 @@ def suite_names() -> tuple[str, ...]:
 def find_suite(name: str) -> Suite:
     """A suite by its name, or from a YAML file. Raises SettingsError where there is none."""
     return TRAINING if name == TRAINING.name else read_suite(find_file("suite", name, _FOLDER))
+
+
+def as_suite(given: str | os.PathLike[str] | Mapping[str, Any] | Suite) -> Suite:
+    """A suite by its name, from a YAML file, from what would stand in one, or made by hand.
+
+    Raises SettingsError where it is none.
+    """
+    if isinstance(given, str | os.PathLike):
+        return find_suite(os.fspath(given))
+    if isinstance(given, Suite):
+        arms = [{k: v for k, v in vars(arm).items() if k != "about" or v} for arm in given.arms]
+        contents = {"question": given.question, "base": given.base, "arms": arms}
+        return replace(_given(given.name, contents), name=given.name)
+    return _given("own", {"question": "Which of these arms helps?", **given})
+
+
+def _given(name: str, contents: Mapping[str, Any]) -> Suite:
+    return _SuiteFile(Path(name), "suite", "", contents).suite()
 
 
 def listing() -> str:

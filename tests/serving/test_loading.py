@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 from mlp.errors import NoSuchModel, TamperedModel
 from mlp.model.seal import BLANK, SEAL, check_seal, seal
 from mlp.serving.classifier import Classifier
-from mlp.serving.loading import load_packaged
+from mlp.serving.loading import load_folder, load_packaged
 from mlp.tracking.mlflow.packaging import SEALED_AS
 from mlp.tracking.mlflow.store import Store
 from tests.serving.conftest import Trained
@@ -52,6 +52,9 @@ def test_every_address_gives_the_model(folder: Path, store: Store, address: str)
     np.testing.assert_array_equal(
         direct.ensemble.probabilities(decoded[None]), model.ensemble.probabilities(decoded[None])
     )
+    for place in (f"runs:/{model.run_id}", str(folder)):
+        assert load_packaged(store, place).digest == model.digest
+    assert load_folder(folder).title == str(folder)
 
 
 @pytest.mark.parametrize(

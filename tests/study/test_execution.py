@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 import socketserver
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from multiprocessing.spawn import get_preparation_data
 from pathlib import Path
 
 import pytest
@@ -18,6 +23,7 @@ from distributed import Client, LocalCluster, Security
 from mlp.errors import ClusterLost
 from mlp.execution.clusters import Auto, Dask, Processes
 from mlp.execution.executor import in_pieces, run
+from mlp.execution.warm import without_script
 from mlp.settings.base import ConfigError
 from mlp.settings.commands import EXECUTORS, ExecutorConfig
 from mlp.study.arm import Arm
@@ -138,6 +144,41 @@ def test_long_studies_have_several_processes_by_themselves(
         assert place.apart(specs) == (expected > 1)
 
 
+def test_workers_do_not_import_the_script_that_starts_them() -> None:
+    def imported() -> set[str]:
+        return {name for name in get_preparation_data("worker") if name.startswith("init_main")}
+
+    script = sys.modules["__main__"]
+    assert imported()
+    with without_script():
+        assert not imported()
+    assert imported() and sys.modules["__main__"] is script
+
+
+SCRIPT = """
+print("begun", flush=True)
+import mlp
+study = mlp.compare(
+    "digits", {"arms": [{"name": "plain"}, {"name": "fast", "changes": {"lr": 0.01}}]},
+    seeds=2, epochs=1, image_size=8, hidden=8, executor="processes", workers=2,
+)
+print(list(study.table["n"]))
+"""
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_trains_in_processes(tmp_path: Path) -> None:
+    script = tmp_path / "unguarded.py"
+    script.write_text(SCRIPT)
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root), "MLFLOW_TRACKING_URI": "sqlite:///own.db"}
+    typed = [sys.executable, str(script)]
+    done = subprocess.run(
+        typed, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("begun\n[2, 2]\n", "")
+
+
 def test_pieces_keep_all_workers_busy_and_streams_together(make_study: MakeStudy) -> None:
     specs = make_study(seeds=(0, 1, 2)).specs
     assert [len(piece) for piece in in_pieces(specs, 1)] == [8, 8, 8]
@@ -224,6 +265,11 @@ def test_a_scheduler_of_another_version_is_refused(monkeypatch: pytest.MonkeyPat
     with LocalCluster(protocol="tcp://", **settings) as started:
         config = ExecutorConfig(executor="dask", address=started.scheduler_address)
         Dask(config).check()
+
+        async def in_a_notebook() -> None:  # which has a loop that runs
+            Dask(config).check()
+
+        asyncio.run(in_a_notebook())
         monkeypatch.setattr("distributed.__version__", "2020.1.0")
         with pytest.raises(ClusterLost, match=r"is of Dask .*, this is 2020.1.0: install the same"):
             Dask(config).check()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mlp.errors import SettingsError
 from mlp.settings.training import RunConfig
-from mlp.study.arm import arm_config
-from mlp.study.suite import Suite, find_suite, listing, read_suite, suite_names
+from mlp.study.arm import Arm, arm_config
+from mlp.study.suite import Suite, as_suite, find_suite, listing, read_suite, suite_names
 
 
 def suite(folder: Path, text: str) -> Suite:
@@ -93,6 +95,49 @@ def test_what_is_wrong_is_said_with_its_line(text: str, said: str, tmp_path: Pat
     with pytest.raises(SettingsError) as error:
         suite(tmp_path, text)
     assert said in str(error.value) and "mine.yaml" in str(error.value)
+
+
+def test_a_suite_is_the_same_from_a_file_a_dict_and_by_hand(tmp_path: Path) -> None:
+    text = """
+question: Wide or deep?
+base: {epochs: 7, hidden: [64, 32]}
+arms:
+  - name: usual
+  - {name: deep, changes: {hidden: [16, 16], batch_norm: true, lr: 1.0e-5}, about: three}
+"""
+    from_file = suite(tmp_path, text)
+    changes = {"hidden": (16, 16), "batch_norm": True, "lr": 0.00001}
+    base = {"epochs": 7, "hidden": [64, 32]}
+    arms = [{"name": "usual"}, {"name": "deep", "changes": changes, "about": "three"}]
+    from_dict = as_suite({"question": "Wide or deep?", "base": base, "arms": arms})
+    by_hand = Suite(
+        "mine", "Wide or deep?", (Arm("usual", {}), Arm("deep", changes, "three")), base
+    )
+    assert as_suite(by_hand) == from_file == as_suite(tmp_path / "mine.yaml")
+    assert replace(from_dict, name="mine") == from_file
+    assert as_suite("activation") == find_suite("activation")
+    factors = as_suite({"factors": {"momentum": [0.5, 0.9], "dropout": [0]}})
+    assert [arm.changes for arm in factors.arms] == [
+        {"momentum": 0.5, "dropout": 0.0},
+        {"momentum": 0.9, "dropout": 0.0},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"arms": []}, "suite own: arms should be a list with at least one entry"),
+        ({"arms": [{"name": "a", "changes": {"lr": -1}}]}, "suite own: lr: should be greater"),
+        ({"arms": [{"name": "../a"}]}, "suite own: a name has up to 80 letters"),
+        ({"arms": [{"name": object}]}, "suite own: cannot represent an object"),
+        ({"arm": []}, "'arm' is unknown; did you mean arms?"),
+        (Suite("x", "", (Arm("a", {}), Arm("a", {}))), "suite x: there are two arms of the name"),
+    ],
+)
+def test_what_is_wrong_without_a_file_is_said_without_a_line(given: Any, said: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        as_suite(given)
+    assert said in str(error.value) and "line" not in str(error.value)
 
 
 def test_a_suite_that_is_not_there(tmp_path: Path) -> None:

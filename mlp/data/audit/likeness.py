@@ -21,7 +21,8 @@ import imagehash
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
+
+from mlp import console
 
 SIDE = 64  # of the images that are compared: what training decodes to by default
 MOST_BITS = 10
@@ -60,14 +61,14 @@ def _hashes(pixels: NDArray[np.uint8]) -> NDArray[np.uint64]:
 
     with ThreadPoolExecutor() as pool:
         made = pool.map(of_one, pixels)
-        bar = tqdm(made, "hashing", len(pixels), unit="", disable=None, delay=1, leave=False)
+        bar = console.passing(made, "hashing", total=len(pixels))
         return np.array(list(bar), np.uint64).reshape(len(pixels), _ORIENTATIONS)
 
 
 def _candidates(hashes: NDArray[np.uint64]) -> Iterator[tuple[int, int]]:
     """Pairs of images of which some orientations have like hashes."""
     starts = range(0, len(hashes), _BLOCK)
-    for top in tqdm(starts, "comparing", unit=" blocks", disable=None, delay=1, leave=False):
+    for top in console.passing(starts, "comparing", unit=" blocks"):
         rows = hashes[top : top + _BLOCK, :1]
         for left in range(top, len(hashes), _BLOCK):
             others = hashes[left : left + _BLOCK]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +27,29 @@ def prepare_environment() -> None:
     """Set what nobody has set otherwise. Before MLflow is imported, which reads some of it then."""
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
+
+
+@contextmanager
+def lent_environment() -> Iterator[None]:
+    """The environment of a command in the process of somebody else, who gets it back unchanged.
+
+    So does MLflow's tracking store. A run that `mlflow run` made is not for what is recorded here.
+    """
+    former = dict(os.environ)
+    os.environ.pop("MLFLOW_RUN_ID", None)
+    prepare_environment()
+    import mlflow
+
+    store = mlflow.get_tracking_uri() if mlflow.is_tracking_uri_set() else None
+    try:
+        yield
+    finally:
+        # Where a variable alone names it, it goes on to
+        mlflow.set_tracking_uri(None if store == former.get("MLFLOW_TRACKING_URI") else store)
+        for name in {"MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI", *_DEFAULTS}:
+            os.environ.pop(name, None)
+            if name in former:
+                os.environ[name] = former[name]
 
 
 def take_adopted_run() -> str | None:

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
-from tqdm import tqdm
 
+from mlp import console
 from mlp.errors import NoSuchStudy
 from mlp.escaping import from_cell
 from mlp.settings.training import RunConfig
@@ -101,8 +101,7 @@ class MlflowStudies:
 
         with ThreadPoolExecutor(_READERS) as readers:
             made, count = readers.map(read, contents["runs"]), len(contents["runs"])
-            bar = tqdm(made, "reading runs", count, unit="", disable=None, delay=1, leave=False)
-            return replace(study, runs=list(bar))
+            return replace(study, runs=list(console.passing(made, "reading runs", total=count)))
 
     def initial_weights(self, run: RecordedRun) -> Mapping[str, Histogram]:
         with tempfile.TemporaryDirectory(prefix="mlp-events-") as folder:
