@@ -5,13 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-import cv2
-import numpy as np
-
 from mlp.data.audit.findings import COMPARED, KINDS, REASONS, Audit, Finding
 from mlp.data.audit.remarks import of_depth, understood
-from mlp.data.images.decoding import decode
-from mlp.errors import UnreadableImage
+from mlp.data.thumbnail import thumbnail
 from mlp.escaping import csv_text, line
 from mlp.escaping import markdown as _escape
 from mlp.report.blocks import Gallery, Grid, Section, Text
@@ -155,17 +151,12 @@ def _pictured(
         blocks.append(Text([say("audit.shown", count=_SHOWN)], "soft"))
     for finding in found[:_SHOWN]:
         pictures = [
-            (path, " ".join(filter(None, rows[path].values())), _thumbnail(audit, path))
+            (path, " ".join(filter(None, rows[path].values())), _picture(audit, path))
             for path in finding.paths
         ]
         blocks.append(Gallery(_reason(audit, finding, say), pictures))
     return Section(f"{len(found)} \N{MULTIPLICATION SIGN} {_meaning(kind, say)}", blocks)
 
 
-def _thumbnail(audit: Audit, path: str) -> str:
-    try:
-        image = decode(audit.index.read(path), _THUMBNAIL, False, audit.index.depth)
-    except (UnreadableImage, OSError):
-        return ""
-    encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]))[1]
-    return base64.b64encode(encoded.tobytes()).decode()
+def _picture(audit: Audit, path: str) -> str:
+    return base64.b64encode(thumbnail(audit.index, path, _THUMBNAIL)).decode()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from mlp.escaping import html
-from mlp.report.blocks import Grid, Picture, Section, Text
+from mlp.report.blocks import Explorer, Grid, Picture, Section, Text
 from mlp.report.drawing import VERDICTS
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
@@ -35,8 +36,14 @@ def pictures(sections: Sequence[Section]) -> list[Picture]:
     return [block for block in every if isinstance(block, Picture)]
 
 
-def page(lang: str, title: str, setting: str, sections: Sequence[Section]) -> str:
-    """One HTML file with its pictures inside."""
+def page(
+    lang: str,
+    title: str,
+    setting: str,
+    sections: Sequence[Section],
+    origin: Mapping[str, str] | None = None,
+) -> str:
+    """One HTML file with its pictures inside; `origin`: what it can be made again from."""
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -46,6 +53,19 @@ def page(lang: str, title: str, setting: str, sections: Sequence[Section]) -> st
         undefined=StrictUndefined,
     )
     template = environment.get_template("page.html.j2")
+    scripts = []
+    if any(isinstance(block, Explorer) for section in sections for block in section.blocks):
+        scripts = [_script("vega.js"), _script("explorer.js")]
     return template.render(
-        lang=lang, title=title, setting=setting, sections=sections, verdicts=VERDICTS
+        lang=lang,
+        title=title,
+        setting=setting,
+        sections=sections,
+        verdicts=VERDICTS,
+        origin=origin or {},
+        scripts=scripts,
     )
+
+
+def _script(name: str) -> Markup:
+    return Markup((_FOLDER / name).read_text(encoding="utf-8"))

@@ -75,7 +75,7 @@ def recorded_study(
                 tracker.plan(study.plan(notes), study.split_table())
                 outcomes = train(study)
         studies = tracker.studies
-        made = report.publish(studies, studies.read(tracker.run_id), reported)
+        made = report.publish(studies, studies.read(tracker.run_id), reported, study.index)
         if not single:
             tracker.show(made.terminal, made.pictures)
         elif outcomes[0].run_id != tracker.run_id:
