@@ -35,6 +35,12 @@ class TamperedModel(MlpError, ValueError):
     """The files of a model are not those that were packaged."""
 
 
+class PageDiffers(MlpError):
+    """What a page says is not what its record gives."""
+
+    exit_code = 3
+
+
 class StoreUnusable(MlpError):
     """The tracking store cannot be opened."""
 

@@ -13,7 +13,7 @@ from mlp.predictions import Evaluation, Floats, Labels
 
 @dataclass(frozen=True)
 class Answers:
-    """The images of some runs, ids (N,) and labels (N,), and an entry (A, N) for each arm and image.
+    """Images, ids (N,) and labels (N,), and what arms say of them: an entry (A, N) for each pair.
 
     `said` is the class with the highest mean probability over the runs of an arm, `sure` that
     probability, `truth` that of the true class; `right` counts the runs that are right of `runs`.
@@ -37,11 +37,13 @@ class Answers:
         right = self.correct.sum(axis=0)
         pairs = right * ((self.runs > 0).sum(axis=0) - right)
         order = np.argsort(-pairs, kind="stable")
-        return order[pairs[order] > 0]
+        return np.asarray(order[pairs[order] > 0])
 
     def between(self, first: int, second: int) -> NDArray[np.intp]:
         """The images that one arm gets right and another one wrong, the clearest first."""
-        found = np.flatnonzero(self.correct[first] & ~self.correct[second] & (self.runs[second] > 0))
+        found = np.flatnonzero(
+            self.correct[first] & ~self.correct[second] & (self.runs[second] > 0)
+        )
         share = self.right / np.maximum(self.runs, 1)
         order = np.lexsort((
             -(self.truth[first] - self.truth[second])[found],

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
-from mlp.report.drawing import BLUE
 from mlp.report.wording import Wording
 
 Spec = dict[str, object]
-_FIRST, _SECOND = BLUE, "#d08700"
+_COLOURS = ["#2b7cc4", "#d08700"]  # on white and on black
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 _MOST_WRITTEN = 12  # classes, of which more leave no room for numbers
 
@@ -18,15 +18,13 @@ def curves(say: Wording) -> Spec:
     part = {"domain": [say("validation"), say("train")], "range": [[1, 0], [4, 3]]}
     across = {"field": "epoch", "type": "quantitative", "title": say("epoch")}
     up = {"type": "quantitative", "scale": {"zero": False}}
-    told = [
-        {"field": "arm", "title": say("arm")},
-        {"field": "part", "title": say("pair.part")},
-        {"field": "epoch", "title": say("epoch")},
-        *(
-            {"field": field, "title": say(f"pair.{field}"), "format": ".4~f"}
-            for field in ("mean", "low", "high")
-        ),
-    ]
+    # Not as fields: of texts, Vega-Lite looks in the wrong place where the nearest point is shown
+    told = {say("arm"): "arm", say("pair.part"): "part", say("epoch"): "epoch"} | {
+        say(f"pair.{field}"): field for field in ("mean", "low", "high")
+    }
+    expression = ", ".join(f"{json.dumps(t)}: (datum.datum || datum).{f}" for t, f in told.items())
+    near = {"type": "point", "on": "pointerover", "nearest": True}
+    visible = {"param": "near", "empty": False, "value": 1}
     detail = {"field": "part"}
     return {
         "$schema": _SCHEMA,
@@ -37,8 +35,8 @@ def curves(say: Wording) -> Spec:
             "color": {
                 "field": "arm",
                 "sort": None,
-                "scale": {"range": [_FIRST, _SECOND]},
-                "legend": {"title": None, "orient": "top", "labelLimit": 300},
+                "scale": {"range": _COLOURS},
+                "legend": {"title": None, "orient": "top", "labelLimit": 300, "symbolOpacity": 1},
             },
         },
         "layer": [
@@ -62,15 +60,13 @@ def curves(say: Wording) -> Spec:
                 },
             },
             {
-                "params": [
-                    {"name": "near", "select": {"type": "point", "on": "pointerover", "nearest": True}}
-                ],
+                "params": [{"name": "near", "select": near}],
                 "mark": {"type": "point", "filled": True, "size": 60},
                 "encoding": {
                     "y": {"field": "mean", "type": "quantitative"},
                     "detail": detail,
-                    "opacity": {"condition": {"param": "near", "empty": False, "value": 1}, "value": 0},
-                    "tooltip": told,
+                    "opacity": {"condition": visible, "value": 0},
+                    "tooltip": {"value": {"expr": f"{{{expression}}}"}},
                 },
             },
         ],
@@ -79,7 +75,11 @@ def curves(say: Wording) -> Spec:
 
 def matrix(say: Wording, classes: Sequence[str], difference: bool) -> Spec:
     """Rows of true, predicted and value in percent; of a difference, both signs have a colour."""
-    colour = {"scheme": "redblue"} if difference else {"range": ["#f7fbff", "#08306b"], "domain": [0, 100]}
+    colour = (
+        {"scheme": "redblue"}
+        if difference
+        else {"range": ["#f7fbff", "#08306b"], "domain": [0, 100]}
+    )
     axis = {"labelLimit": 90, "grid": False, "ticks": False, "domain": False}
     encoding = {
         "x": {
@@ -91,7 +91,7 @@ def matrix(say: Wording, classes: Sequence[str], difference: bool) -> Spec:
     told = [
         {"field": "true", "title": say("true")},
         {"field": "predicted", "title": say("predicted")},
-        {"field": "value", "title": "%", "format": "+.1f" if difference else ".1f"},
+        {"field": "value", "title": "%", "type": "quantitative"},
     ]
     cells = {
         "mark": "rect",

@@ -14,7 +14,6 @@ import pandas as pd
 
 from mlp.data.index import Index
 from mlp.data.thumbnail import thumbnail
-
 from mlp.escaping import markdown as _escape
 from mlp.evidence.findings import Evidence, InitialWeights, weigh
 from mlp.report.drawing import style
@@ -56,11 +55,11 @@ def make(
     studies: Studies, study: RecordedStudy, config: ReportConfig, index: Index | None = None
 ) -> Report:
     """The report of a recorded study; without its images, with the thumbnails that are recorded."""
-    kept = studies.file(study, THUMBNAILS) if index is None else None
+    thumbnails: Mapping[str, bytes] = {}
     if index is not None:
         thumbnails = {name: thumbnail(index, name, _SIDE) for name in pair.disputed(study)}
-    else:
-        thumbnails = _unpacked(kept) if kept else {}
+    elif kept := studies.file(study, THUMBNAILS):
+        thumbnails = _unpacked(kept)
     return build(study, config, _initial_weights(studies, study), thumbnails)
 
 
@@ -103,7 +102,7 @@ def build(
         sections = [made for each in SECTIONS if (made := each(evidence, say)).blocks or made.files]
         drawn = {f"{each.name}": each.png for each in pictures(sections)}
         title, about = question(evidence, say), setting(evidence, say)
-        about_page = {"study": study.run_id, **config.as_text()}
+        about_page = {"study": study.run_id, "address": study.address, **config.as_text()}
         shown = [each for each in sections if each.blocks]
         html = page(say.lang, title, about, shown, about_page)
     heading = f"## {_escape(title)}\n\n"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 
 import numpy as np
 from markupsafe import Markup
@@ -30,7 +29,9 @@ _SPOKEN = ("wins", "says", "more", "runs", "curves", "matrix", "difference")
 
 def disputed(study: RecordedStudy) -> list[str]:
     """The images of a page: those that one arm gets right and another one wrong."""
-    arms = [[r.evaluation for r in study.of(name).values() if r.evaluation] for name in study.arm_names]
+    arms = [
+        [r.evaluation for r in study.of(name).values() if r.evaluation] for name in study.arm_names
+    ]
     found = answers([arm for arm in arms if arm]) if sum(map(bool, arms)) > 1 else None
     return [] if found is None else [str(found.ids[k]) for k in found.disputed()[:_MOST_IMAGES]]
 
@@ -64,7 +65,9 @@ def section(evidence: Evidence, say: Wording) -> Section:
             "difference": charts.matrix(say, classes, True),
         },
     }
-    both = [_gallery(evidence, found, arms, *pair, say) for pair in ((first, second), (second, first))]
+    both = [
+        _gallery(evidence, found, arms, *pair, say) for pair in ((first, second), (second, first))
+    ]
     labels = {key: say(f"pair.{key}") for key in ("one", "other", "measure", "class", "every")}
     measures = [
         ("accuracy", f"{say.named('metric.accuracy', METRICS['accuracy'].words)}, %"),
@@ -75,7 +78,9 @@ def section(evidence: Evidence, say: Wording) -> Section:
         notes.append(say("pair.cut", kept=len(kept), all=len(shown)))
     if len(shown) and not evidence.thumbnails:
         notes.append(say("pair.no_thumbnails"))
-    return Section(say("heading.pair"), [Text(notes, "soft"), Explorer(data, both, labels, measures)])
+    return Section(
+        say("heading.pair"), [Text(notes, "soft"), Explorer(data, both, labels, measures)]
+    )
 
 
 _CURVES = ("val/accuracy", "train/accuracy", "val/loss", "train/loss")

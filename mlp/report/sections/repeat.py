@@ -12,7 +12,7 @@ from mlp.tracking.mlflow.pages import command_line
 
 
 def section(evidence: Evidence, say: Wording) -> Section:
-    """What this was made from, the command that makes it again, and the one that checks it."""
+    """Commit, data and seeds, the command that makes it again, and the one that checks it."""
     study = evidence.study
     digests = sorted({run.data_digest for run in study.runs if run.data_digest})
     seeds = sorted({seed for seed, _ in study.pairs})
