@@ -576,3 +576,12 @@ def test_a_page_says_what_it_was_made_from_and_how_to_have_it_again(clear: Recor
     assert f'href="http://here/{run_page("7", runs[0].run_id)}"' in made.files[
         "report.html"
     ].decode().replace("&amp;", "&")
+
+
+@pytest.mark.slow
+def test_the_library_that_draws_is_the_one_that_is_named() -> None:
+    import vl_convert
+
+    text = (Path(reports.__file__).parent / "templates" / "vega.js").read_text(encoding="utf-8")
+    assert vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;") in text
+    assert f"Vega {vl_convert.get_vega_version()}, Vega-Lite " in text
