@@ -36,7 +36,7 @@ class TamperedModel(MlpError, ValueError):
 
 
 class PageDiffers(MlpError):
-    """What a page says is not what its record gives."""
+    """A page says something else than its record gives."""
 
     exit_code = 3
 

@@ -10,6 +10,7 @@ from mlp.data.audit.remarks import of_depth, understood
 from mlp.data.thumbnail import thumbnail
 from mlp.escaping import csv_text, line
 from mlp.escaping import markdown as _escape
+from mlp.languages import LANGUAGES
 from mlp.report.blocks import Gallery, Grid, Section, Text
 from mlp.report.page import markdown as _markdown
 from mlp.report.page import page
@@ -114,7 +115,7 @@ def _reason(audit: Audit, finding: Finding, say: Wording) -> str:
     for remark in understood(audit.index) if finding.kind == "passed_over" else ():
         if str(remark) == beginning + finding.said:
             return say.remark(remark).removeprefix(beginning)
-    return finding.told(say("and"), phrase)
+    return LANGUAGES[say.lang].said(finding.told(say("and"), phrase))
 
 
 def _examples(found: list[Finding], say: Wording) -> str:

@@ -14,6 +14,7 @@ from optuna.visualization import matplotlib as drawing
 
 from mlp.escaping import cell, line
 from mlp.escaping import markdown as _escape
+from mlp.languages import LANGUAGES
 from mlp.report.blocks import Grid, Picture, Section, Text
 from mlp.report.page import markdown as _markdown
 from mlp.report.page import page
@@ -82,7 +83,7 @@ def _best(search: Search, best: Sequence[FrozenTrial], where: str, say: Wording)
 def files(search: Search, study: optuna.Study, say: Wording) -> dict[str, bytes]:
     """The table of all trials, the page and its pictures, by the name of the file."""
     table = study.trials_dataframe(attrs=("number", "state", "value", "duration", "params"))
-    drawn = pictures(search, study)
+    drawn = pictures(study, say)
     shown = [Picture(name, png, say(f"search.{name}")) for name, png in drawn.items()]
     setting = say(
         "search.setting",
@@ -100,7 +101,7 @@ def files(search: Search, study: optuna.Study, say: Wording) -> dict[str, bytes]
     }
 
 
-def pictures(search: Search, study: optuna.Study) -> dict[str, bytes]:
+def pictures(study: optuna.Study, say: Wording) -> dict[str, bytes]:
     """History, importance, parallel coordinates and slices as PNG, as far as trials allow."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len({trial.value for trial in complete}) < 2:
@@ -112,15 +113,22 @@ def pictures(search: Search, study: optuna.Study) -> dict[str, bytes]:
         "parallel_coordinates": drawing.plot_parallel_coordinate,
         "slices": partial(drawing.plot_slice, params=important[:_SLICES]),
     }
-    return {name: _png(function, study, search.metric) for name, function in draw.items()}
+    return {name: _png(function, study, name, say) for name, function in draw.items()}
 
 
-def _png(function: Callable[..., object], study: optuna.Study, metric: str) -> bytes:
+def _png(function: Callable[..., object], study: optuna.Study, name: str, say: Wording) -> bytes:
     # Optuna changes the style of every picture drawn after its own
     with plt.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its notes that its pictures are experimental
-        function(study, target_name=metric)
+        function(study, target_name=say.metric_name)
         figure = plt.gcf()
+        for axes in figure.axes:
+            said = LANGUAGES[say.lang].said
+            axes.set(title="", xlabel=said(axes.get_xlabel()), ylabel=said(axes.get_ylabel()))
+            if legend := axes.get_legend():
+                for text in legend.get_texts():
+                    text.set_text(said(text.get_text()))
+        figure.suptitle(say(f"search.{name}"))
         figure.set_size_inches(min(14.0, max(9.0, 2.6 * len(figure.axes))), 5.5)
         out = io.BytesIO()
         figure.savefig(out, format="png", dpi=110, bbox_inches="tight")
