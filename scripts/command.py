@@ -68,7 +68,8 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
             # Or at the end Python looks through a million objects once more, for over a second
             atexit.register(gc.freeze)
             settings: list[Settings] = []
-            language = LANGUAGES.get(str(values.get("lang")), LANGUAGES["en"])
+            lang = str(values.get("lang", "en"))
+            language = LANGUAGES[lang if lang in LANGUAGES else "en"]
             console.speak(language.said)
             try:
                 with interruptible(), temporary_files(), _quiet_threads():

@@ -19,7 +19,13 @@ ERRORS = {
     if isinstance(node, ast.ClassDef)
 }
 # Words in pictures of searches
-OF_OPTUNA = {"Trial", "Objective Value", "Best Value", "Hyperparameter", "Importance for {1}"}
+OF_OPTUNA = {
+    "Trial",
+    "Objective Value",
+    "Best Value",
+    "Hyperparameter",
+    "Hyperparameter Importance",
+}
 OTHERS = sorted(set(LANGUAGES) - {"en"})
 
 

@@ -38,7 +38,7 @@ class Language:
 
     @cached_property
     def _messages(self) -> list[tuple[list[str], str]]:
-        """What commands say: the parts of the English text around values, and the phrase."""
+        """Of each message the parts of the English text around values, and the phrase."""
         begin = "message."
         named = {k.removeprefix(begin): p for k, p in self.phrases.items() if k.startswith(begin)}
         made = [(_PLACE.split(english), phrase) for english, phrase in named.items()]

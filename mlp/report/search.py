@@ -124,6 +124,7 @@ def _png(function: Callable[..., object], study: optuna.Study, name: str, say: W
         figure = plt.gcf()
         for axes in figure.axes:
             said = LANGUAGES[say.lang].said
+            axes.set_title("", loc="left")
             axes.set(title="", xlabel=said(axes.get_xlabel()), ylabel=said(axes.get_ylabel()))
             if legend := axes.get_legend():
                 for text in legend.get_texts():
