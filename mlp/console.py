@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any, TextIO
 
 from tqdm import tqdm
@@ -12,6 +13,12 @@ from tqdm import tqdm
 from mlp.escaping import lines
 
 _hearers: list[Callable[[str], object]] = []
+_language = SimpleNamespace(said=str)
+
+
+def speak(said: Callable[[str], str]) -> None:
+    """Print from now on what a function makes of each English text."""
+    _language.said = said
 
 
 def out(text: str) -> None:
@@ -26,10 +33,11 @@ def err(text: str) -> None:
 
 
 def _tell(text: str, stream: TextIO) -> None:
+    text = lines(_language.said(text))
     if _hearers:
-        _hearers[-1](lines(text))
+        _hearers[-1](text)
     else:
-        tqdm.write(lines(text), file=stream)
+        tqdm.write(text, file=stream)
 
 
 @contextmanager

@@ -35,6 +35,12 @@ class TamperedModel(MlpError, ValueError):
     """The files of a model are not those that were packaged."""
 
 
+class PageDiffers(MlpError):
+    """A page says something else than its record gives."""
+
+    exit_code = 3
+
+
 class StoreUnusable(MlpError):
     """The tracking store cannot be opened."""
 

@@ -22,6 +22,7 @@ from mlp import console
 from mlp.errors import MlpError, SettingsError
 from mlp.escaping import lines
 from mlp.failures import advice
+from mlp.languages import LANGUAGES, Language
 from mlp.processes import Interrupted, interruptible, temporary_files
 from mlp.settings.base import ConfigError, Settings, field_choices, field_help, field_text
 from mlp.tracking.mlflow.environment import prepare_environment
@@ -67,6 +68,9 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
             # Or at the end Python looks through a million objects once more, for over a second
             atexit.register(gc.freeze)
             settings: list[Settings] = []
+            lang = str(values.get("lang", "en"))
+            language = LANGUAGES[lang if lang in LANGUAGES else "en"]
+            console.speak(language.said)
             try:
                 with interruptible(), temporary_files(), _quiet_threads():
                     settings.extend(_parse(group, values) for group in groups)
@@ -78,7 +82,7 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
                 )
                 sys.exit(interruption.exit_code)
             except Exception as error:
-                _explain(error, settings)
+                _explain(error, settings, language)
 
         params = [_parameter(group, name) for group in groups for name in group.model_fields]
         made = SettingsCommand(
@@ -153,11 +157,11 @@ def _quiet_threads() -> Iterator[None]:
         threading.excepthook = former
 
 
-def _explain(error: Exception, settings: Sequence[Settings]) -> None:
+def _explain(error: Exception, settings: Sequence[Settings], language: Language) -> None:
     """Answer with one message what a user or the surroundings got wrong; a bug keeps its trace."""
     kind = click.UsageError if isinstance(error, SettingsError) else click.ClickException
     if isinstance(error, MlpError):
-        shown = kind(lines(error))
+        shown = kind(lines(language.said(str(error))))
         vars(shown)["exit_code"] = error.exit_code
         raise shown from None
     from mlp.tracking.mlflow.surroundings import in_words
@@ -167,4 +171,4 @@ def _explain(error: Exception, settings: Sequence[Settings]) -> None:
     text = in_words(error, names, places)
     if not text:
         raise error
-    raise click.ClickException(lines(text)) from None
+    raise click.ClickException(lines(language.said(text))) from None

@@ -15,7 +15,7 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
     that were there. A comparison becomes a run of its own.
     """
     from mlp.evidence.two_studies import between
-    from mlp.report import report, two_studies
+    from mlp.report import report, two_studies, verification
     from mlp.report.wording import Wording
     from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.pages import run_page
@@ -24,6 +24,9 @@ def report(choice: ReportChoice, config: ReportConfig) -> None:
 
     store = open_store(choice.experiment_name, adopted=take_adopted_run())
     studies = MlflowStudies(store)
+    if choice.verify:
+        console.out(verification.verify(studies, choice.verify))
+        return
     study = studies.read(studies.find(choice.study))
     page = run_page(study.experiment_id, study.run_id)
     made = None

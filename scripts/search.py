@@ -5,7 +5,6 @@ from pathlib import Path
 
 from mlp import console
 from mlp.errors import MlpError
-from mlp.escaping import line
 from mlp.settings.commands import EXECUTORS, ExecutorConfig, RecipeChoice, SearchConfig
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
@@ -48,10 +47,10 @@ def search(
     space = find_space(config.space)
     base = begin_with(recipe, base, (f"space {space.name}", space.base))
     sought = prepare(config, space, base, report.metric)
-    for note in remarks(sought.index, sought.base, config.folds):
-        console.err(f"Note: {line(note)}")
-    store = open_to_record(tracking, take_adopted_run())
     say = Wording(report.lang, report.metric)
+    for note in remarks(sought.index, sought.base, config.folds):
+        console.err(f"Note: {say.remark(note)}")
+    store = open_to_record(tracking, take_adopted_run())
     found, run_id = recorded_search(sought, store, Path(tracking.runs_dir), say)
     console.out(f"\n{page.terminal(sought, found, say)}\n")
     console.out(store.how_to_open(store.page(run_id)))

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -104,6 +105,12 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         served(folder, "tensorboard.main", "--logdir", "runs", "--load_fast", "false") as board,
     ):
         yield Shown(folder, output, study, mlflow, board)
+
+
+@pytest.fixture(scope="module")
+def report(shown: Shown) -> Path:
+    run_id = shown.study.info.run_id
+    return Path(shown.client.download_artifacts(run_id, "report.html", str(shown.folder)))
 
 
 @pytest.fixture(scope="module")
@@ -232,9 +239,7 @@ def test_tensorboard_shows_pictures_settings_and_the_report(shown: Shown, page: 
 
 
 @pytest.mark.parametrize("width", [390, 800, 1600])
-def test_the_report_fits_into_any_window(shown: Shown, page: Page, width: int) -> None:
-    run_id = shown.study.info.run_id
-    report = Path(shown.client.download_artifacts(run_id, "report.html", str(shown.folder)))
+def test_the_report_fits_into_any_window(report: Path, page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(report.as_uri())
     expect(page.get_by_role("heading", name="Which regularizers help?")).to_be_visible()
@@ -244,3 +249,111 @@ def test_the_report_fits_into_any_window(shown: Shown, page: Page, width: int) -
     for number in range(figures.count()):
         box = figures.nth(number).bounding_box()
         assert box is not None and box["width"] > 100 and box["x"] >= 0
+
+
+@pytest.fixture
+def offline(browser: Browser, report: Path) -> Iterator[Page]:
+    """The report, opened where there is no network; it asks for nothing."""
+    context = browser.new_context(offline=True, viewport={"width": 1000, "height": 1000})
+    made = context.new_page()
+    asked: list[str] = []
+    failures: list[str] = []
+    made.on("request", lambda request: asked.append(request.url))
+    made.on("pageerror", lambda error: failures.append(str(error)))
+    made.goto(report.as_uri())
+    made.wait_for_selector("#pair-matrix-2 svg")
+    yield made
+    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+    assert not failures
+    context.close()
+
+
+def choose(page: Page, which: str, name: str) -> None:
+    page.locator(f"#pair-{which}").select_option(label=name)
+
+
+def test_any_two_arms_are_compared_in_the_report(offline: Page) -> None:
+    choose(offline, "one", "dropout")
+    choose(offline, "other", "early-stopping")
+    expect(offline.locator("#pair-curves-title")).to_contain_text("dropout and early-stopping")
+    expect(offline.locator("#pair-curves svg")).to_contain_text("early-stopping")
+    expect(offline.locator("#pair-matrix-2-title")).to_have_text(
+        "dropout minus early-stopping, points"
+    )
+    offline.locator("#pair-curves").scroll_into_view_if_needed()
+    box = offline.locator("#pair-curves svg").bounding_box()
+    assert box
+    offline.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    told = offline.locator("#vg-tooltip-element")
+    expect(told).to_contain_text("mean over runs")
+    assert re.search(r"arm\s+(dropout|early-stopping)", told.inner_text())
+    choose(offline, "measure", "loss (nats)")
+    expect(offline.locator("#pair-curves-title")).to_contain_text("loss (nats)")
+    links = offline.locator("#pair-runs a").evaluate_all("all => all.map((one) => one.href)")
+    assert len(links) == 4 and all("127.0.0.1:5000/#/experiments" in link for link in links)
+
+
+def test_images_that_one_arm_gets_right_are_shown_by_class(offline: Page) -> None:
+    choose(offline, "one", "baseline")
+    choose(offline, "other", "all")
+    first = offline.locator("#pair-images .finding").first
+    head = first.locator("h3")
+    expect(head).to_contain_text("baseline right, all wrong")
+    every = count_in(head.inner_text())
+    assert every > 24
+    first.get_by_role("button").click()
+    assert first.locator("figure").count() == every
+    drawn = "all => all.every((one) => one.complete && one.naturalWidth > 0)"
+    assert first.locator("img").count() == every and first.locator("img").evaluate_all(drawn)
+    by_class = 0
+    for digit in range(10):
+        choose(offline, "class", str(digit))
+        assert set(first.locator("strong").all_inner_texts()) <= {str(digit)}
+        by_class += count_in(head.inner_text())
+    assert by_class == every
+
+
+def count_in(heading: str) -> int:
+    (found,) = re.findall(r"(\d+) images", heading)
+    return int(found)
+
+
+def test_tables_of_the_report_are_sorted_with_the_keyboard(offline: Page) -> None:
+    head = offline.locator("table.arms th").nth(2)
+    for direction, sign in (("ascending", 1), ("descending", -1)):
+        head.get_by_role("button").press("Enter")
+        expect(head).to_have_attribute("aria-sort", direction)
+        cells = offline.locator("table.arms tbody td:nth-child(3)").all_inner_texts()
+        scores = [sign * float(cell.split(" ")[0]) for cell in cells]
+        assert scores == sorted(scores) and len(scores) == len(ARMS)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1000, 1400])
+def test_everybody_can_use_the_report(offline: Page, width: int, scheme: Any) -> None:
+    import axe_playwright_python
+
+    offline.set_viewport_size({"width": width, "height": 1000})
+    offline.emulate_media(color_scheme=scheme)
+    offline.wait_for_selector("#pair-matrix-2 svg[aria-hidden]")
+    offline.evaluate(Path(axe_playwright_python.__file__).with_name("axe.min.js").read_text())
+    found = offline.evaluate("axe.run()")["violations"]
+    serious = [one for one in found if one["impact"] in ("serious", "critical")]
+    assert not serious, [(one["id"], one["nodes"][0]["html"]) for one in serious]
+    assert offline.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_report_is_complete_without_scripts_and_on_paper(
+    browser: Browser, report: Path, offline: Page
+) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    still = context.new_page()
+    still.goto(report.as_uri())
+    assert still.locator(".controls").first.is_hidden()
+    assert still.locator("#pair-images .finding").count() == 2
+    assert still.locator("figure svg").count() == 5
+    context.close()
+    offline.emulate_media(media="print")
+    assert offline.locator(".controls").first.is_hidden()
+    assert offline.locator("#pair-curves svg").is_visible()
+    assert offline.locator("details table").is_visible()

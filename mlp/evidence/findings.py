@@ -93,6 +93,7 @@ class Evidence:
     overlap: float | None
     lead: Comparison | None  # of the best arm over the second best
     weights: InitialWeights = field(default_factory=dict)
+    thumbnails: Mapping[str, bytes] = field(default_factory=dict)  # JPEG by image
 
     @property
     def baseline(self) -> ArmEvidence:

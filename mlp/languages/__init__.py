@@ -5,10 +5,13 @@ English also stands with what it names: metrics, arms of suites, remarks on data
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from pathlib import Path
 
 from mlp.tables import Table
+
+_PLACE = re.compile(r"\{\d\}")
 
 
 class Language:
@@ -30,8 +33,30 @@ class Language:
         found: dict[str, str] = {}
         for name, phrase in groups.items():
             inner = {"": phrase} if isinstance(phrase, str) else phrase
-            found |= {f"{name}.{key}".rstrip("."): text for key, text in inner.items()}
+            found |= {f"{name}.{key}" if key else name: text for key, text in inner.items()}
         return found
+
+    @cached_property
+    def _messages(self) -> list[tuple[list[str], str]]:
+        """Of each message the parts of the English text around values, and the phrase."""
+        begin = "message."
+        named = {k.removeprefix(begin): p for k, p in self.phrases.items() if k.startswith(begin)}
+        made = [(_PLACE.split(english), phrase) for english, phrase in named.items()]
+        return sorted(made, key=lambda message: -len("".join(message[0])))
+
+    def said(self, english: str) -> str:
+        """A message of a command in this language; what has no translation stays as it is."""
+        if not self._messages:
+            return english
+        for parts, phrase in self._messages:
+            if all(part in english for part in parts):
+                found = re.fullmatch("(.*?)".join(map(re.escape, parts)), english, re.DOTALL)
+                if found:
+                    return phrase.format(None, *map(self.said, found.groups()))
+        if "\n" in english:
+            return "\n".join(map(self.said, english.split("\n")))
+        name, mark, reason = english.partition(": ")
+        return f"{name}{mark}{self.said(reason)}" if mark else english
 
 
 LANGUAGES: Table[Language] = Table(

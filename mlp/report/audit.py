@@ -5,15 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 
-import cv2
-import numpy as np
-
 from mlp.data.audit.findings import COMPARED, KINDS, REASONS, Audit, Finding
 from mlp.data.audit.remarks import of_depth, understood
-from mlp.data.images.decoding import decode
-from mlp.errors import UnreadableImage
+from mlp.data.thumbnail import thumbnail
 from mlp.escaping import csv_text, line
 from mlp.escaping import markdown as _escape
+from mlp.languages import LANGUAGES
 from mlp.report.blocks import Gallery, Grid, Section, Text
 from mlp.report.page import markdown as _markdown
 from mlp.report.page import page
@@ -47,9 +44,8 @@ def markdown(audit: Audit, say: Wording) -> str:
 def html(audit: Audit, say: Wording, whole: bool = True) -> str:
     """One page with thumbnails of what was found; or, if not `whole`, of a few for a notebook."""
     title = say("audit.title", name=audit.index.name)
-    return page(
-        say.lang, title, "", _sections(audit, say, _SHOWN if whole else _SHOWN_INLINE), whole
-    )
+    sections = _sections(audit, say, _SHOWN if whole else _SHOWN_INLINE)
+    return page(say.lang, title, "", sections, whole=whole)
 
 
 def table_csv(audit: Audit) -> str:
@@ -129,7 +125,7 @@ def _reason(audit: Audit, finding: Finding, say: Wording) -> str:
     for remark in understood(audit.index) if finding.kind == "passed_over" else ():
         if str(remark) == beginning + finding.said:
             return say.remark(remark).removeprefix(beginning)
-    return finding.told(say("and"), phrase)
+    return LANGUAGES[say.lang].said(finding.told(say("and"), phrase))
 
 
 def _examples(found: list[Finding], say: Wording) -> str:
@@ -167,17 +163,12 @@ def _pictured(
         blocks.append(Text([say("audit.shown", count=most)], "soft"))
     for finding in found[:most]:
         pictures = [
-            (path, " ".join(filter(None, rows[path].values())), _thumbnail(audit, path))
+            (path, " ".join(filter(None, rows[path].values())), _picture(audit, path))
             for path in finding.paths
         ]
         blocks.append(Gallery(_reason(audit, finding, say), pictures))
     return Section(f"{len(found)} \N{MULTIPLICATION SIGN} {_meaning(kind, say)}", blocks)
 
 
-def _thumbnail(audit: Audit, path: str) -> str:
-    try:
-        image = decode(audit.index.read(path), _THUMBNAIL, False, audit.index.depth)
-    except (UnreadableImage, OSError):
-        return ""
-    encoded = cv2.imencode(".jpg", np.ascontiguousarray(image[..., ::-1]))[1]
-    return base64.b64encode(encoded.tobytes()).decode()
+def _picture(audit: Audit, path: str) -> str:
+    return base64.b64encode(thumbnail(audit.index, path, _THUMBNAIL)).decode()

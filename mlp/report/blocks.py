@@ -6,6 +6,7 @@ import base64
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
@@ -144,10 +145,26 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class Explorer:
+    """Any two of several arms side by side, from `data`; without scripts the `galleries` of two."""
+
+    data: Mapping[str, Any]
+    galleries: Sequence[Gallery]
+    labels: Mapping[str, str]
+    measures: Sequence[tuple[str, str]]
+    where: Collection[str] = ("page",)
+    shape = "explorer"
+
+    def numbered(self, what: str) -> list[tuple[int, str]]:
+        """The choices of arms, or of classes, in their order."""
+        return list(enumerate(self.data[what]))
+
+
+@dataclass(frozen=True)
 class Section:
     """Something that a page says, and the files that hold its numbers."""
 
     heading: str
-    blocks: Sequence[Text | Grid | Terms | Picture | Gallery]
+    blocks: Sequence[Text | Grid | Terms | Picture | Gallery | Explorer]
     files: Mapping[str, str] = field(default_factory=dict)
     folded: bool = False

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from mlp.escaping import html
-from mlp.report.blocks import Grid, Picture, Section, Text
+from mlp.report.blocks import Explorer, Grid, Picture, Section, Text
 from mlp.report.drawing import VERDICTS
 
 _FOLDER = Path(__file__).resolve().parent / "templates"
@@ -36,9 +37,17 @@ def pictures(sections: Sequence[Section]) -> list[Picture]:
 
 
 def page(
-    lang: str, title: str, setting: str, sections: Sequence[Section], whole: bool = True
+    lang: str,
+    title: str,
+    setting: str,
+    sections: Sequence[Section],
+    origin: Mapping[str, str] | None = None,
+    whole: bool = True,
 ) -> str:
-    """One HTML file with its pictures inside; or, if not `whole`, a part of somebody's page."""
+    """One HTML file with its pictures inside; or, if not `whole`, a part of somebody's page.
+
+    `origin`: what it can be made again from.
+    """
     environment = Environment(
         loader=FileSystemLoader(_FOLDER),
         autoescape=True,
@@ -48,6 +57,20 @@ def page(
         undefined=StrictUndefined,
     )
     template = environment.get_template("page.html.j2" if whole else "inline.html.j2")
+    scripts = []
+    if any(isinstance(block, Explorer) for section in sections for block in section.blocks):
+        scripts = [_script("vega.js"), _script("explorer.js")]
     return template.render(
-        lang=lang, title=title, setting=setting, sections=sections, verdicts=VERDICTS, whole=whole
+        lang=lang,
+        title=title,
+        setting=setting,
+        sections=sections,
+        verdicts=VERDICTS,
+        origin=origin or {},
+        scripts=scripts,
+        whole=whole,
     )
+
+
+def _script(name: str) -> Markup:
+    return Markup((_FOLDER / name).read_text(encoding="utf-8"))

@@ -7,19 +7,26 @@ language or by another score.
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Mapping
 
+import pandas as pd
+
+from mlp.data.index import Index
+from mlp.data.thumbnail import thumbnail
 from mlp.escaping import markdown as _escape
 from mlp.evidence.findings import Evidence, InitialWeights, weigh
 from mlp.report.drawing import style
 from mlp.report.page import markdown, page, pictures, terminal
-from mlp.report.sections import SECTIONS
+from mlp.report.sections import SECTIONS, pair
 from mlp.report.sections.verdict import question, setting
 from mlp.report.wording import Wording
 from mlp.settings.study import ReportConfig
 from mlp.study.record import RecordedStudy
 from mlp.study.tracker import Studies
 
+THUMBNAILS = "thumbnails.parquet"  # of the images that a page shows
+_SIDE = 72  # pixels of one
 _DESCRIPTION = 7800  # characters that MLflow shows of a description, with room for a first line
 
 
@@ -40,11 +47,36 @@ class Report:
     failure: str  # why there is nothing to report; empty where there is
 
 
-def publish(studies: Studies, study: RecordedStudy, config: ReportConfig) -> Report:
-    """Report on a study, and record that."""
-    report = build(study, config, _initial_weights(studies, study))
+def publish(
+    studies: Studies, study: RecordedStudy, config: ReportConfig, index: Index | None = None
+) -> Report:
+    """Report on a study, and record that; `index`: of its images, where they are at hand."""
+    report = make(studies, study, config, index)
     studies.report(study, config.metric, report.description, report.files, report.metrics)
     return report
+
+
+def make(
+    studies: Studies, study: RecordedStudy, config: ReportConfig, index: Index | None = None
+) -> Report:
+    """The report of a recorded study; without its images, with the thumbnails that are recorded."""
+    thumbnails: Mapping[str, bytes] = {}
+    if index is not None:
+        thumbnails = {name: thumbnail(index, name, _SIDE) for name in pair.disputed(study)}
+    elif kept := studies.file(study, THUMBNAILS):
+        thumbnails = _unpacked(kept)
+    return build(study, config, _initial_weights(studies, study), thumbnails)
+
+
+def _packed(thumbnails: Mapping[str, bytes]) -> bytes:
+    table = pd.DataFrame({"id": list(thumbnails), "jpeg": list(thumbnails.values())})
+    packed: bytes = table.to_parquet(index=False)
+    return packed
+
+
+def _unpacked(content: bytes) -> Mapping[str, bytes]:
+    table = pd.read_parquet(io.BytesIO(content))
+    return dict(zip(table["id"], table["jpeg"], strict=True))
 
 
 def _initial_weights(studies: Studies, study: RecordedStudy) -> InitialWeights:
@@ -57,10 +89,17 @@ def _initial_weights(studies: Studies, study: RecordedStudy) -> InitialWeights:
     return found
 
 
-def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -> Report:
+def build(
+    study: RecordedStudy,
+    config: ReportConfig,
+    weights: InitialWeights,
+    thumbnails: Mapping[str, bytes] | None = None,
+) -> Report:
     """The report of a recorded study."""
     evidence = dataclasses.replace(
-        weigh(study, config.metric, config.margin / 100), weights=weights
+        weigh(study, config.metric, config.margin / 100),
+        weights=weights,
+        thumbnails=thumbnails or {},
     )
     folds = any(fold != "none" for _, fold in study.pairs)
     say = Wording(config.lang, config.metric, folds)
@@ -69,7 +108,8 @@ def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -
         shown = [each for each in sections if each.blocks]
         drawn = {f"{each.name}": each.png for each in pictures(sections)}
         title, about = question(evidence, say), setting(evidence, say)
-        html = page(say.lang, title, about, shown)
+        about_page = {"study": study.run_id, "address": study.address, **config.as_text()}
+        html = page(say.lang, title, about, shown, about_page)
         pictured = (k for k, each in enumerate(shown, 1) if pictures([each]))
         inline = page(say.lang, title, about, shown[: next(pictured, None)], whole=False)
     heading = f"## {_escape(title)}\n\n"
@@ -81,12 +121,14 @@ def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -
     }
     # The verdict last, where the eye is when a command has ended
     verdict, *others = sections
+    kept = {THUMBNAILS: _packed(thumbnails)} if thumbnails else {}
     return Report(
         evidence,
         "\n\n".join([f"{title}\n{about}", terminal([*others, verdict])]),
         inline,
         whole if len(whole) <= _DESCRIPTION else heading + markdown(sections, links=False),
         {name: text.encode() for name, text in files.items()}
+        | kept
         | {f"figures/{name}.png": content for name, content in drawn.items()},
         drawn,
         numbers(evidence),

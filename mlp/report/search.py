@@ -14,6 +14,7 @@ from optuna.visualization import matplotlib as drawing
 
 from mlp.escaping import cell, line
 from mlp.escaping import markdown as _escape
+from mlp.languages import LANGUAGES
 from mlp.report.blocks import Grid, Picture, Section, Text
 from mlp.report.page import markdown as _markdown
 from mlp.report.page import page
@@ -82,7 +83,7 @@ def _best(search: Search, best: Sequence[FrozenTrial], where: str, say: Wording)
 def files(search: Search, study: optuna.Study, say: Wording) -> dict[str, bytes]:
     """The table of all trials, the page and its pictures, by the name of the file."""
     table = study.trials_dataframe(attrs=("number", "state", "value", "duration", "params"))
-    drawn = pictures(search, study)
+    drawn = pictures(study, say)
     sections = [_section(search, study, say), _pictured(drawn, say)]
     setting = _setting(search, say)
     return {
@@ -94,7 +95,7 @@ def files(search: Search, study: optuna.Study, say: Wording) -> dict[str, bytes]
 
 def inline(search: Search, study: optuna.Study, say: Wording) -> str:
     """The trials for a notebook, with the first picture."""
-    sections = [_section(search, study, say), _pictured(pictures(search, study, most=1), say)]
+    sections = [_section(search, study, say), _pictured(pictures(study, say, most=1), say)]
     return page(say.lang, _title(search, say), _setting(search, say), sections, whole=False)
 
 
@@ -113,7 +114,7 @@ def _setting(search: Search, say: Wording) -> str:
     )
 
 
-def pictures(search: Search, study: optuna.Study, most: int | None = None) -> dict[str, bytes]:
+def pictures(study: optuna.Study, say: Wording, most: int | None = None) -> dict[str, bytes]:
     """History, importance, parallel coordinates and slices as PNG, as far as trials allow.
 
     Of these the first `most`.
@@ -128,15 +129,24 @@ def pictures(search: Search, study: optuna.Study, most: int | None = None) -> di
         "parallel_coordinates": drawing.plot_parallel_coordinate,
         "slices": partial(drawing.plot_slice, params=important[:_SLICES]),
     }
-    return {n: _png(function, study, search.metric) for n, function in list(draw.items())[:most]}
+    chosen = list(draw.items())[:most]
+    return {name: _png(function, study, name, say) for name, function in chosen}
 
 
-def _png(function: Callable[..., object], study: optuna.Study, metric: str) -> bytes:
+def _png(function: Callable[..., object], study: optuna.Study, name: str, say: Wording) -> bytes:
     # Optuna changes the style of every picture drawn after its own
     with plt.rc_context(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its notes that its pictures are experimental
-        function(study, target_name=metric)
+        function(study, target_name=say.metric_name)
         figure = plt.gcf()
+        for axes in figure.axes:
+            said = LANGUAGES[say.lang].said
+            axes.set_title("", loc="left")
+            axes.set(title="", xlabel=said(axes.get_xlabel()), ylabel=said(axes.get_ylabel()))
+            if legend := axes.get_legend():
+                for text in legend.get_texts():
+                    text.set_text(said(text.get_text()))
+        figure.suptitle(say(f"search.{name}"))
         figure.set_size_inches(min(14.0, max(9.0, 2.6 * len(figure.axes))), 5.5)
         out = io.BytesIO()
         figure.savefig(out, format="png", dpi=110, bbox_inches="tight")

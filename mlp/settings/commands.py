@@ -124,6 +124,9 @@ class ReportChoice(StudyChoice):
 
     compare: str = ""
     """run id of a second study, which is compared with the first arm by arm"""
+    verify: Place = ""
+    """report.html to check: each of its numbers is computed again from what is recorded, and every
+    difference is listed, with exit code 3; nothing is written"""
 
 
 class AuditConfig(ExperimentConfig, SourceConfig):

@@ -108,7 +108,7 @@ class LanguageConfig(Settings):
     """The language of what a command reports."""
 
     lang: Annotated[str, Choice(LANGUAGES)] = "en"
-    """language of the report"""
+    """language of the report, and of what the command says"""
 
 
 class ReportConfig(LanguageConfig):

@@ -80,6 +80,8 @@ class RecordedStudy:
     remarks: Sequence[Remark]
     runs: Sequence[RecordedRun]
     classes: Sequence[str] = ()
+    commit: str = ""  # of the source that trained it, where that is known
+    address: str = ""  # where MLflow shows its pages
 
     @classmethod
     def planned(

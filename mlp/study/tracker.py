@@ -150,6 +150,9 @@ class Studies(Protocol):
     def initial_weights(self, run: RecordedRun) -> Mapping[str, Histogram]:
         """The distribution of each layer's weights before training; empty where it is gone."""
 
+    def file(self, study: RecordedStudy, name: str) -> bytes | None:
+        """A file of the report that is recorded of a study, None where it has none of that name."""
+
     def report(
         self, study: RecordedStudy, metric: str, description: str, files: Files, numbers: Numbers
     ) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from mlp import console
 from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import index_of, reread
-from mlp.escaping import line
 from mlp.evidence.looks import FIRST_LOOK
 from mlp.execution.executor import run
 from mlp.report import report
+from mlp.report.wording import Wording
 from mlp.settings.commands import EXECUTORS, ExecutorConfig
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
@@ -55,8 +55,9 @@ def recorded_study(
         first = tuple(spec for spec in study.specs if spec.config.seed in begun)
     single = len(first) == 1 and not place.apart(first)
     notes = remarks(study.index, base, config.folds)
+    say = Wording(reported.lang)
     for note in notes:
-        console.err(f"Note: {line(note)}")
+        console.err(f"Note: {say.remark(note)}")
     store = store or open_to_record(tracking, take_adopted_run())
     name, folder = f"{suite.name} on {study.index.name}", Path(tracking.runs_dir)
     tracker = MlflowTracker(store, study.label, folder, name=name, single=single)
@@ -75,7 +76,7 @@ def recorded_study(
                 tracker.plan(study.plan(notes), study.split_table())
                 outcomes = train(study)
         studies = tracker.studies
-        made = report.publish(studies, studies.read(tracker.run_id), reported)
+        made = report.publish(studies, studies.read(tracker.run_id), reported, study.index)
         if not single:
             tracker.show(made.terminal, made.pictures)
         elif outcomes[0].run_id != tracker.run_id:

@@ -110,8 +110,9 @@ def test_a_report_can_be_made_again_and_is_the_same(copied: Trained) -> None:
     parent = store.client.get_run(recorded)
     note = parent.data.tags["mlflow.note.content"]
     assert note == again.description
-    text = mlflow.artifacts.load_text(parent.info.artifact_uri + "/report.md")
-    assert text == again.description
+    studies, study = MlflowStudies(store), read(store, recorded)
+    assert studies.file(study, "report.md") == again.description.encode()
+    assert studies.file(study, "nothing") is None
 
 
 def test_the_order_of_recorded_images_changes_nothing(copied: Trained, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def gap(evidence: Evidence, say: Wording) -> Section:
 
 def _curves(evidence: Evidence, say: Wording) -> Figure | None:
     """Training and validation accuracy of each arm, mean and range over runs, on the baseline's."""
-    arms = [arm for arm in evidence.arms if _stacked(arm, "val/accuracy").size]
+    arms = [arm for arm in evidence.arms if stacked(arm, "val/accuracy").size]
     if not arms:
         return None
     columns = min(4, len(arms))
@@ -37,7 +37,7 @@ def _curves(evidence: Evidence, say: Wording) -> Figure | None:
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[len(arms) :]:
         axes.set_axis_off()
-    base = _stacked(evidence.baseline, "val/accuracy")
+    base = stacked(evidence.baseline, "val/accuracy")
     for axes, arm in zip(grid.flat, arms, strict=False):
         if arm is not evidence.baseline and base.size:
             axes.plot(*_mean_line(base), color="#b9bec7", linewidth=1)
@@ -45,7 +45,7 @@ def _curves(evidence: Evidence, say: Wording) -> Figure | None:
             ("train/accuracy", "#d08700", say("train")),
             ("val/accuracy", BLUE, say("validation")),
         ):
-            values = _stacked(arm, name)
+            values = stacked(arm, name)
             epochs, mean = _mean_line(values)
             axes.plot(epochs, mean, color=colour, linewidth=1.4, label=label)
             low, high = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
@@ -60,7 +60,7 @@ def _curves(evidence: Evidence, say: Wording) -> Figure | None:
     return figure
 
 
-def _stacked(arm: ArmEvidence, name: str) -> Floats:
+def stacked(arm: ArmEvidence, name: str) -> Floats:
     """A metric of all finished runs (runs, epochs), NaN after a run has stopped."""
     curves = [run.history[name] for run in arm.finished if name in run.history]
     longest = max((len(curve) for curve in curves), default=0)

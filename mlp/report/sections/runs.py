@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from markupsafe import Markup
+
 from mlp.escaping import csv_text
 from mlp.escaping import line as one_line
 from mlp.evidence.findings import Evidence
 from mlp.report.blocks import Grid, Section, Text
 from mlp.report.wording import NONE, Wording
-from mlp.study.record import RecordedRun
+from mlp.study.record import RecordedRun, RecordedStudy
+from mlp.tracking.mlflow.pages import run_page
 
 
 def remarks(evidence: Evidence, say: Wording) -> Section:
@@ -48,7 +51,7 @@ def runs(evidence: Evidence, say: Wording) -> Section:
         (
             arm.name,
             say.named(f"about.{arm.name}", arm.about),
-            ("", *(_line(run, say) for run in arm.runs)),
+            ("", *(_line(evidence, run, say) for run in arm.runs)),
         )
         for arm in evidence.arms
     ]
@@ -57,10 +60,18 @@ def runs(evidence: Evidence, say: Wording) -> Section:
     return Section(say("heading.runs"), [place, grid], {"scores.csv": _scores(evidence)}, True)
 
 
-def _line(run: RecordedRun, say: Wording) -> str:
-    fold = "" if run.fold == "none" else f" {run.fold}"
+def _line(evidence: Evidence, run: RecordedRun, say: Wording) -> Markup:
     status = "" if run.finished else f" {say(f'status.{run.status}')}"
-    return f"{run.seed}{fold}: {run.run_id or NONE}{status}"
+    return link(evidence.study, run) + Markup(": {}{}").format(run.run_id or NONE, status)
+
+
+def link(study: RecordedStudy, run: RecordedRun) -> Markup:
+    """The seed and fold of a run, as a link to its page where MLflow shows it."""
+    name = str(run.seed) if run.fold == "none" else f"{run.seed} {run.fold}"
+    if not (study.address and run.run_id):
+        return Markup(name)
+    page = f"{study.address}/{run_page(study.experiment_id, run.run_id)}"
+    return Markup('<a href="{}">{}</a>').format(page, name)
 
 
 def _scores(evidence: Evidence) -> str:

@@ -7,5 +7,6 @@ PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 # Artifacts of a study's run: what it is made of, and what is said of it
 PLAN, SPLIT = "study.json", "split.csv"
-REPORT = ("report.html", "report.md", "comparison.csv", "comparison.json", "scores.csv", "figures")
+REPORT = ("report.html", "report.md", "comparison.csv", "comparison.json", "scores.csv", "figures",
+          "thumbnails.parquet")  # fmt: skip
 COPIED = "Recorded before as "  # how the description of a copied run begins

@@ -194,11 +194,16 @@ class Store:
         """The address of a run of this experiment within the MLflow UI."""
         return run_page(self.experiment_id, run_id)
 
+    @property
+    def ui(self) -> str:
+        """The address of the MLflow UI: of the server, or of the one that `mlflow ui` starts."""
+        return self.address.rstrip("/") if is_server(self.uri) else _UI
+
     def how_to_open(self, page: str) -> str:
         """Say what to type, and where to go, to see a page of the store."""
+        shown = f"{self.ui}/{page}"
         if is_server(self.uri):
-            return f"MLflow:      {self.address.rstrip('/')}/{page}"
-        shown = f"{_UI}/{page}"
+            return f"MLflow:      {shown}"
         typed = command_line("mlflow", "ui", "--backend-store-uri", self.address)
         return f"MLflow:      {typed}\n             {shown}"
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT
 
 from mlp import console
 from mlp.errors import NoSuchStudy
@@ -101,7 +102,9 @@ class MlflowStudies:
 
         with ThreadPoolExecutor(_READERS) as readers:
             made, count = readers.map(read, contents["runs"]), len(contents["runs"])
-            return replace(study, runs=list(console.passing(made, "reading runs", total=count)))
+            runs = list(console.passing(made, "reading runs", total=count))
+            commit = parent.data.tags.get(MLFLOW_GIT_COMMIT, "")
+            return replace(study, runs=runs, commit=commit, address=self._store.ui)
 
     def initial_weights(self, run: RecordedRun) -> Mapping[str, Histogram]:
         with tempfile.TemporaryDirectory(prefix="mlp-events-") as folder:
@@ -110,6 +113,12 @@ class MlflowStudies:
             except (MlflowException, OSError):
                 return {}
             return read_weights(events)
+
+    def file(self, study: RecordedStudy, name: str) -> bytes | None:
+        try:
+            return self._store.read(study.run_id, name).getvalue()
+        except (MlflowException, OSError):
+            return None
 
     def report(
         self, study: RecordedStudy, metric: str, description: str, files: Files, numbers: Numbers
