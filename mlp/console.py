@@ -1,4 +1,4 @@
-"""The only place that prints: answers, and notes beside them."""
+"""The only place that prints: answers, and notes beside them. And how commands are typed."""
 
 from __future__ import annotations
 
@@ -18,3 +18,10 @@ def out(text: str) -> None:
 def err(text: str) -> None:
     """Print a note beside the answer."""
     tqdm.write(lines(text), file=sys.stderr)
+
+
+def typed(command: str) -> str:
+    """A command as a person types it who has started this process: as `mlp`, or in a checkout."""
+    started = vars(sys.modules["__main__"]).get("__spec__")
+    in_checkout = started is not None and started.name.startswith("scripts.")
+    return f"{'python -m scripts.' if in_checkout else 'mlp '}{command}"

@@ -21,6 +21,8 @@ from click.testing import CliRunner
 from torch import nn
 
 import scripts.mlproject
+from mlp.commands.command import command
+from mlp.commands.compare import compare as study
 from mlp.data.augmentation import AUGMENTATIONS, policy
 from mlp.data.dataset import open_index, source
 from mlp.data.index import COLUMNS, Index
@@ -51,8 +53,6 @@ from mlp.study.plan import plan
 from mlp.study.suite import Suite
 from mlp.tables import Table
 from mlp.tracking.memory import MemoryRun, MemoryTracker
-from scripts.command import command
-from scripts.study import study
 
 ROOT = Path(__file__).parents[1]
 

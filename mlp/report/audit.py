@@ -14,6 +14,7 @@ from mlp.data.images.decoding import decode
 from mlp.errors import UnreadableImage
 from mlp.escaping import csv_text, line
 from mlp.escaping import markdown as _escape
+from mlp.evidence.document import document
 from mlp.report.blocks import Gallery, Grid, Section, Text
 from mlp.report.page import markdown as _markdown
 from mlp.report.page import page
@@ -48,6 +49,19 @@ def html(audit: Audit, say: Wording) -> str:
     """One page with thumbnails of what was found."""
     title = say("audit.title", name=audit.index.name)
     return page(say.lang, title, "", _sections(audit, say))
+
+
+def data(audit: Audit) -> dict[str, object]:
+    """The audit for programs."""
+    contents = {
+        "data": audit.index.name,
+        "images": len(audit.index.table),
+        "counts": audit.counts.to_dict(),
+        "findings": [
+            {"kind": f.kind, "paths": f.paths, "reason": f.reason} for f in audit.findings
+        ],
+    }
+    return document("audit", contents)
 
 
 def table_csv(audit: Audit) -> str:

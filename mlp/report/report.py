@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from mlp.escaping import markdown as _escape
+from mlp.evidence.document import of_study
 from mlp.evidence.findings import Evidence, InitialWeights, weigh
 from mlp.report.drawing import style
 from mlp.report.page import markdown, page, pictures, terminal
@@ -32,6 +33,7 @@ class Report:
     files: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
     metrics: Mapping[str, float]
+    document: Mapping[str, object]  # for programs
     failure: str  # why there is nothing to report; empty where there is
 
 
@@ -80,6 +82,7 @@ def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -
         | {f"figures/{name}.png": content for name, content in drawn.items()},
         drawn,
         numbers(evidence),
+        of_study(evidence),
         study.failure,
     )
 

@@ -16,6 +16,18 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from mlp.commands.ablation import ablation
+from mlp.commands.audit import audit
+from mlp.commands.command import SettingsCommand, command
+from mlp.commands.compare import compare as study
+from mlp.commands.evaluate import evaluate
+from mlp.commands.init import init
+from mlp.commands.launch import begin_with
+from mlp.commands.predict import predict
+from mlp.commands.register import register
+from mlp.commands.report import report
+from mlp.commands.search import search
+from mlp.commands.train import train
 from mlp.settings.commands import (
     AuditConfig,
     EvaluateConfig,
@@ -28,18 +40,6 @@ from mlp.settings.study import LanguageConfig, ReportConfig, StudyConfig, Tracki
 from mlp.settings.training import RunConfig
 from mlp.tracking.mlflow.pages import tensorboard
 from mlp.tracking.mlflow.store import open_store
-from scripts.ablation import ablation
-from scripts.audit import audit
-from scripts.command import SettingsCommand, command
-from scripts.evaluate import evaluate
-from scripts.init import init
-from scripts.launch import begin_with
-from scripts.predict import predict
-from scripts.register import register
-from scripts.report import report
-from scripts.search import search
-from scripts.study import study
-from scripts.train import train
 from tests.conftest import make_images, project, write_image
 from tests.scripts.processes import runs
 
@@ -132,7 +132,9 @@ def test_a_switch_is_typed_with_or_without_a_value(
     typed: str, batch_norm: bool, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[RunConfig] = []
-    monkeypatch.setattr("scripts.train.launch", lambda name, recipe, base, *_: made.append(base))
+    monkeypatch.setattr(
+        "mlp.commands.train.launch", lambda name, recipe, base, *_: made.append(base)
+    )
     assert call(train, *typed.split()).exit_code == 0
     assert (made[0].batch_norm, made[0].data) == (batch_norm, data)
 

@@ -12,12 +12,12 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from mlp.commands.command import SettingsCommand
+from mlp.commands.evaluate import evaluate
+from mlp.commands.predict import predict
+from mlp.commands.register import register
 from mlp.serving.loading import load_packaged
 from mlp.tracking.mlflow.store import Store
-from scripts.command import SettingsCommand
-from scripts.evaluate import evaluate
-from scripts.predict import predict
-from scripts.register import register
 from tests.serving.conftest import Trained
 
 
