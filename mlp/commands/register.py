@@ -25,7 +25,8 @@ def register(config: RegisterConfig, by: ReportConfig) -> Answer:
 
     def undone(name: str) -> Answer:
         said = registry.undo(store, name)
-        return Answer(said, document("undo", {"name": name, "said": said.splitlines()}))
+        contents = {"name": name, "said": said.splitlines(), "tracking_uri": store.address}
+        return Answer(said, document("undo", contents))
 
     if config.undo and config.name:
         return undone(registry.model_name(config.name, ""))
