@@ -17,19 +17,12 @@ def audit(config: AuditConfig, language: LanguageConfig) -> Answer:
     from mlp.report.wording import Wording
     from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.store import open_store
+    from mlp.workflows.audit import recorded_audit
 
     say = Wording(language.lang)
     found = reread(lambda: audit(source(config.data, config.layout, config.links)))
     store = open_store(config.experiment_name, adopted=take_adopted_run())
-    with store.command_run(f"audit of {found.index.name}", "audit") as run_id:
-        description = report.markdown(found, say)
-        files = {
-            "audit.html": report.html(found, say),
-            "audit.csv": report.table_csv(found),
-            "audit.md": description,
-        }
-        encoded = {name: text.encode() for name, text in files.items()}
-        store.report(run_id, description, encoded)
+    run_id = recorded_audit(found, store, say)
     text = f"""{report.terminal(found, say)}
 
 {store.how_to_open(store.page(run_id))}

@@ -66,6 +66,7 @@ def launch(
     *_, executor = settings
     if executor.executor in ("auto", "processes") and len(suite.arms) > 1:
         warm_up()
+    from mlp.evidence.document import of_study
     from mlp.tracking.mlflow.pages import tensorboard
     from mlp.workflows.study import recorded_study
 
@@ -79,4 +80,5 @@ def launch(
              with report.html and comparison.csv among its artifacts
 TensorBoard: {tensorboard(folder.parent)}
 Written:     {folder.resolve()}"""
-    return Answer(text, {**made.document, "tracking_uri": store.address}, made.failure)
+    document = of_study(made.evidence) | {"tracking_uri": store.address}
+    return Answer(text, document, made.failure)

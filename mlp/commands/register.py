@@ -16,10 +16,10 @@ def register(config: RegisterConfig, by: ReportConfig) -> Answer:
     from mlp.evidence.document import document
     from mlp.evidence.findings import weigh
     from mlp.serving import announcement, registry
-    from mlp.serving.choice import choose
     from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.store import open_store
     from mlp.tracking.mlflow.studies import MlflowStudies
+    from mlp.workflows.registration import recorded_registration
 
     store = open_store(config.experiment_name, adopted=take_adopted_run())
 
@@ -32,12 +32,11 @@ def register(config: RegisterConfig, by: ReportConfig) -> Answer:
         return undone(registry.model_name(config.name, ""))
     studies = MlflowStudies(store)
     study = studies.read(studies.find(config.study))
-    name = registry.model_name(config.name, study.data_name)
     if config.undo:
-        return undone(name)
-    choice = choose(weigh(study, by.metric), config.pick)
-    with store.command_run(f"register {name}", "registration") as run_id:
-        made = registry.register(store, run_id, study, choice, by.metric, name, config.force)
-        announcement.record(store, run_id, made, by.lang)
+        return undone(registry.model_name("", study.data_name))
+    evidence = weigh(study, by.metric)
+    made, run_id = recorded_registration(
+        evidence, store, config.name, config.pick, config.force, by.lang
+    )
     about = {"run_id": run_id, "tracking_uri": store.address}
     return Answer(announcement.terminal(made, by.lang, store), announcement.data(made) | about)

@@ -13,6 +13,7 @@ def report(choice: ReportChoice, config: ReportConfig) -> Answer:
     Nothing is trained. The report replaces the description and the artifacts of the study's run
     that were there. A comparison becomes a run of its own.
     """
+    from mlp.evidence.document import of_study
     from mlp.evidence.two_studies import between
     from mlp.report import report, two_studies
     from mlp.report.wording import Wording
@@ -32,14 +33,12 @@ def report(choice: ReportChoice, config: ReportConfig) -> Answer:
             run_id = store.top_run(f"report on {study.name}", "report")
             store.report(run_id, f"The report stands [here]({page}).", {})
         text = f"{made.terminal}\n\n{store.how_to_open(page)}"
-        return Answer(text, {**made.document, **about}, made.failure)
+        return Answer(text, of_study(made.evidence) | about, made.failure)
     other = studies.read(studies.find(choice.compare))
     for failure in (one.failure for one in (study, other) if one.failure):
         raise MlpError(failure)
-    result, say = (
-        between(study, other, config.metric, config.margin / 100),
-        Wording(config.lang, config.metric),
-    )
+    say, margin = Wording(config.lang, config.metric), config.margin / 100
+    result = between(study, other, config.metric, margin)
     described = two_studies.markdown(result, say, lambda s: run_page(s.experiment_id, s.run_id))
     with store.command_run(f"{study.name} and {other.name}", "comparison") as run_id:
         store.report(run_id, described, {"comparison.md": described.encode()})
@@ -48,5 +47,5 @@ def report(choice: ReportChoice, config: ReportConfig) -> Answer:
         two_studies.table(result, say).text(),
         store.how_to_open(store.page(run_id)),
     )
-    document = two_studies.data(result, config.margin / 100) | {"run_id": run_id} | about
+    document = two_studies.data(result, margin) | {"run_id": run_id} | about
     return Answer("\n\n".join(parts), document)

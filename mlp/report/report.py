@@ -10,7 +10,6 @@ import dataclasses
 from collections.abc import Mapping
 
 from mlp.escaping import markdown as _escape
-from mlp.evidence.document import of_study
 from mlp.evidence.findings import Evidence, InitialWeights, weigh
 from mlp.report.drawing import style
 from mlp.report.page import markdown, page, pictures, terminal
@@ -28,12 +27,12 @@ _DESCRIPTION = 7800  # characters that MLflow shows of a description, with room 
 class Report:
     """The parts of a report: `files` are artifacts by their path, `pictures` those for eyes."""
 
+    evidence: Evidence
     terminal: str
     description: str
     files: Mapping[str, bytes]
     pictures: Mapping[str, bytes]
     metrics: Mapping[str, float]
-    document: Mapping[str, object]  # for programs
     failure: str  # why there is nothing to report; empty where there is
 
 
@@ -76,13 +75,13 @@ def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -
     # The verdict last, where the eye is when a command has ended
     verdict, *others = sections
     return Report(
+        evidence,
         "\n\n".join([f"{title}\n{about}", terminal([*others, verdict])]),
         whole if len(whole) <= _DESCRIPTION else heading + markdown(sections, links=False),
         {name: text.encode() for name, text in files.items()}
         | {f"figures/{name}.png": content for name, content in drawn.items()},
         drawn,
         numbers(evidence),
-        of_study(evidence),
         study.failure,
     )
 
