@@ -28,7 +28,7 @@ def document(result: Result) -> dict[str, Any]:
 
 def check(made: dict[str, Any]) -> None:
     """Hold a document to the page."""
-    assert f"`{made['schema']}`" == described("Every document")["schema"]
+    assert f'"{made["schema"]}"' == described("Every document")["schema"]
     fields = described(made["kind"])
     assert made.keys() == described("Every document").keys() | fields.keys()
     for name, value in made.items():

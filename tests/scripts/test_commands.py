@@ -25,6 +25,7 @@ from mlp.commands.compare import compare as study
 from mlp.commands.evaluate import evaluate
 from mlp.commands.init import init
 from mlp.commands.launch import begin_with
+from mlp.commands.main import COMMANDS
 from mlp.commands.predict import predict
 from mlp.commands.register import register
 from mlp.commands.report import report
@@ -633,3 +634,16 @@ def test_the_page_for_programs_has_every_verdict() -> None:
     page = PAGE[PAGE.index("| verdict |") :]
     shown = re.findall(r"^\| `([\w ]+)` \|", page[: page.index("###")], re.M)
     assert shown == list(get_args(Verdict))
+
+
+def test_the_program_lists_its_commands_without_importing_them() -> None:
+    code = (
+        "import sys; from mlp.commands.main import main; main(['--help'], standalone_mode=False)\n"
+        "print(*{'torch', 'mlflow', 'numpy', 'pydantic'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == ""
+    assert set(re.findall(r"^  (\w+)  ", done.stdout, re.M)) == set(COMMANDS)
+    assert "compare   Compare the arms of a suite." in done.stdout
