@@ -24,9 +24,10 @@ _PAGE = """# Settings
 
 Written by `python -m scripts.mlproject` from [mlp/settings](../mlp/settings).
 
-Every option can be given to a command (`python -m scripts.train --batch-size 64`) or to MLflow
-(`mlflow run . -P batch_size=64`). Options you give override a recipe and a suite. A switch is given
-alone (`--strict`), with `no` (`--no-strict`), or with a value (`--strict true`, `-P strict=true`).
+Every option can be given to a command (`mlp train --batch-size 64`, in a checkout also
+`python -m scripts.train --batch-size 64`) or to MLflow (`mlflow run . -P batch_size=64`). Options
+you give override a recipe and a suite. A switch is given alone (`--strict`), with `no`
+(`--no-strict`), or with a value (`--strict true`, `-P strict=true`).
 `mlflow run` has an option `--experiment-name` of its own.
 """
 

@@ -237,7 +237,7 @@ def test_a_new_command_is_one_of_the_program_and_of_mlproject() -> None:
         assert CliRunner().invoke(main, ["greet"]).output == "Hello.\n"
         made = CliRunner().invoke(main, ["greet", "--format", "json"])
         assert json.loads(made.output) == {"schema": "mlp/1", "kind": "greeting", "said": "Hello."}
-        listed = CliRunner().invoke(main, ["--help"]).output
+        listed = CliRunner().invoke(main, ["--help"], catch_exceptions=False).output
         assert re.search(rf"^  greet +{(__doc__ or '')[:30]}", listed, re.M)
         assert "python -m scripts.greet --format {format}" in project_text()
     assert CliRunner().invoke(main, ["greet"]).exit_code == 2

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import get_args
 
@@ -18,6 +19,7 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from mlp import console
 from mlp.commands.ablation import ablation
 from mlp.commands.audit import audit
 from mlp.commands.command import Answer, SettingsCommand, command
@@ -647,3 +649,15 @@ def test_the_program_lists_its_commands_without_importing_them() -> None:
     assert done.stderr.strip() == ""
     assert set(re.findall(r"^  (\w+)  ", done.stdout, re.M)) == set(COMMANDS)
     assert "compare   Compare the arms of a suite." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("started", "shown"),
+    [("scripts.ablation", "python -m scripts.predict"), (None, "mlp predict")],
+)
+def test_a_command_to_be_typed_is_typed_as_the_one_that_was_started(
+    started: str | None, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = started and ModuleSpec(started, None)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+    assert console.typed("predict") == shown
