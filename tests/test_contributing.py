@@ -207,7 +207,7 @@ def test_a_new_augmentation_has_a_stream_of_its_own(monkeypatch: pytest.MonkeyPa
         assert stream_key(Wider(negative=0.5)) != stream_key(Wider()) == stream_key(Wider(lr=1.0))
         assert "--negative NUMBER" in help_text(Wider)
         made = command(Wider)(lambda *_: None)
-        monkeypatch.setitem(scripts.mlproject.COMMANDS, "train", made)
+        monkeypatch.setitem(COMMANDS.data, "train", made)
         assert "negative: {type: float" in project_text()
         with pytest.raises(SettingsError, match="negative: an augmentation is a probability"):
             policy(RunConfig())
