@@ -1,4 +1,4 @@
-"""The only place that prints: answers, notes beside them, and bars that move."""
+"""The only place that prints: answers, notes, and bars that move. And how commands are typed."""
 
 from __future__ import annotations
 
@@ -67,3 +67,10 @@ def passing(things: Iterable[Any] | None = None, about: str = "", **options: Any
 def _in_notebook() -> bool:
     python = sys.modules.get("IPython")
     return hasattr(python and python.get_ipython(), "kernel")
+
+
+def typed(command: str) -> str:
+    """A command as a person types it who has started this process: as `mlp`, or in a checkout."""
+    started = vars(sys.modules["__main__"]).get("__spec__")
+    in_checkout = started is not None and started.name.startswith("scripts.")
+    return f"{'python -m scripts.' if in_checkout else 'mlp '}{command}"

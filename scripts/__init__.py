@@ -1,1 +1,1 @@
-"""The commands: each module is one entry point of MLproject."""
+"""The commands of MLproject, from a checkout: each module calls one of `mlp.commands`."""

@@ -1,16 +1,8 @@
 """Compare initializations: `python -m scripts.init --data FOLDER --seeds 5`."""
 
-from typing import Any
+from mlp.commands.init import init
 
-from scripts.command import command
-from scripts.launch import STUDY, launch
-
-
-@command(*STUDY)
-def init(*settings: Any) -> None:
-    """Train a network from each initialization of its weights, under the same seeds."""
-    launch("initialization", *settings)
-
+__all__ = ["init"]
 
 if __name__ == "__main__":
     init()

@@ -9,9 +9,9 @@ import json
 import textwrap
 from pathlib import Path
 
+from mlp.commands.command import is_positional, option_name
+from mlp.commands.main import COMMANDS
 from mlp.settings.base import Settings, field_choices, field_help, field_text
-from mlp.tables import named
-from scripts.command import SettingsCommand, is_positional, option_name
 
 _ROOT = Path(__file__).resolve().parents[1]
 # MLflow wants a project for each kind of environment
@@ -20,17 +20,14 @@ ENVIRONMENTS = {
     _ROOT / "kubernetes" / "MLproject": "docker_env:\n  image: mlp:0.1.0",
 }
 SETTINGS_PAGE = _ROOT / "docs" / "settings.md"
-_NAMES = "train ablation init study search report audit register predict evaluate"
-COMMANDS: dict[str, SettingsCommand] = {
-    name: named(f"scripts.{name}:{name}") for name in _NAMES.split()
-}
 _PAGE = """# Settings
 
 Written by `python -m scripts.mlproject` from [mlp/settings](../mlp/settings).
 
-Every option can be given to a command (`python -m scripts.train --batch-size 64`) or to MLflow
-(`mlflow run . -P batch_size=64`). Options you give override a recipe and a suite. A switch is given
-alone (`--strict`), with `no` (`--no-strict`), or with a value (`--strict true`, `-P strict=true`).
+Every option can be given to a command (`mlp train --batch-size 64`, in a checkout also
+`python -m scripts.train --batch-size 64`) or to MLflow (`mlflow run . -P batch_size=64`). Options
+you give override a recipe and a suite. A switch is given alone (`--strict`), with `no`
+(`--no-strict`), or with a value (`--strict true`, `-P strict=true`).
 `mlflow run` has an option `--experiment-name` of its own.
 """
 

@@ -1,46 +1,8 @@
 """Classify images: `python -m scripts.predict --model models:/photos@champion new/*.jpg`."""
 
-import sys
+from mlp.commands.predict import predict
 
-from mlp import console
-from mlp.escaping import line
-from mlp.settings.commands import PredictConfig
-from scripts.command import command
-
-
-@command(PredictConfig)
-def predict(config: PredictConfig) -> None:
-    """Classify images, folders of images or patterns with a registered model.
-
-    The exit code is 0 if all images could be read, and 3 if some could not: each of those says why.
-    """
-    from pathlib import Path
-
-    from mlp.data.sources.walk import Notes
-    from mlp.serving.loading import load_packaged
-    from mlp.serving.prediction import explain, find_images, predict, write
-    from mlp.tracking.mlflow.environment import take_adopted_run
-    from mlp.tracking.mlflow.store import open_store
-
-    notes = Notes()
-    files = find_images(config.images, notes, config.links)
-    for note in notes:
-        console.err(f"Note: {line(note)}")
-    store = open_store(config.experiment_name, adopted=take_adopted_run())
-    model = load_packaged(store, config.model)
-    made = []
-    for prediction in predict(model.ensemble, files):
-        made.append((prediction.path, prediction.answer))
-        if config.explain:
-            explain(model.ensemble, prediction, Path(config.explain))
-    console.out(write(made, model.ensemble.classes, config.top_k, config.format))
-    unread = sum(bool(answer.error) for _, answer in made)
-    console.err(f"{model.title}: {len(made) - unread} of {len(made)} images classified")
-    if config.explain:
-        console.err(f"Written: {Path(config.explain).resolve()}")
-    if unread or not made:
-        sys.exit(3)
-
+__all__ = ["predict"]
 
 if __name__ == "__main__":
     predict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 from collections.abc import Iterator, Sequence
@@ -21,11 +22,15 @@ from click.testing import CliRunner
 from torch import nn
 
 import scripts.mlproject
+from mlp.commands.command import Answer, command
+from mlp.commands.compare import compare as study
+from mlp.commands.main import COMMANDS, main
 from mlp.data.augmentation import AUGMENTATIONS, policy
 from mlp.data.dataset import open_index, source
 from mlp.data.index import COLUMNS, Index
 from mlp.data.stream import stream_key
 from mlp.errors import DataError, SettingsError
+from mlp.evidence.document import document
 from mlp.execution.clusters import Serial
 from mlp.execution.executor import run
 from mlp.learning.initialization import Initialization
@@ -35,7 +40,7 @@ from mlp.learning.optimization import Rule
 from mlp.model.checkpoint import Checkpoint
 from mlp.settings.architecture import ACTIVATIONS, NETWORKS
 from mlp.settings.base import ConfigError, Settings, field_choices
-from mlp.settings.commands import EXECUTORS, ExecutorConfig
+from mlp.settings.commands import EXECUTORS, ExecutorConfig, FormatConfig
 from mlp.settings.roles import OfStream
 from mlp.settings.source import SOURCES, Source
 from mlp.settings.training import (
@@ -51,8 +56,6 @@ from mlp.study.plan import plan
 from mlp.study.suite import Suite
 from mlp.tables import Table
 from mlp.tracking.memory import MemoryRun, MemoryTracker
-from scripts.command import command
-from scripts.study import study
 
 ROOT = Path(__file__).parents[1]
 
@@ -204,7 +207,7 @@ def test_a_new_augmentation_has_a_stream_of_its_own(monkeypatch: pytest.MonkeyPa
         assert stream_key(Wider(negative=0.5)) != stream_key(Wider()) == stream_key(Wider(lr=1.0))
         assert "--negative NUMBER" in help_text(Wider)
         made = command(Wider)(lambda *_: None)
-        monkeypatch.setitem(scripts.mlproject.COMMANDS, "train", made)
+        monkeypatch.setitem(COMMANDS.data, "train", made)
         assert "negative: {type: float" in project_text()
         with pytest.raises(SettingsError, match="negative: an augmentation is a probability"):
             policy(RunConfig())
@@ -221,6 +224,23 @@ def test_a_new_source_is_trained_on() -> None:
             source("spots:thin")
     with pytest.raises(DataError, match=r"does not exist; give a folder.*; digits"):
         source("stripes:thin")
+
+
+@command(FormatConfig)
+def greet() -> Answer:
+    """Greet."""
+    return Answer("Hello.", document("greeting", {"said": "Hello."}))
+
+
+def test_a_new_command_is_one_of_the_program_and_of_mlproject() -> None:
+    with added(COMMANDS, "greet", f"{__name__}:greet"):
+        assert CliRunner().invoke(main, ["greet"]).output == "Hello.\n"
+        made = CliRunner().invoke(main, ["greet", "--format", "json"])
+        assert json.loads(made.output) == {"schema": "mlp/1", "kind": "greeting", "said": "Hello."}
+        listed = CliRunner().invoke(main, ["--help"], catch_exceptions=False).output
+        assert re.search(rf"^  greet +{(__doc__ or '')[:30]}", listed, re.M)
+        assert "python -m scripts.greet --format {format}" in project_text()
+    assert CliRunner().invoke(main, ["greet"]).exit_code == 2
 
 
 SUITE = """

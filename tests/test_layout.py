@@ -18,7 +18,7 @@ ORDER = (
     "mlp.processes", "mlp.seeds", "mlp.softmax", "mlp.languages",
     "mlp.predictions", "mlp.metrics", "mlp.settings", "mlp.data", "mlp.learning", "mlp.model",
     "mlp.study", "mlp.execution", "mlp.evidence", "mlp.search", "mlp.tracking", "mlp.report",
-    "mlp.serving", "mlp.workflows", "scripts", "benchmarks", "tests",
+    "mlp.serving", "mlp.workflows", "mlp.commands", "scripts", "benchmarks", "tests",
 )  # fmt: skip
 MODULES = sorted(p for top in ("mlp", "scripts", "benchmarks") for p in (ROOT / top).rglob("*.py"))
 
@@ -71,10 +71,10 @@ def test_no_module_needs_itself() -> None:
 @pytest.mark.parametrize(
     ("library", "allowed"),
     [
-        ("mlflow", {"mlp.tracking", "mlp.serving", "scripts", "benchmarks"}),
+        ("mlflow", {"mlp.tracking", "mlp.serving", "benchmarks"}),
         ("torch.utils.tensorboard", {"mlp.tracking", "benchmarks"}),
         ("albumentations", {"mlp.data.augmentation", "benchmarks"}),
-        ("click", {"scripts", "benchmarks"}),
+        ("click", {"mlp.commands", "benchmarks"}),
     ],
 )
 def test_a_library_is_imported_in_its_own_room_only(library: str, allowed: set[str]) -> None:

@@ -10,6 +10,7 @@ from mlp.data.audit.remarks import of_depth, understood
 from mlp.data.thumbnail import thumbnail
 from mlp.escaping import csv_text, line
 from mlp.escaping import markdown as _escape
+from mlp.evidence.document import document
 from mlp.languages import LANGUAGES
 from mlp.report.blocks import Gallery, Grid, Section, Text
 from mlp.report.page import markdown as _markdown
@@ -46,6 +47,19 @@ def html(audit: Audit, say: Wording, whole: bool = True) -> str:
     title = say("audit.title", name=audit.index.name)
     sections = _sections(audit, say, _SHOWN if whole else _SHOWN_INLINE)
     return page(say.lang, title, "", sections, whole=whole)
+
+
+def data(audit: Audit) -> dict[str, object]:
+    """The audit for programs."""
+    contents = {
+        "data": audit.index.name,
+        "images": len(audit.index.table),
+        "counts": audit.counts.to_dict(),
+        "findings": [
+            {"kind": f.kind, "paths": f.paths, "reason": f.reason} for f in audit.findings
+        ],
+    }
+    return document("audit", contents)
 
 
 def table_csv(audit: Audit) -> str:

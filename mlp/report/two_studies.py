@@ -6,7 +6,9 @@ from collections.abc import Callable
 
 from mlp.escaping import line
 from mlp.escaping import markdown as _escape
+from mlp.evidence.document import document, named, numbers
 from mlp.evidence.two_studies import Between
+from mlp.metrics import METRICS
 from mlp.report.blocks import Grid
 from mlp.report.wording import Wording
 from mlp.study.record import RecordedStudy
@@ -58,3 +60,17 @@ def markdown(result: Between, say: Wording, page: Callable[[RecordedStudy], str]
     said = [f"{_escape(each)}  " for each in sentences(result, say)[2:]]
     parts = [f"## {say('between.title')}", *("\n".join(part) for part in (studies, said))]
     return "\n\n".join([*parts, table(result, say).markdown()])
+
+
+def data(result: Between, margin: float) -> dict[str, object]:
+    """The comparison for programs. `margin`: in the unit of the metric."""
+    contents = {
+        "metric": result.metric,
+        "higher_is_better": METRICS[result.metric].higher_is_better,
+        "margin": margin,
+        "studies": [named(result.first), named(result.second)],
+        "paired": result.paired,
+        "scores": result.means,
+        "arms": [numbers(c) for c in result.comparisons],
+    }
+    return document("two studies", contents)

@@ -7,12 +7,14 @@ from urllib.parse import quote
 
 import numpy as np
 
+from mlp.console import typed
 from mlp.escaping import line, markdown
+from mlp.evidence.document import document, named
 from mlp.metrics import METRICS
 from mlp.report.wording import Wording
 from mlp.serving.evaluation import interval
 from mlp.serving.loading import CHAMPION
-from mlp.serving.registry import CHALLENGER, Registration
+from mlp.serving.registry import CHALLENGER, Registration, Why
 from mlp.tracking import results
 from mlp.tracking.mlflow.pages import run_page
 from mlp.tracking.mlflow.store import Store
@@ -55,12 +57,41 @@ def terminal(made: Registration, lang: str, store: Store) -> str:
         *map(line, (*_what(made, say), _verdict(made, say), _tested(made, say))),
         "",
         store.how_to_open(_page(made)),
-        f"Predict:     python -m scripts.predict --model '{model}' IMAGES",
+        f"Predict:     {typed('predict')} --model '{model}' IMAGES",
         f"Serve:       mlflow models serve -m '{model}' --env-manager local",
         f"             with MLFLOW_TRACKING_URI={store.address}",
-        f"Undo:        python -m scripts.register --name '{name}' --undo true",
+        f"Undo:        {typed('register')} --name '{name}' --undo true",
     ]
     return "\n".join(lines)
+
+
+def data(made: Registration) -> dict[str, object]:
+    """The outcome for programs."""
+    found, choice = made.challenge, made.choice
+    fields = "metric", "images", "challenger", "champion", "difference", "low", "high", "won"
+
+    def reason(why: Why) -> dict[str, str] | None:
+        return {"why": why[0], "detail": why[1]} if why[0] else None
+
+    contents = {
+        "name": made.version.name,
+        "version": int(made.version.version),
+        "aliases": [CHAMPION] * made.is_champion + [CHALLENGER],
+        "known": made.known,
+        "study": named(made.study),
+        "arm": choice.arm.name,
+        "why": choice.why,
+        "pick": choice.pick,
+        "runs": [run.run_id for run in choice.runs],
+        "metric": made.metric,
+        "score": choice.arm.mean,
+        "champion_before": int(made.champion_before) if made.champion_before else None,
+        "challenge": found and {name: getattr(found, name) for name in fields},
+        "not_compared": reason(made.not_compared),
+        "test": made.test or None,
+        "not_tested": reason(made.not_tested),
+    }
+    return document("registration", contents)
 
 
 def _title(made: Registration, say: Wording) -> str:

@@ -10,6 +10,7 @@ from mlp.data.audit.remarks import understood
 from mlp.data.index import Index
 from mlp.errors import DataError
 from mlp.escaping import folder_name, line, markdown
+from mlp.evidence.document import document
 from mlp.metrics import COMPARED, METRICS, final_scores
 from mlp.predictions import classification_report
 from mlp.report.blocks import Grid
@@ -107,6 +108,25 @@ def terminal(made: Assessment, say: Wording) -> str:
     """Scores, classes and notes as text."""
     scores, report = _table(made, say).text(), classification_report(made.evaluated.evaluation)
     return "\n".join([_title(made, say), "", scores, "", report.rstrip(), "", *_notes(made, say)])
+
+
+def data(made: Assessment) -> dict[str, object]:
+    """Scores and counts for programs."""
+    scores = {
+        name: {"value": value, "low": None, "high": None}
+        for name, value in made.scores.items()
+        if name in METRICS
+    }
+    for name, (low, high) in made.intervals.items():
+        scores[name] |= {"low": low, "high": high}
+    contents = {
+        "model": made.model.uri,
+        "data": made.evaluated.index.name,
+        "part": made.part,
+        **{name: made.scores.get(name) for name in (IMAGES, REFUSED, TRAINED_ON, UNFAMILIAR)},
+        "scores": scores,
+    }
+    return document("evaluation", contents)
 
 
 def _title(made: Assessment, say: Wording) -> str:

@@ -18,6 +18,7 @@ from mlflow.models import Model
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
+from mlp.console import typed
 from mlp.errors import NoSuchModel, TamperedModel
 from mlp.model.ensemble import Ensemble
 from mlp.model.seal import check_seal, is_sealed
@@ -150,7 +151,6 @@ def _only_champion(store: Store) -> str:
     names = [m.name for m in store.client.search_registered_models() if CHAMPION in m.aliases]
     if len(names) != 1:
         found = f"these have a champion: {', '.join(names)}" if names else "none has a champion"
-        raise NoSuchModel(
-            f"which model? {found}; register one with the entry point register, or give {_FORMS}"
-        )
+        how = f"register one with `{typed('register')}`, or give {_FORMS}"
+        raise NoSuchModel(f"which model? {found}; {how}")
     return f"models:/{names[0]}@{CHAMPION}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import get_args
 
 import mlflow
 import pytest
@@ -16,9 +19,25 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from mlp import console
+from mlp.commands.ablation import ablation
+from mlp.commands.audit import audit
+from mlp.commands.command import Answer, SettingsCommand, command
+from mlp.commands.compare import compare as study
+from mlp.commands.evaluate import evaluate
+from mlp.commands.init import init
+from mlp.commands.launch import begin_with
+from mlp.commands.main import COMMANDS
+from mlp.commands.predict import predict
+from mlp.commands.register import register
+from mlp.commands.report import report
+from mlp.commands.search import search
+from mlp.commands.train import train
+from mlp.evidence.comparison import Verdict
 from mlp.settings.commands import (
     AuditConfig,
     EvaluateConfig,
+    FormatConfig,
     PredictConfig,
     RecipeChoice,
     RegisterConfig,
@@ -28,19 +47,8 @@ from mlp.settings.study import LanguageConfig, ReportConfig, StudyConfig, Tracki
 from mlp.settings.training import RunConfig
 from mlp.tracking.mlflow.pages import tensorboard
 from mlp.tracking.mlflow.store import open_store
-from scripts.ablation import ablation
-from scripts.audit import audit
-from scripts.command import SettingsCommand, command
-from scripts.evaluate import evaluate
-from scripts.init import init
-from scripts.launch import begin_with
-from scripts.predict import predict
-from scripts.register import register
-from scripts.report import report
-from scripts.search import search
-from scripts.study import study
-from scripts.train import train
 from tests.conftest import make_images, project, write_image
+from tests.scripts.documents import PAGE, document
 from tests.scripts.processes import runs
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +140,9 @@ def test_a_switch_is_typed_with_or_without_a_value(
     typed: str, batch_norm: bool, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[RunConfig] = []
-    monkeypatch.setattr("scripts.train.launch", lambda name, recipe, base, *_: made.append(base))
+    monkeypatch.setattr(
+        "mlp.commands.train.launch", lambda name, recipe, base, *_: made.append(base)
+    )
     assert call(train, *typed.split()).exit_code == 0
     assert (made[0].batch_norm, made[0].data) == (batch_norm, data)
 
@@ -558,3 +568,96 @@ def test_an_audit_is_recorded_and_strict_ends_with_3(
     assert "1 x the same file" in runs[0].data.tags["mlflow.note.content"]
     missing = call(audit, "--data", str(image_tree / "nowhere"))
     assert missing.exit_code == 1 and "does not exist" in missing.output
+
+
+def test_json_of_a_study_is_one_document_with_the_numbers_of_its_report(
+    initialized: Initialized,
+) -> None:
+    repeated = call(init, *initialized.arguments, "--seeds", "2,5", "--format", "json")
+    assert repeated.exit_code == 0 and "recorded already: not trained again" in repeated.stderr
+    made = document(repeated)
+    names = [made["baseline"], *(arm["name"] for arm in made["arms"])]
+    assert [*made["scores"]] == names and made["pairs"] == [
+        {"seed": 2, "fold": "none"},
+        {"seed": 5, "fold": "none"},
+    ]
+    # Two seeds give no interval: null stands for what is no number
+    assert all(arm["low"] is None and arm["verdict"] == "undecided" for arm in made["arms"])
+    for name in names:
+        assert f"{100 * made['scores'][name]:.1f}" in initialized.output
+    told = call(report, "--format", "json")
+    assert document(told) == made and told.stderr == ""
+    run = MlflowClient().get_run(made["study"]["run_id"])
+    kept = Path(mlflow.artifacts.download_artifacts(f"{run.info.artifact_uri}/comparison.json"))
+    assert json.loads(kept.read_text()) == {k: v for k, v in made.items() if k != "tracking_uri"}
+
+    other = call(report, "--compare", run.info.run_id, "--format", "json")
+    compared = document(other)
+    assert compared["kind"] == "two studies" and not compared["paired"]  # of fewer than three seeds
+    assert compared["scores"] == {name: [made["scores"][name]] * 2 for name in names}
+
+
+@pytest.mark.parametrize(("wanted", "shown"), [("text", "a table\n"), ("json", '{"a": null}\n')])
+def test_the_answer_comes_alone_and_before_what_is_amiss(wanted: str, shown: str) -> None:
+    @command(FormatConfig)
+    def failing() -> Answer:
+        print("progress")
+        return Answer("a table", {"a": None}, failure="no run finished")
+
+    result = call(failing, "--format", wanted)
+    assert result.exit_code == 1 and result.stderr.endswith("Error: no run finished\n")
+    assert result.stdout == "progress\n" * (wanted == "text") + shown
+    assert ("progress" in result.stderr) == (wanted == "json")
+
+
+def test_json_of_an_audit_has_its_findings_and_its_exit_code(
+    image_tree: Path, fresh_database: None
+) -> None:
+    copied = image_tree / "val" / "red" / "copy.png"
+    shutil.copy(image_tree / "train" / "red" / "0.png", copied)
+    found = call(audit, "--data", str(image_tree), "--strict", "--format", "json")
+    assert found.exit_code == 3, found.output
+    made = document(found)
+    (leak,) = (finding for finding in made["findings"] if finding["kind"] == "leak")
+    assert leak["paths"] == ["train/red/0.png", "val/red/copy.png"]
+    assert made["images"] == 55 and made["counts"]["val"] == {"blue": 6, "green": 6, "red": 7}
+    (run,) = runs(Path(), "audit")
+    assert made["run_id"] == run.info.run_id
+
+
+def test_json_lists_the_suites_and_is_left_out_where_there_is_no_answer() -> None:
+    made = document(call(study, "--list", "--format", "json"))
+    assert made["suites"]["optimizer"][:2] == ["adam", "adamw"]
+    wrong = call(audit, "--data", "nowhere", "--format", "json")
+    assert wrong.exit_code == 1 and wrong.stdout == "" and "nowhere" in wrong.stderr
+
+
+def test_the_page_for_programs_has_every_verdict() -> None:
+    page = PAGE[PAGE.index("| verdict |") :]
+    shown = re.findall(r"^\| `([\w ]+)` \|", page[: page.index("###")], re.M)
+    assert shown == list(get_args(Verdict))
+
+
+def test_the_program_lists_its_commands_without_importing_them() -> None:
+    code = (
+        "import sys; from mlp.commands.main import main; main(['--help'], standalone_mode=False)\n"
+        "print(*{'torch', 'mlflow', 'numpy', 'pydantic'} & set(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == ""
+    assert set(re.findall(r"^  (\w+)  ", done.stdout, re.M)) == set(COMMANDS)
+    assert "compare   Compare the arms of a suite." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("started", "shown"),
+    [("scripts.ablation", "python -m scripts.predict"), (None, "mlp predict")],
+)
+def test_a_command_to_be_typed_is_typed_as_the_one_that_was_started(
+    started: str | None, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = started and ModuleSpec(started, None)
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", spec)
+    assert console.typed("predict") == shown

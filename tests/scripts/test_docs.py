@@ -61,8 +61,19 @@ def test_a_script_takes_the_options_that_a_document_shows(document: str, line: s
     module, *arguments = shlex.split(line.removeprefix("python -m "))
     if module == "scripts.mlproject" or "--help" in arguments:
         return
-    shown = COMMANDS[module.removeprefix("scripts.")]
-    context = shown.make_context(module, ["x" if a == "RUN_ID" else a for a in arguments])
+    takes(module.removeprefix("scripts."), arguments)
+
+
+@pytest.mark.parametrize(("document", "line"), sorted(set(commands("mlp "))))
+def test_the_program_takes_the_options_that_a_document_shows(document: str, line: str) -> None:
+    name, *arguments = shlex.split(line.partition(" > ")[0].removeprefix("mlp "))
+    if name != "--help":
+        takes(name, arguments)
+
+
+def takes(name: str, arguments: list[str]) -> None:
+    shown = COMMANDS[name]
+    context = shown.make_context(name, ["x" if a == "RUN_ID" else a for a in arguments])
     given = {name: value for name, value in context.params.items() if value is not None}
     for group in shown.groups:
         group.parse({name: given[name] for name in given if name in group.model_fields})

@@ -19,17 +19,17 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from mlp.commands.ablation import ablation
+from mlp.commands.audit import audit
+from mlp.commands.command import SettingsCommand
+from mlp.commands.compare import compare as study
+from mlp.commands.evaluate import evaluate
+from mlp.commands.predict import predict
+from mlp.commands.register import register
+from mlp.commands.report import report
 from mlp.data.dataset import open_index
 from mlp.data.split_file import apply_split
 from mlp.escaping import from_cell, line, lines
-from scripts.ablation import ablation
-from scripts.audit import audit
-from scripts.command import SettingsCommand
-from scripts.evaluate import evaluate
-from scripts.predict import predict
-from scripts.register import register
-from scripts.report import report
-from scripts.study import study
 from tests.conftest import colored_image, write_image
 
 pytestmark = [

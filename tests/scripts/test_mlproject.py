@@ -12,27 +12,16 @@ import pytest
 import yaml
 from mlflow.projects._project_spec import load_project
 
+from mlp.commands import main
+from mlp.commands.command import SettingsCommand, is_positional
 from mlp.settings.base import Settings, field_text
 from mlp.settings.commands import RegisterConfig, ReportChoice
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
-from scripts.ablation import ablation
-from scripts.audit import audit
-from scripts.command import SettingsCommand, is_positional
-from scripts.evaluate import evaluate
-from scripts.init import init
 from scripts.mlproject import ENVIRONMENTS, mlproject
-from scripts.predict import predict
-from scripts.register import register
-from scripts.report import report
-from scripts.search import search
-from scripts.study import study
-from scripts.train import train
 
 PATH = next(iter(ENVIRONMENTS))
-COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init, "study": study,
-            "search": search, "report": report, "audit": audit, "register": register,
-            "predict": predict, "evaluate": evaluate}  # fmt: skip
+COMMANDS = {"main": main.COMMANDS["train"], **main.COMMANDS}
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.parent.name)

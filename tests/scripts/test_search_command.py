@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from scripts.register import register
-from scripts.search import search
+from mlp.commands.register import register
+from mlp.commands.search import search
 from tests.scripts.processes import runs, start_command
 
 QUICK = ["--image-size", "8", "--epochs", "2", "--threads", "1", "--folds", "2"]

@@ -12,12 +12,13 @@ from click.testing import CliRunner, Result
 from mlflow import MlflowClient
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from mlp.commands.command import SettingsCommand
+from mlp.commands.evaluate import evaluate
+from mlp.commands.predict import predict
+from mlp.commands.register import register
 from mlp.serving.loading import load_packaged
 from mlp.tracking.mlflow.store import Store
-from scripts.command import SettingsCommand
-from scripts.evaluate import evaluate
-from scripts.predict import predict
-from scripts.register import register
+from tests.scripts.documents import document
 from tests.serving.conftest import Trained
 
 
@@ -148,3 +149,28 @@ def test_evaluate_names_classes_that_the_model_lacks_and_splits_that_are_not(
     broken.write_bytes(b"no image")
     unread = call(evaluate, "--data", "few")
     assert unread.exit_code == 1 and "none of its 1 images can be used" in unread.output
+
+
+def test_json_of_register_and_evaluate(trained: Trained, store: Store) -> None:
+    first = document(call(register, "--study", trained.weak, "--format", "json"))
+    assert (first["version"], first["champion_before"], first["challenge"]) == (1, None, None)
+    second = document(call(register, "--format", "json"))
+    assert second["aliases"] == ["champion", "challenger"] and second["champion_before"] == 1
+    challenge = second["challenge"]
+    assert challenge["won"] and challenge["images"] == 60
+    gain = challenge["challenger"] - challenge["champion"]
+    assert challenge["difference"] == gain and challenge["low"] <= gain <= challenge["high"]
+    assert (second["test"]["images"], second["test"]["copies"]) == (16, 1)
+    model = load_packaged(store)
+    assert model.version is not None and model.run_ids == second["runs"]
+
+    answer = call(evaluate, "--data", str(trained.images), "--part", "test", "--format", "json")
+    made = document(answer)
+    assert (made["images"], made["trained_on"]) == (16, 1)
+    assert made["scores"]["accuracy"]["value"] == second["test"]["accuracy"]
+    ends = made["scores"]["accuracy"]
+    assert ends["low"] <= ends["value"] <= ends["high"]
+    assert store.client.get_run(made["run_id"]).data.metrics["evaluation/images"] == 16
+
+    undone = document(call(register, "--name", "colors", "--undo", "true", "--format", "json"))
+    assert undone["said"][0].startswith("colors version 2 is no longer registered")

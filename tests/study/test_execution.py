@@ -20,6 +20,7 @@ import requests
 from click.testing import CliRunner
 from distributed import Client, LocalCluster, Security
 
+from mlp.commands.train import train as train_command
 from mlp.errors import ClusterLost
 from mlp.execution.clusters import Auto, Dask, Processes
 from mlp.execution.executor import in_pieces, run
@@ -30,7 +31,6 @@ from mlp.study.arm import Arm
 from mlp.study.plan import Study
 from mlp.tracking.mlflow.store import Store, open_store
 from mlp.tracking.mlflow.tracker import MlflowTracker
-from scripts.train import train as train_command
 from tests.study.conftest import MakeStudy
 
 ARMS = (

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from mlp.commands.command import command
 from mlp.metrics import COMPARED, METRICS, Metric, final_scores
 from mlp.predictions import Evaluation, Floats
 from mlp.report.wording import Wording
 from mlp.settings.base import ConfigError, field_choices
 from mlp.settings.study import ReportConfig
 from mlp.settings.training import RunConfig
-from scripts.command import command
 from scripts.mlproject import mlproject
 from tests.study.conftest import MakeRecorded
 from tests.study.test_report import make

@@ -236,7 +236,7 @@ def test_one_seed_can_tell_nothing(make_recorded: MakeRecorded) -> None:
     made = make(make_recorded({"baseline": [0.5], "dropout": [0.9]}))
     for text in (made.terminal, made.description, page(made)):
         assert "Undecided: dropout. At least 3 seeds are needed." in text
-        assert "-P seeds=auto or -P seeds=3" in text
+        assert "with seeds=auto or seeds=3" in text
         assert "helps" not in text
     assert "1 seed cannot tell a difference from luck" in page(made)
 
@@ -320,7 +320,7 @@ def test_arms_that_never_finished_are_not_short_of_seeds(make_recorded: MakeReco
     values = {"baseline": [0.6, 0.61] * 3, "dead": [None] * 6, "arm": [0.8, 0.81] * 3}
     text = make(make_recorded(values)).terminal
     assert "No run finished: dead." in text
-    assert "ndecided: dead" not in text and "-P seeds" not in text
+    assert "ndecided: dead" not in text and "repeat the command" not in text
 
 
 def test_what_would_decide_is_said_and_more_seeds_go_on_from_those_that_are_recorded(
@@ -332,18 +332,18 @@ def test_what_would_decide_is_said_and_more_seeds_go_on_from_those_that_are_reco
     text = make(study, margin="4").terminal
     assert f"Undecided: arm (about {c.needed}). So many seeds" in text
     assert "interval to ±4 points" in text
-    assert f"-P seeds=auto or -P seeds={c.needed}:" in text
+    assert f"with seeds=auto or seeds={c.needed}:" in text
     # Nobody is sent to train a hundred times
     (needed,) = re.findall(r"\(about (\d+)\)", text := make(study, margin="1").terminal)
-    assert int(needed) > 100 and "-P seeds" not in text
+    assert int(needed) > 100 and "repeat the command" not in text
     moved = [dataclasses.replace(run, seed=10 * (run.seed + 1)) for run in study.runs]
     other = make(dataclasses.replace(study, runs=moved), margin="4").terminal
-    assert "-P seeds=10,20,30,31," in other and "seeds=auto" not in other
+    assert "seeds=10,20,30,31," in other and "seeds=auto" not in other
     # Images of each seed's own come no nearer, whatever the number of seeds
     values = {"baseline": [0.6, 0.61, 0.6], "arm": [0.65, 0.6, 0.63]}
     text = make(make_recorded(values, drawn=True)).terminal
     assert "Undecided: arm. More seeds would not settle it: with 120 validation images" in text
-    assert "more images would" in text and "-P seeds" not in text
+    assert "more images would" in text and "repeat the command" not in text
 
 
 def test_a_failure_that_is_no_divergence_is_not_called_one(make_recorded: MakeRecorded) -> None:

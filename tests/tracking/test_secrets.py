@@ -10,13 +10,13 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from mlp.commands.train import train
 from mlp.errors import NoSuchModel, NoSuchStudy, ServerAway
 from mlp.serving.loading import load_packaged
 from mlp.tracking.mlflow.outbox import Outbox, send_left
 from mlp.tracking.mlflow.store import Store, open_store
 from mlp.tracking.mlflow.studies import MlflowStudies
 from mlp.tracking.mlflow.waiting import WaitLimit, connect
-from scripts.train import train
 
 SECRET = "s3cret"
 ADDRESS = f"http://ana:{SECRET}@127.0.0.1:9"

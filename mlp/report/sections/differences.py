@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import math
-from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,14 +11,12 @@ from matplotlib.patches import Patch
 
 from mlp.escaping import csv_text
 from mlp.escaping import figure as _plain
-from mlp.evidence.comparison import Comparison
+from mlp.evidence.document import FIELDS, effects, of_study
 from mlp.evidence.findings import Evidence
 from mlp.metrics import METRICS
 from mlp.report.blocks import Picture, Section
 from mlp.report.drawing import GRAY, NARROW, VERDICTS
 from mlp.report.wording import Wording
-
-_FIELDS = [field.name for field in dataclasses.fields(Comparison) if field.name != "precision"]
 
 
 def section(evidence: Evidence, say: Wording) -> Section:
@@ -29,52 +24,21 @@ def section(evidence: Evidence, say: Wording) -> Section:
     figure = _figure(evidence, say)
     blocks = [Picture("differences", figure, narrow=True)] if figure else []
     heading = say("heading.forest", baseline=evidence.baseline.name)
-    files = {"comparison.csv": _csv(evidence), "comparison.json": _json(evidence)}
+    as_json = json.dumps(of_study(evidence), indent=2, allow_nan=False) + "\n"
+    files = {"comparison.csv": _csv(evidence), "comparison.json": as_json}
     return Section(heading, blocks, files)
-
-
-def _effects(evidence: Evidence) -> Iterator[tuple[str, Comparison]]:
-    """Those of factorials, each with its kind."""
-    for factorial in evidence.factorials:
-        yield from zip(
-            ("main effect", "main effect", "interaction"), factorial.effects, strict=True
-        )
 
 
 def _csv(evidence: Evidence) -> str:
     """Every comparison with all its numbers: arms, then the effects of factorials."""
     rows = [("arm", evidence.baseline.name, c) for c in evidence.comparisons]
-    rows += [(kind, "", c) for kind, c in _effects(evidence)]
+    rows += [(kind, "", c) for kind, c in effects(evidence)]
     return csv_text(
         [
-            ("kind", "metric", "against", *_FIELDS),
-            *((k, evidence.metric, a, *(getattr(c, n) for n in _FIELDS)) for k, a, c in rows),
+            ("kind", "metric", "against", *FIELDS),
+            *((k, evidence.metric, a, *(getattr(c, n) for n in FIELDS)) for k, a, c in rows),
         ]
     )
-
-
-def _json(evidence: Evidence) -> str:
-    """The same for programs, with what was compared; null where there is no number."""
-    means = {arm.name: arm.mean for arm in evidence.arms}
-    made = {
-        "metric": evidence.metric,
-        "higher_is_better": METRICS[evidence.metric].higher_is_better,
-        "margin": evidence.margin,
-        "baseline": evidence.baseline.name,
-        "pairs": [{"seed": seed, "fold": fold} for seed, fold in evidence.study.pairs],
-        "scores": {name: _number(mean) for name, mean in means.items()},
-        "arms": [_numbers(c) for c in evidence.comparisons],
-        "effects": [{"kind": kind} | _numbers(c) for kind, c in _effects(evidence)],
-    }
-    return json.dumps(made, indent=2, allow_nan=False) + "\n"
-
-
-def _numbers(comparison: Comparison) -> dict[str, object]:
-    return {name: _number(getattr(comparison, name)) for name in _FIELDS}
-
-
-def _number(value: object) -> object:
-    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _figure(evidence: Evidence, say: Wording) -> Figure | None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import atexit
 import gc
 import io
+import json
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -25,7 +27,21 @@ from mlp.failures import advice
 from mlp.languages import LANGUAGES, Language
 from mlp.processes import Interrupted, interruptible, temporary_files
 from mlp.settings.base import ConfigError, Settings, field_choices, field_help, field_text
+from mlp.settings.commands import FormatConfig
 from mlp.tracking.mlflow.environment import prepare_environment
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The end of a command: `text` for people, or `document` for programs; and what is amiss.
+
+    `failure` ends the command with an error, after the answer.
+    """
+
+    text: str
+    document: Mapping[str, object]
+    failure: str = ""
+    exit_code: int = 0
 
 
 class Switch(click.Option):
@@ -54,10 +70,15 @@ class SettingsCommand(click.Command):
             raise
 
 
-def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], SettingsCommand]:
-    """Make a click command of a function that takes one object of each class of settings."""
+def command(
+    *groups: type[Settings],
+) -> Callable[[Callable[..., Answer | None]], SettingsCommand]:
+    """Make a click command of a function that takes one object of each class of settings.
 
-    def decorate(function: Callable[..., None]) -> SettingsCommand:
+    With FormatConfig, which it does not take, its answer can be had as JSON.
+    """
+
+    def decorate(function: Callable[..., Answer | None]) -> SettingsCommand:
         def callback(**given: str | tuple[str, ...] | None) -> None:
             values = {name: text for name, text in given.items() if text is not None}
             # A terminal that cannot show a letter of a class name gets a ? in its place
@@ -74,7 +95,7 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
             try:
                 with interruptible(), temporary_files(), _quiet_threads():
                     settings.extend(_parse(group, values) for group in groups)
-                    function(*settings)
+                    _run(function, settings)
             except Interrupted as interruption:
                 console.err(
                     f"Interrupted by {interruption}. What has finished is kept: repeat the command "
@@ -96,6 +117,21 @@ def command(*groups: type[Settings]) -> Callable[[Callable[..., None]], Settings
         return made
 
     return decorate
+
+
+def _run(function: Callable[..., Answer | None], settings: Sequence[Settings]) -> None:
+    """Do what a command does, and print its answer in the format that is wanted."""
+    taken = [group for group in settings if not isinstance(group, FormatConfig)]
+    as_json = any(isinstance(g, FormatConfig) and g.format == "json" for g in settings)
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        answer = function(*taken)
+    if answer is None:
+        return
+    console.out(json.dumps(answer.document, allow_nan=False) if as_json else answer.text)
+    if answer.failure:
+        raise MlpError(answer.failure)
+    if answer.exit_code:
+        sys.exit(answer.exit_code)
 
 
 def is_positional(group: type[Settings], name: str) -> bool:

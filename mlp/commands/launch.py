@@ -1,4 +1,4 @@
-"""Run a suite and show what it found: the body of `train`, `ablation` and `init`."""
+"""Run a suite and say what it found: the body of `train`, `compare`, `ablation` and `init`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,27 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlp import console
-from mlp.errors import MlpError
+from mlp.commands.command import Answer, under_mlflow_run
 from mlp.escaping import line
 from mlp.execution.warm import warm_up
-from mlp.settings.commands import ExecutorConfig, RecipeChoice
+from mlp.settings.commands import ExecutorConfig, FormatConfig, RecipeChoice
 from mlp.settings.recipes import find_recipe
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
-from scripts.command import under_mlflow_run
 
 if TYPE_CHECKING:
     from mlp.study.suite import Suite
     from mlp.tracking.mlflow.store import Store
 
-STUDY = RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig, ExecutorConfig
+STUDY = (
+    RecipeChoice,
+    RunConfig,
+    StudyConfig,
+    TrackingConfig,
+    ReportConfig,
+    ExecutorConfig,
+    FormatConfig,
+)
 
 
 def begin_with(
@@ -45,8 +52,8 @@ def launch(
     base: RunConfig,
     *settings: Any,
     store: Store | None = None,
-) -> None:
-    """Train what is not recorded yet, record and print the report, say where to look.
+) -> Answer:
+    """Train what is not recorded yet, and record the report: the report, and where to look.
 
     `chosen` is a suite or the name of one; `settings` and `store` are those of `recorded_study`.
     """
@@ -59,15 +66,19 @@ def launch(
     *_, executor = settings
     if executor.executor in ("auto", "processes") and len(suite.arms) > 1:
         warm_up()
+    from mlp.evidence.document import of_study
     from mlp.tracking.mlflow.pages import tensorboard
     from mlp.workflows.study import recorded_study
 
     base = begin_with(recipe, base, (f"suite {suite.name}", suite.base))
     made, tracker = recorded_study(suite, base, *settings, store=store)
-    console.out(f"\n{made.terminal}\n")
-    console.out(tracker.store.how_to_open(tracker.store.page(tracker.run_id)))
-    console.out("             with report.html and comparison.csv among its artifacts")
-    console.out(f"TensorBoard: {tensorboard(tracker.place.folder.parent)}")
-    console.out(f"Written:     {tracker.place.folder.resolve()}")
-    if made.failure:
-        raise MlpError(made.failure)
+    store, folder = tracker.store, tracker.place.folder
+    text = f"""
+{made.terminal}
+
+{store.how_to_open(store.page(tracker.run_id))}
+             with report.html and comparison.csv among its artifacts
+TensorBoard: {tensorboard(folder.parent)}
+Written:     {folder.resolve()}"""
+    document = of_study(made.evidence) | {"tracking_uri": store.address}
+    return Answer(text, document, made.failure)
