@@ -180,7 +180,7 @@ def judged(
     low, high, needed, now = NAN, NAN, None, None
     if pairs >= FIRST_LOOK:
         looks = n >= FIRST_LOOK
-        with np.errstate(invalid="ignore"):  # of no degrees of freedom
+        with np.errstate(invalid="ignore", divide="ignore"):  # of no degrees of freedom
             half = precision.half_width(n)
         low, high = intersection((means - half)[looks], (means + half)[looks])
         now = replace(precision, variance=precision.variance[-1], common=precision.common[-1])

@@ -57,8 +57,8 @@ def compare_unpaired(
 
 def _running(values: Floats, which: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats, Floats]:
     """The number, the mean and the variance of those values up to each."""
-    n = np.cumsum(which)
+    n = np.cumsum(which).astype(np.int64)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.cumsum(values * which) / n
         variance = (np.cumsum(values**2 * which) - n * mean**2) / (n - 1)
-    return n, mean, np.maximum(variance, 0.0)
+    return n, mean, np.asarray(np.maximum(variance, 0.0), np.float64)
