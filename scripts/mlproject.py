@@ -20,7 +20,7 @@ ENVIRONMENTS = {
     _ROOT / "kubernetes" / "MLproject": "docker_env:\n  image: mlp:0.1.0",
 }
 SETTINGS_PAGE = _ROOT / "docs" / "settings.md"
-_NAMES = "train ablation init study search report audit register predict evaluate"
+_NAMES = "train ablation init study search report audit register predict evaluate judge"
 COMMANDS: dict[str, SettingsCommand] = {
     name: named(f"scripts.{name}:{name}") for name in _NAMES.split()
 }

@@ -28,13 +28,18 @@ from mlp.report.wording import Wording
 
 _COLUMNS = ["n", "mean", "difference", "low", "high", "verdict", "p_better"]
 _MOST_DIGITS = 6
+_DESCRIPTION = 7800  # characters that MLflow shows
 
 
 @dataclass(frozen=True)
 class Subject:
-    """The names of what is judged. `own`: runs of this project's studies."""
+    """The names of what is judged: a table, or an `experiment`; of arms, pairs and the metric.
+
+    `own`: runs of this project's studies.
+    """
 
     source: str
+    experiment: str
     arm: str
     pair: str
     metric: str
@@ -158,15 +163,16 @@ class Judgement:
 
     @property
     def description(self) -> str:
-        """The whole in Markdown."""
+        """The whole in Markdown; without its tables where MLflow would not show it."""
         head = f"## {_escape(self.title)}\n\n{_escape(self._setting)}"
-        return f"{head}\n\n{markdown(self._sections)}\n"
+        sections = self._sections
+        whole = f"{head}\n\n{markdown(sections)}\n"
+        return whole if len(whole) <= _DESCRIPTION else f"{head}\n\n{markdown(sections[:1])}\n"
 
     @property
     def page(self) -> str:
         """The whole as an HTML page."""
-        with style():
-            return page(self._say.lang, self.title, self._setting, self._sections)
+        return page(self._say.lang, self.title, self._setting, self._sections)
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -215,7 +221,7 @@ class Judgement:
             found.comparisons, found.baseline, found.rule.margin, self._say, found.images, each
         )
 
-    @property
+    @cached_property
     def _sections(self) -> list[Section]:
         """The verdict first, where a page begins."""
         say, found, everywhere = self._say, self.found, ("terminal", "markdown", "page")
@@ -228,7 +234,8 @@ class Judgement:
             Section(say("judge.of_each"), [self._of_each] if found.datasets else []),
             Section("", listed if notes else []),
         ]
-        drawn = forest(found.comparisons, found.differences, found.rule.margin, say)
+        with style():
+            drawn = forest(found.comparisons, found.differences, found.rule.margin, say)
         if drawn:
             heading = say("heading.forest", baseline=found.baseline)
             picture = Picture("differences", drawn, narrow=True)

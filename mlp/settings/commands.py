@@ -36,6 +36,14 @@ class SuiteChoice(Settings):
     """print every suite with its arms, and train nothing"""
 
 
+class FormatConfig(Settings):
+    """Format of what a command answers."""
+
+    format: Literal["text", "json"] = "text"
+    """format of the answer; json: one document on standard output, everything else on standard
+    error"""
+
+
 class RecipeChoice(Settings):
     """Settings that a training starts from."""
 

@@ -16,6 +16,10 @@ from mlp.metrics import COMPARED, METRICS, Metric, higher_is_better, recognized
 from mlp.report.judgement import Judgement, Subject
 from mlp.settings.base import did_you_mean
 from mlp.settings.judgement import JudgeConfig
+from mlp.tracking.mlflow.answers import with_answers
+from mlp.tracking.mlflow.environment import take_adopted_run
+from mlp.tracking.mlflow.experiments import read_runs
+from mlp.tracking.mlflow.store import Store, open_store, open_to_read
 
 _COLUMNS = {"arm": "arm", "pair": "pair", "dataset": "dataset", "metric": "score"}
 
@@ -56,23 +60,43 @@ def judged(config: JudgeConfig, frame: pd.DataFrame | None = None) -> Judgement:
             raise SettingsError("filter: is for runs of an experiment; leave out rows of a table")
         name = Path(config.table).name or "table"
         rows, notes, metric, own = *_read(config, frame), False
-        subject = Subject(name, config.arm or "arm", config.pair or "pair", metric)
+        subject = Subject(name, "", config.arm or "arm", config.pair or "pair", metric)
     else:
-        from mlp.tracking.mlflow.answers import with_answers
-        from mlp.tracking.mlflow.experiments import read_runs
-        from mlp.tracking.mlflow.store import open_to_read
-
         store, experiments = open_to_read(config.experiment)
         runs = read_runs(store, experiments, config)
         rows, notes, metric, own = runs.rows, runs.notes, runs.metric, runs.own
-        source, arm, pair = config.experiment, config.arm or "arm", config.pair or "seed"
-        subject = Subject(source, arm, pair, metric, own)
+        arm, pair = config.arm or "arm", config.pair or "seed"
+        subject = Subject(config.experiment, config.experiment, arm, pair, metric, own)
     scores = rows["score"].to_numpy(float)
     measure, margin, said = _measure(config, metric, own, scores)
     rows["run"] = with_answers(store, runs, measure, config.predictions) if not tables else None
     rule = Rule(measure, margin, config.overlap or None)
     found = judge_scores(rows, config.baseline, rule)
     return Judgement(replace(found, notes=[*notes, *said, *found.notes]), subject, config.lang)
+
+
+def record(judgement: Judgement, experiment: str) -> tuple[Store, str]:
+    """Make a judgement a run of an experiment, which is made if need be: the store, and its id.
+
+    An empty name stands for the experiment whose runs were judged. A run that `mlflow run` has made
+    for this process is taken. Raises SettingsError where a table names no experiment.
+    """
+    adopted = take_adopted_run()
+    if experiment or adopted:
+        store = open_store(experiment, adopted=adopted)
+    elif judgement.subject.experiment:
+        store, _ = open_to_read(judgement.subject.experiment)
+    else:
+        raise SettingsError("record: name an experiment for the judgement of a table")
+    with store.command_run(judgement.title, "judgement") as run_id:
+        metric = judgement.subject.metric
+        shown = {
+            f"{metric} difference/{c.name}": c.difference
+            for c in judgement.found.comparisons
+            if c.pairs
+        }
+        store.report(run_id, judgement.description, judgement.files, shown)
+    return store, run_id
 
 
 def _measure(

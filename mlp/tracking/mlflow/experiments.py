@@ -54,8 +54,9 @@ def read_runs(store: Store, experiments: Sequence[str], config: JudgeConfig) -> 
     filters = [OWN] * own + [config.filter] * bool(config.filter)
     found, seen = _Found(arm, pair, dataset, metric), _Seen()
     for run in _pages(store, experiments, " and ".join(filters)):
-        seen.add(run)
-        found.add(run)
+        if run.data.tags.get(names.KIND, "run") == "run":  # and not of a study, or a judgement
+            seen.add(run)
+            found.add(run)
     where = f"{config.experiment!r} in {store.address}"
     if not seen.count:
         own_lack = f"{where} has no run of a study of this project; arm says what tells arms apart"
@@ -174,7 +175,7 @@ class _Found:
     def add(self, run: Run) -> None:
         parts, metrics, params = label(self._arm, run), run.data.metrics, run.data.params
         if parts is None:
-            self._no_arm += run.data.tags.get(names.KIND, "run") == "run"
+            self._no_arm += 1
             return
         arm = in_words(self._arm, parts)
         score = metrics.get(self._metric, metrics.get(f"final/{self._metric}"))
