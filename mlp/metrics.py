@@ -19,7 +19,7 @@ Weights = NDArray[np.float32]
 
 CALIBRATION_BINS = 15  # Guo et al. 2017, arXiv:1706.04599
 # Of names that others give: what they are measured on, and other words for our metrics
-_SPLIT = "val|valid|validation|test|eval|final"
+_SPLIT = "val|valid|validation|test|eval|final|train|training"
 _PARTS = re.compile(rf"^({_SPLIT})[_.-]|[_.-]({_SPLIT})$")
 _SYNONYMS = {"acc": "accuracy", "accuracy_score": "accuracy", "f1_macro": "macro_f1"}
 _SYNONYMS |= {"auc": "roc_auc", "roc_auc_score": "roc_auc", "bal_acc": "balanced_accuracy"}

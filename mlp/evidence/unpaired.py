@@ -34,7 +34,7 @@ def compare_unpaired(
     sign = 1 if higher_is_better else -1
     made = []
     for name, (scores, ours) in samples.items():
-        middle = scores.mean() if len(scores) else 0.0  # or sums of squares would lose digits
+        middle = scores[0] if len(scores) else 0.0  # or sums of squares would lose digits
         (n, mean, variance), (m, base, its) = (
             _running(scores - middle, which) for which in (ours, ~ours)
         )
