@@ -119,7 +119,7 @@ class Judgement:
 
     @property
     def notes(self) -> list[str]:
-        """What was left out or taken for granted, and what a verdict holds for."""
+        """Reasons for caution: runs left out, things taken for granted, the reach of a verdict."""
         return [self._say(f"judge.{note.kind}", **note.values) for note in self.found.notes]
 
     @property

@@ -13,7 +13,8 @@ import yaml
 from mlflow.projects._project_spec import load_project
 
 from mlp.settings.base import Settings, field_text
-from mlp.settings.commands import RegisterConfig, ReportChoice
+from mlp.settings.commands import FormatConfig, RegisterConfig, ReportChoice
+from mlp.settings.judgement import JudgeConfig, JudgementConfig
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.ablation import ablation
@@ -21,6 +22,7 @@ from scripts.audit import audit
 from scripts.command import SettingsCommand, is_positional
 from scripts.evaluate import evaluate
 from scripts.init import init
+from scripts.judge import judge
 from scripts.mlproject import ENVIRONMENTS, mlproject
 from scripts.predict import predict
 from scripts.register import register
@@ -32,7 +34,7 @@ from scripts.train import train
 PATH = next(iter(ENVIRONMENTS))
 COMMANDS = {"main": train, "train": train, "ablation": ablation, "init": init, "study": study,
             "search": search, "report": report, "audit": audit, "register": register,
-            "predict": predict, "evaluate": evaluate}  # fmt: skip
+            "predict": predict, "evaluate": evaluate, "judge": judge}  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.parent.name)
@@ -59,7 +61,7 @@ def test_mlflow_reads_every_setting_and_passes_it_on(name: str) -> None:
     for group in command.groups:
         expected |= group().as_text()
     # mlflow run has an --experiment-name of its own
-    del expected["experiment_name"]
+    expected.pop("experiment_name", None)
     assert {k: str(p.default) for k, p in entry.parameters.items()} == expected
     typed = {"hidden": "3,4", "seed": "0", "lang": "es", "strict": "true", "pick": "ensemble"}
     typed |= {"images": "new/a b*.jpg", "part": "val"}
@@ -95,6 +97,7 @@ def test_options_are_the_fields_with_their_defaults_and_help(command: SettingsCo
         (RunConfig, StudyConfig, TrackingConfig, ReportConfig),
         (ReportChoice, ReportConfig),
         (RegisterConfig, ReportConfig),
+        (JudgeConfig, JudgementConfig, FormatConfig),
     ],
 )
 def test_the_groups_share_no_field(groups: tuple[type[Settings], ...]) -> None:
