@@ -126,8 +126,8 @@ def fill(database: Path, runs: int) -> None:
         metrics += [(run_id, key, v, moment, 0, 0) for key, v in zip(named, scores, strict=True)]
         tags += [(run_id, f"t{k}", "x") for k in range(6)]
     into = {
-        "runs (run_uuid, name, user_id, status, start_time, end_time, lifecycle_stage, artifact_uri, "
-        "experiment_id)": rows,
+        "runs (run_uuid, name, user_id, status, start_time, end_time, lifecycle_stage, "
+        "artifact_uri, experiment_id)": rows,
         "params (run_uuid, key, value)": params,
         "latest_metrics (run_uuid, key, value, timestamp, step, is_nan)": metrics,
         "tags (run_uuid, key, value)": tags,

@@ -12,16 +12,10 @@ import pandas as pd
 from mlp.errors import NoSuchRuns, SettingsError
 from mlp.evidence.comparison import Comparison, Contrast, compare
 from mlp.evidence.judge import Judge
+from mlp.evidence.pairing import Rule, by_answers, by_scores, shown, step
 from mlp.evidence.unpaired import compare_unpaired
-from mlp.metrics import Metric
 from mlp.predictions import Floats
 from mlp.settings.base import did_you_mean
-from mlp.study.arm import Arm
-from mlp.study.record import RecordedRun, RecordedStudy
-
-Label = tuple[str, ...]  # of a pair: a seed, or a seed and a fold
-
-_STEP = 1e-9  # share of the largest score, below which two are the same number
 
 
 @dataclass(frozen=True)
@@ -30,15 +24,6 @@ class Note:
 
     kind: str
     values: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """The measure that is judged by, the margin in its unit, and the overlap; see `compare`."""
-
-    measure: Metric
-    margin: float
-    overlap: float | None = None
 
 
 @dataclass(frozen=True)
@@ -71,20 +56,21 @@ def judge_scores(rows: pd.DataFrame, baseline: str, rule: Rule) -> Judged:
     one counts. Runs with answers (all of them, or none) are scored by these. An empty `baseline`
     is the most frequent arm. Raises NoSuchRuns, SettingsError.
     """
-    rows, notes = _usable(rows)
+    rows, notes = _usable(rows.assign(place=np.arange(len(rows))))
     counts = rows["arm"].value_counts(sort=False).to_dict()
     if not baseline:
         baseline = max(counts, key=lambda name: counts[name])
         notes.append(Note("baseline", {"arm": baseline, "n": counts[baseline]}))
     elif baseline not in counts:
         hint = did_you_mean(baseline, counts)
-        raise SettingsError(f"baseline: no run of an arm {baseline!r}; {hint}{_arms(counts)}")
+        known = ", ".join(counts)
+        raise SettingsError(f"baseline: no run of an arm {baseline!r}; {hint}there are {known}")
     paired = bool(rows["pair"].notna().all())
     names = [baseline, *(name for name in counts if name != baseline)]
     of_each = {str(name): part for name, part in rows.groupby("dataset", sort=False)}
     answered = all(run is not None and run.finished for run in rows["run"])
     judges = {
-        name: (_by_answers if answered else _by_scores)(part, names, rule)
+        name: (by_answers if answered else by_scores)(part, names, rule)
         for name, part in of_each.items()
         if paired
     }
@@ -116,10 +102,6 @@ def judge_scores(rows: pd.DataFrame, baseline: str, rule: Rule) -> Judged:
 
 def _count(rows: pd.DataFrame, paired: bool) -> int:
     return int(rows["pair"].nunique() if paired else rows["arm"].value_counts().max())
-
-
-def _arms(names: Mapping[str, int]) -> str:
-    return f"there are {', '.join(names)}"
 
 
 def _usable(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[Note]]:
@@ -161,7 +143,7 @@ def _remarks(
             values = {"where": where, "pairs": pairs, "arms": ", ".join(lacking)}
             notes.append(Note("missing", values))
     still = [name for name, own in judged.scores.items() if len(own) > 2 and np.ptp(own) == 0]
-    if still and len(of_each) == 1:
+    if still and len(of_each) == 1 and not judged.images:
         notes.append(Note("constant", {"arms": ", ".join(still)}))
     if not judged.paired and len(names) > 1:
         notes.append(Note("unpaired", {}))
@@ -174,69 +156,6 @@ def _remarks(
 
 def _counted(names: pd.Series[str]) -> str:
     return ", ".join(f"{name} ({n})" for name, n in names.value_counts(sort=False).items())
-
-
-def shown(label: Label) -> str:
-    """A pair, as a person reads it."""
-    return ", ".join(label)
-
-
-def in_order(labels: Sequence[Label]) -> list[Label]:
-    """Pairs by their numbers; in the order in which they came where they have none.
-
-    So a verdict stays while pairs with higher numbers, or new names, are added.
-    """
-    every = list(dict.fromkeys(labels))
-    numeric = [all(map(_is_number, column)) for column in zip(*every, strict=True)]
-    if not any(numeric):
-        return every
-
-    def key(label: Label) -> list[Any]:
-        return [float(t) if number else t for t, number in zip(label, numeric, strict=True)]
-
-    return sorted(every, key=key)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return bool(np.isfinite(float(text)))
-    except ValueError:
-        return False
-
-
-def _by_scores(rows: pd.DataFrame, names: Sequence[str], rule: Rule) -> Judge:
-    """The judge of runs of which the scores alone are known."""
-    wide = rows.set_index(["pair", "arm"])["score"].unstack("arm")
-    wide = wide.reindex(index=pd.Index(in_order(rows["pair"].tolist()), tupleize_cols=False))
-    scores = {
-        n: wide[n].to_numpy(float) if n in wide else np.full(len(wide), np.nan) for n in names
-    }
-    twice = {name: np.repeat(own[:, None], 2, axis=1) for name, own in scores.items()}
-    step = _step(rows["score"].to_numpy(float))
-    return Judge(rule.measure, rule.margin, rule.overlap, 0, scores, twice, step)
-
-
-def _step(scores: Floats) -> float:
-    """The smallest step between two scores; 0 where all are equal."""
-    steps = np.diff(np.unique(scores))
-    steps = steps[steps > _STEP * np.abs(scores).max()]
-    return float(steps.min()) if len(steps) else 0.0
-
-
-def _by_answers(rows: pd.DataFrame, names: Sequence[str], rule: Rule) -> Judge:
-    """The judge of runs whose answers are known."""
-    number = {label: k for k, label in enumerate(in_order(rows["pair"].tolist()))}
-    runs = [
-        replace(run, arm=arm, seed=number[pair], fold="none")
-        for run, arm, pair in zip(rows["run"], rows["arm"], rows["pair"], strict=True)
-    ]
-    return Judge.of(study_of(names, runs), rule.measure, rule.margin)
-
-
-def study_of(names: Sequence[str], runs: Sequence[RecordedRun]) -> RecordedStudy:
-    """Runs as a study of which nothing else is known."""
-    arms = [Arm(name, {}, "") for name in names]
-    return RecordedStudy("", "", "", "", "", "", "", arms, {}, (), runs)
 
 
 def _paired(
@@ -283,7 +202,6 @@ def _unpaired(
 ) -> list[Comparison]:
     """Each arm against the first one: the k-th runs on all data sets together make one run."""
     every = pd.concat(parts)
-    every["place"] = np.arange(len(every))
     every["number"] = every.groupby(["dataset", "arm"]).cumcount()
     of_arm = dict(list(every.groupby("arm")))
     baseline, *others = names
@@ -300,5 +218,5 @@ def _unpaired(
         margin=rule.margin,
         higher_is_better=rule.measure.higher_is_better,
         comparisons=count,
-        step=min(_step(part["score"].to_numpy(float)) for part in parts) / len(parts),
+        step=min(step(part["score"].to_numpy(float)) for part in parts) / len(parts),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 
@@ -17,63 +16,15 @@ from mlp.escaping import markdown as _escape
 from mlp.evidence.comparison import Comparison
 from mlp.evidence.document import FIELDS, compared, document, numbers
 from mlp.evidence.scores import Judged
-from mlp.metrics import Metric
-from mlp.predictions import Floats
 from mlp.report.blocks import Grid, Picture, Section, Text
 from mlp.report.drawing import style
+from mlp.report.logged_wording import LoggedWording, Subject, decimals
 from mlp.report.page import markdown, page, terminal
 from mlp.report.sections.differences import forest
 from mlp.report.sections.verdict import findings
-from mlp.report.wording import Wording
 
 _COLUMNS = ["n", "mean", "difference", "low", "high", "verdict", "p_better"]
-_MOST_DIGITS = 6
 _DESCRIPTION = 7800  # characters that MLflow shows
-
-
-@dataclass(frozen=True)
-class Subject:
-    """The names of what is judged: a table, or an `experiment`; of arms, pairs and the metric.
-
-    `own`: runs of this project's studies.
-    """
-
-    source: str
-    experiment: str
-    arm: str
-    pair: str
-    metric: str
-    own: bool = False
-
-
-@dataclass(frozen=True)
-class _Words(Wording):
-    """The wording of a metric that anybody may have logged, and of pairs of any kind."""
-
-    row: Metric | None = None
-    own: bool = False
-    paired: bool = True
-    decimals: int = 1
-
-    @property
-    def measure(self) -> Metric:
-        return self.row or super().measure
-
-    @property
-    def unit(self) -> str:
-        return super().unit if self.own else self("judge.pairs" if self.paired else "judge.runs")
-
-    @property
-    def metric_name(self) -> str:
-        return super().metric_name if self.own else one_line(self.metric)
-
-    @property
-    def validation(self) -> str:
-        return super().validation if self.own else self.metric_name
-
-    @property
-    def _digits(self) -> int:
-        return self.decimals
 
 
 class Judgement:
@@ -86,13 +37,13 @@ class Judgement:
         self.found, self.subject = found, subject
         measure = found.rule.measure
         every = np.concatenate(list(found.scores.values()))
-        self._say = _Words(
+        self._say = LoggedWording(
             lang,
             subject.metric,
             row=measure,
             own=subject.own,
             paired=found.paired,
-            decimals=1 if measure.unit == "percent" else _decimals(every),
+            decimals=1 if measure.unit == "percent" else decimals(every),
         )
 
     @cached_property
@@ -315,10 +266,3 @@ def _row(c: Comparison | None) -> tuple[object, ...]:
     if c is None:
         return math.nan, math.nan, math.nan, "baseline", math.nan
     return c.difference, c.low, c.high, c.verdict, c.p_better
-
-
-def _decimals(scores: Floats) -> int:
-    """As many as show two digits of what scores vary by."""
-    spread = float(scores.std())
-    digits = 1 - math.floor(math.log10(spread)) if spread else 3
-    return max(1, min(digits, _MOST_DIGITS))

@@ -11,15 +11,17 @@ import pandas as pd
 
 from mlp.errors import DataError, SettingsError
 from mlp.evidence.comparison import POINT
-from mlp.evidence.scores import Note, Rule, judge_scores
+from mlp.evidence.pairing import Rule
+from mlp.evidence.scores import Note, judge_scores
 from mlp.metrics import COMPARED, METRICS, Metric, higher_is_better, recognized
-from mlp.report.judgement import Judgement, Subject
+from mlp.report.judgement import Judgement
+from mlp.report.logged_wording import Subject
 from mlp.settings.base import did_you_mean
 from mlp.settings.judgement import JudgeConfig
 from mlp.tracking.mlflow.answers import with_answers
 from mlp.tracking.mlflow.environment import take_adopted_run
-from mlp.tracking.mlflow.experiments import read_runs
-from mlp.tracking.mlflow.store import Store, open_store, open_to_read
+from mlp.tracking.mlflow.experiments import open_to_read, read_runs
+from mlp.tracking.mlflow.store import Store, open_store
 
 _COLUMNS = {"arm": "arm", "pair": "pair", "dataset": "dataset", "metric": "score"}
 

@@ -5,26 +5,61 @@ from __future__ import annotations
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
+from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.exceptions import MlflowException
 
 from mlp.errors import NoSuchRuns, SettingsError
-from mlp.escaping import line
+from mlp.escaping import line, masked
 from mlp.evidence.scores import Note
 from mlp.settings.base import did_you_mean
 from mlp.settings.judgement import JudgeConfig
 from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.sources import Source, in_words, label, sources
-from mlp.tracking.mlflow.store import Store
+from mlp.tracking.mlflow.store import Store, open_client
 
 OWN = f"tags.`{names.KIND}` = 'run'"  # of this project's studies
 _PAGE = 1000  # runs of a call: more take more memory and are not faster
 _SHOWN = 20  # names that a message lists
 _INFINITE = sys.float_info.max  # what a database has in its place
+
+
+def open_to_read(names: str, minutes: float = 5) -> tuple[Store, list[str]]:
+    """The store that MLflow is set to use, and the ids of experiments in it; none is made.
+
+    `names`: of one experiment, or of several with commas; or their ids. Raises NoSuchRuns, and what
+    `open_store` raises.
+    """
+    client, uri, limit = open_client(minutes)
+    whole = _experiment(client, names)
+    wanted = [names] if whole else [name.strip() for name in names.split(",")]
+    found = []
+    for name in wanted:
+        experiment = _experiment(client, name)
+        if experiment is None:
+            known = [each.name for each in client.search_experiments()]
+            meant, listed = did_you_mean(name, known), short([line(each) for each in known])
+            raise NoSuchRuns(
+                f"experiment: there is no {name!r} in {masked(uri)}; {meant}there are {listed}; "
+                "MLFLOW_TRACKING_URI names another store"
+            )
+        found.append(experiment)
+    return Store(client, found[0], uri, None, limit), found
+
+
+def _experiment(client: MlflowClient, name: str) -> str | None:
+    """The id of an experiment by its name, or by that id; None where there is none any more."""
+    found = client.get_experiment_by_name(name)
+    if found is None and name.isdigit():
+        with suppress(MlflowException):
+            found = client.get_experiment(name)
+    there = found is not None and found.lifecycle_stage == "active"
+    return str(found.experiment_id) if there else None
 
 
 @dataclass
@@ -213,7 +248,7 @@ class _Found:
         raise NoSuchRuns(f"{where} has no finished run with {metric} and an arm: {why}")
 
     def notes(self) -> list[Note]:
-        """What was left out, and what differs beside the arm."""
+        """Notes on runs that were left out, and on settings that differ beside the arm."""
         made = [Note("no_arm", {"count": self._no_arm})] if self._no_arm else []
         for reason, arms in self._left_out.items():
             shown = ", ".join(f"{arm} ({n})" for arm, n in arms.items())

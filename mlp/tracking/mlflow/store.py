@@ -24,10 +24,9 @@ from mlflow.tracking.context.registry import resolve_tags
 from mlflow.utils import get_results_from_paginated_fn
 
 from mlp import console
-from mlp.errors import NoSuchRuns, StoreUnusable
+from mlp.errors import StoreUnusable
 from mlp.escaping import line, masked
 from mlp.processes import is_gone, this_process
-from mlp.settings.base import did_you_mean
 from mlp.study.tracker import Files, Numbers, status_after
 from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.database import make_database
@@ -36,7 +35,6 @@ from mlp.tracking.mlflow.pages import command_line, run_page
 from mlp.tracking.mlflow.quoting import unquoted
 from mlp.tracking.mlflow.waiting import WaitLimit, connect, database_file, is_server
 
-_MOST_EXPERIMENTS = 10_000
 _EXPERIMENT = "mlp"  # where nothing names another
 _UI = "http://127.0.0.1:5000"  # where `mlflow ui` serves
 _REFUSED = r"[^\w./ -]"  # in the name of a metric, by MLflow, whereas arms may be called a=1,b=2
@@ -230,7 +228,7 @@ def open_store(experiment_name: str, minutes: float = 5, adopted: str | None = N
     then goes away is waited for, so many minutes, and so is a database that is locked. Raises
     StoreUnusable, MlflowException, ServerAway, OSError.
     """
-    client, uri, limit = _open(minutes)
+    client, uri, limit = open_client(minutes)
     experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
     if experiment is None:
         # A server that was never there is not waited for
@@ -239,28 +237,11 @@ def open_store(experiment_name: str, minutes: float = 5, adopted: str | None = N
     return Store(client, experiment, uri, adopted, limit)
 
 
-def open_to_read(names: str, minutes: float = 5) -> tuple[Store, list[str]]:
-    """The store that MLflow is set to use, and the ids of experiments in it; none is made.
+def open_client(minutes: float) -> tuple[MlflowClient, str, WaitLimit]:
+    """A client of the store that MLflow is set to use, its address, and how long it is waited for.
 
-    `names`: of one experiment, or of several with commas; or their ids. Raises NoSuchRuns, and what
-    `open_store` raises.
+    Raises StoreUnusable, ServerAway, OSError.
     """
-    client, uri, limit = _open(minutes)
-    every = client.search_experiments(max_results=_MOST_EXPERIMENTS)
-    ids = {key: e.experiment_id for e in every for key in (e.experiment_id, e.name)}
-    wanted = [names] if names in ids else [name.strip() for name in names.split(",")]
-    for name in wanted:
-        if name not in ids:
-            meant, known = did_you_mean(name, ids), ", ".join(line(e.name) for e in every)
-            raise NoSuchRuns(
-                f"experiment: there is no {name!r} in {masked(uri)}; {meant}there are {known}; "
-                "MLFLOW_TRACKING_URI names another store"
-            )
-    return Store(client, ids[wanted[0]], uri, None, limit), [ids[name] for name in wanted]
-
-
-def _open(minutes: float) -> tuple[MlflowClient, str, WaitLimit]:
-    """A client of the store that MLflow is set to use, and its address."""
     _quiet()
     uri = mlflow.get_tracking_uri()
     path = database_file(uri)
