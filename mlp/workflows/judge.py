@@ -41,7 +41,7 @@ def judge(
 
     A table has a row for each run; `arm`, `pair`, `metric` and `dataset` name its columns, if they
     are not called arm, pair, score and dataset. The other `settings` are those of `JudgeConfig`,
-    such as `margin=2` and `better="lower"`. Nothing is recorded: see `Judgement.record`. Raises
+    such as `margin=2` and `better="lower"`. Nothing is recorded: `record` does that. Raises
     SettingsError, DataError, NoSuchRuns and what the store raises.
     """
     own = {"arm": arm, "pair": pair, "metric": metric, "dataset": dataset, "baseline": baseline}
