@@ -262,6 +262,9 @@ def test_a_study_of_this_project_is_judged_as_in_its_report(make_study: MakeStud
     judged = judge(experiment="class", baseline="baseline")
     assert kinds(judged) == set() and judged.found.images == 18
     assert is_that_of(judged, tracker)
+    # As runs of a stranger who writes predictions.parquet
+    named = {"arm": "tags.`mlp.arm`", "pair": "tags.`mlp.seed`", "metric": "final/accuracy"}
+    assert is_that_of(judge(experiment="class", baseline="baseline", **named), tracker)
 
 
 @pytest.mark.slow
