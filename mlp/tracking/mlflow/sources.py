@@ -1,4 +1,4 @@
-"""Where a run says which arm, pair or data set it is of: a parameter, a tag, its name, its data."""
+"""Places where a run says its arm, pair or data set: a parameter, a tag, its name, its data."""
 
 from __future__ import annotations
 
