@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from mlp.errors import DataError as DataError
     from mlp.errors import MlpError as MlpError
     from mlp.errors import NoSuchModel as NoSuchModel
+    from mlp.errors import NoSuchRuns as NoSuchRuns
     from mlp.errors import NoSuchStudy as NoSuchStudy
+    from mlp.errors import PageDiffers as PageDiffers
     from mlp.errors import ServerAway as ServerAway
     from mlp.errors import SettingsError as SettingsError
     from mlp.errors import StoreUnusable as StoreUnusable
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from mlp.settings.training import RunConfig as RunConfig
     from mlp.study.arm import Arm as Arm
     from mlp.study.suite import Suite as Suite
+    from mlp.workflows.judge import judge as judge
     from mlp.workflows.library import audit as audit
     from mlp.workflows.library import compare as compare
     from mlp.workflows.library import load as load
@@ -46,7 +49,9 @@ _MODULES = {
             "DataError",
             "MlpError",
             "NoSuchModel",
+            "NoSuchRuns",
             "NoSuchStudy",
+            "PageDiffers",
             "ServerAway",
             "SettingsError",
             "StoreUnusable",

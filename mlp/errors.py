@@ -27,6 +27,10 @@ class NoSuchStudy(MlpError, ValueError):
     """There is no such study, or its record cannot be read."""
 
 
+class NoSuchRuns(MlpError, ValueError):
+    """There are no such runs to judge, or none of them has a score."""
+
+
 class NoSuchModel(MlpError, ValueError):
     """There is no such model, or its files cannot be read."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,15 @@ from mlp.tables import Table
 Weights = NDArray[np.float32]
 
 CALIBRATION_BINS = 15  # Guo et al. 2017, arXiv:1706.04599
+# Of names that others give: what they are measured on, and other words for our metrics
+_SPLIT = "val|valid|validation|test|eval|final|train|training"
+_PARTS = re.compile(rf"^({_SPLIT})[_.-]|[_.-]({_SPLIT})$")
+_SYNONYMS = {"acc": "accuracy", "accuracy_score": "accuracy", "f1_macro": "macro_f1"}
+_SYNONYMS |= {"auc": "roc_auc", "roc_auc_score": "roc_auc", "bal_acc": "balanced_accuracy"}
+_LOSSES = re.compile(
+    r"loss|error|mse|mae|mape|perplexity|ppl|nll|brier|deviance|entropy|(?<![^_/-])(wer|cer|fid)\b",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,19 @@ def watched(name: str) -> str:
     if METRICS[name].epoch:
         return name
     return "accuracy" if METRICS[name].higher_is_better else "loss"
+
+
+def recognized(logged: str) -> str | None:
+    """The row of METRICS that a name such as `val_acc` or `final/accuracy` stands for."""
+    name = _PARTS.sub("", logged.rpartition("/")[2].lower())
+    name = _SYNONYMS.get(name, name)
+    return name if name in METRICS else None
+
+
+def higher_is_better(logged: str) -> bool:
+    """The direction of a metric that somebody logged, by its name."""
+    known = recognized(logged)
+    return METRICS[known].higher_is_better if known else not _LOSSES.search(logged)
 
 
 def require(metric: str, classes: Collection[str], whose: str) -> None:

@@ -30,6 +30,7 @@ COMMANDS: Table[SettingsCommand] = Table(
         "register": "mlp.commands.register:register",
         "predict": "mlp.commands.predict:predict",
         "evaluate": "mlp.commands.evaluate:evaluate",
+        "judge": "mlp.commands.judge:judge",
     },
 )
 

@@ -21,6 +21,10 @@ training. So a mean difference has both parts of variance, s^2/n + c:
   images are alike, and s does not see it: Nadeau and Bengio 2003, Machine Learning 52, the
   corrected resampled t-test.
 
+- Of scores without the answers behind them, c is not known: the interval is of the seeds' part, and
+  speaks of these images alone. Differences that agree to the last digit say how coarse the scores
+  are (accuracies of 100 images are whole points), and not that nothing varies: s is taken as at
+  least half of the smallest step between two scores.
 `looks` makes the intervals. What an interval has left out at one look it leaves out at all later
 ones: it is the intersection of those of all looks, which follow from the pairs in their order. So a
 verdict that was said once stays when pairs are added, whoever looked when.
@@ -44,7 +48,7 @@ Contrast = tuple[Floats, Floats]  # differences (P,), and on resampled images (P
 
 POINT = 0.01  # of a metric
 _LEAST_SHARE = 0.25  # of v, that s^2 is taken for (benchmarks)
-_NAN = float("nan")
+NAN = float("nan")
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class _Series:
     alike: NDArray[np.bool_]  # where no image tells the arms apart
 
     @classmethod
-    def of(cls, differences: Floats, replicates: Floats) -> _Series:
+    def of(cls, differences: Floats, replicates: Floats, step: float) -> _Series:
         """The finished pairs, with what seeds and images add; NaN is left out."""
         there = np.isfinite(differences)
         d, replicates = differences[there], replicates[there]
@@ -115,9 +119,8 @@ class _Series:
         together = (np.cumsum(replicates, axis=0) / n[:, None]).var(axis=1, ddof=1)
         common = np.maximum(0.0, together - single / n) * n / np.maximum(n - 1, 1)
         spread = np.array([d[:k].var(ddof=1) if k > 1 else 0.0 for k in n])
-        return cls(
-            d, np.maximum(spread, _LEAST_SHARE * single), common, (single == 0) & (not silent)
-        )
+        least = np.maximum(_LEAST_SHARE * single, step**2 / 4)
+        return cls(d, np.maximum(spread, least), common, (single == 0) & (not silent))
 
 
 def compare(
@@ -128,6 +131,7 @@ def compare(
     margin: float = POINT,
     higher_is_better: bool = True,
     comparisons: int | None = None,
+    step: float = 0.0,
 ) -> list[Comparison]:
     """The evidence of paired differences, with intervals that hold together for all contrasts.
 
@@ -137,17 +141,24 @@ def compare(
     images, None where all pairs share them. `images` is None for what is not measured on images.
     Pairs whose difference is NaN are left out. `margin`: the difference that would matter; 0 to say
     of none that it is equal. `comparisons`: the number of those that the intervals hold for
-    together, if not that of the contrasts.
+    together, if not that of the contrasts. `step`: the smallest between two scores, where nothing
+    else tells how coarse they are.
     """
+    sign = 1 if higher_is_better else -1
     made = []
     for name, contrast in contrasts.items():
-        each = _Series.of(*contrast)
+        each = _Series.of(*contrast, step)
         common = each.common if overlap is None else each.variance * overlap
         if images:
             common = np.where(each.alike, 1 / images**2, common)
         degrees = images - 1 if images and overlap is None else None
         precision = Precision(each.variance, common, degrees, comparisons or len(contrasts))
-        made.append(_judged(name, each.differences, precision, margin, higher_is_better))
+        d = each.differences
+        n = np.arange(1, len(d) + 1)
+        share = float(np.mean((np.sign(d) * sign + 1) / 2)) if len(d) else NAN
+        spread = float(d.std(ddof=1)) if len(d) > 1 else NAN
+        shown = float(d.mean()) if len(d) else NAN, spread, share
+        made.append(judged(name, np.cumsum(d) / n, n, precision, shown, margin, higher_is_better))
     return made
 
 
@@ -163,32 +174,38 @@ def of_two_models(difference: float, replicates: Floats, images: int) -> tuple[f
     return difference - half, difference + half
 
 
-def _judged(
-    name: str, d: Floats, precision: Precision, margin: float, higher_is_better: bool
+def judged(
+    name: str,
+    means: Floats,
+    n: NDArray[np.int64],
+    precision: Precision,
+    shown: tuple[float, float, float],
+    margin: float,
+    higher_is_better: bool,
 ) -> Comparison:
-    """The comparison of n pairs, whose precision has an entry for 1 to n pairs."""
-    pairs = len(d)
-    low, high, needed, now = _NAN, _NAN, None, None
+    """The comparison of `n` pairs at each look, where means and precision have an entry for each.
+
+    `shown`: the difference, its spread, and the share of pairs that are better.
+    """
+    pairs = int(n[-1]) if len(n) else 0
+    difference, spread, share = shown
+    low, high, needed, now = NAN, NAN, None, None
     if pairs >= FIRST_LOOK:
-        n = np.arange(1, pairs + 1)
-        with np.errstate(invalid="ignore"):  # of no degrees of freedom
+        looks = n >= FIRST_LOOK
+        with np.errstate(invalid="ignore", divide="ignore"):  # of no degrees of freedom
             half = precision.half_width(n)
-        mean, looks = np.cumsum(d) / n, slice(FIRST_LOOK - 1, None)
-        low, high = intersection((mean - half)[looks], (mean + half)[looks])
+        low, high = intersection((means - half)[looks], (means + half)[looks])
         now = replace(precision, variance=precision.variance[-1], common=precision.common[-1])
         needed = now.needed(margin or POINT)
-    share = (
-        float(np.mean((np.sign(d) * (1 if higher_is_better else -1) + 1) / 2)) if pairs else _NAN
-    )
     return Comparison(
         name,
         pairs,
-        float(d.mean()) if pairs else _NAN,
+        difference,
         low,
         high,
         verdict(low, high, margin, higher_is_better),
         needed,
-        float(d.std(ddof=1)) if pairs > 1 else _NAN,
+        spread,
         share,
         *_wilson(share, pairs),
         margin,
@@ -221,7 +238,7 @@ def verdict(low: float, high: float, margin: float, higher_is_better: bool = Tru
 def _wilson(share: float, n: int) -> tuple[float, float]:
     """Wilson's 95% interval of a share, in which a tie counts as half."""
     if not n:
-        return _NAN, _NAN
+        return NAN, NAN
     z = float(stats.norm.isf(LEVEL / 2))
     centre, half = share + z**2 / (2 * n), z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return float((centre - half) / (1 + z**2 / n)), float((centre + half) / (1 + z**2 / n))

@@ -22,7 +22,8 @@ Resampled = dict[tuple[str, int], tuple[float, Floats]]
 class Judge:
     """Compares arms by contrasts: weights by arm name, such as 1 for an arm and -1 for another.
 
-    `margin`: the difference that would matter, in the unit of the metric.
+    `margin`: the difference that would matter, in the unit of the metric. `images`: 0 where nothing
+    is known of the answers. `step`: see `compare`.
     """
 
     measure: Metric
@@ -31,6 +32,7 @@ class Judge:
     images: int
     scores: Mapping[str, Floats]
     replicates: Mapping[str, Floats]
+    step: float = 0.0
 
     @classmethod
     def of(
@@ -74,6 +76,7 @@ class Judge:
             margin=self.margin,
             higher_is_better=self.measure.higher_is_better,
             comparisons=comparisons,
+            step=self.step,
         )
 
 

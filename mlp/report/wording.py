@@ -10,7 +10,7 @@ from mlp.data.audit.remarks import Remark
 from mlp.escaping import line
 from mlp.evidence.comparison import Comparison, verdict
 from mlp.languages import LANGUAGES
-from mlp.metrics import METRICS
+from mlp.metrics import METRICS, Metric
 
 NONE = "–"  # in the place of a number that there is not
 _MOST_DIGITS = 9
@@ -39,6 +39,11 @@ class Wording:
         return self.named(f"remark.{remark.kind}", remark, **remark.values)
 
     @property
+    def measure(self) -> Metric:
+        """The metric: its unit and direction."""
+        return METRICS[self.metric]
+
+    @property
     def unit(self) -> str:
         """The plural of pairs: seeds or folds."""
         return self("pairs" if self.folds else "seeds")
@@ -51,7 +56,7 @@ class Wording:
     @property
     def metric_name(self) -> str:
         """The metric in words."""
-        return self.named(f"metric.{self.metric}", METRICS[self.metric].words)
+        return self.named(f"metric.{self.metric}", self.measure.words)
 
     @property
     def validation(self) -> str:
@@ -61,7 +66,7 @@ class Wording:
     @property
     def scale(self) -> float:
         """The factor by which scores are shown."""
-        return 100.0 if METRICS[self.metric].unit == "percent" else 1.0
+        return 100.0 if self.measure.unit == "percent" else 1.0
 
     @property
     def _digits(self) -> int:
@@ -75,7 +80,7 @@ class Wording:
     @property
     def points(self) -> str:
         """The unit of a difference; empty where there is none."""
-        return self(f"unit.{METRICS[self.metric].unit}")
+        return self(f"unit.{self.measure.unit}")
 
     def score(self, value: float) -> str:
         """A score: `64.1%`, or a number in the metric's unit."""

@@ -15,7 +15,8 @@ from mlflow.projects._project_spec import load_project
 from mlp.commands import main
 from mlp.commands.command import SettingsCommand, is_positional
 from mlp.settings.base import Settings, field_text
-from mlp.settings.commands import RegisterConfig, ReportChoice
+from mlp.settings.commands import FormatConfig, RegisterConfig, ReportChoice
+from mlp.settings.judgement import JudgeConfig, JudgementConfig
 from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 from scripts.mlproject import ENVIRONMENTS, mlproject
@@ -48,7 +49,7 @@ def test_mlflow_reads_every_setting_and_passes_it_on(name: str) -> None:
     for group in command.groups:
         expected |= group().as_text()
     # mlflow run has an --experiment-name of its own
-    del expected["experiment_name"]
+    expected.pop("experiment_name", None)
     assert {k: str(p.default) for k, p in entry.parameters.items()} == expected
     typed = {"hidden": "3,4", "seed": "0", "lang": "es", "strict": "true", "pick": "ensemble"}
     typed |= {"images": "new/a b*.jpg", "part": "val"}
@@ -84,6 +85,7 @@ def test_options_are_the_fields_with_their_defaults_and_help(command: SettingsCo
         (RunConfig, StudyConfig, TrackingConfig, ReportConfig),
         (ReportChoice, ReportConfig),
         (RegisterConfig, ReportConfig),
+        (JudgeConfig, JudgementConfig, FormatConfig),
     ],
 )
 def test_the_groups_share_no_field(groups: tuple[type[Settings], ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,9 +12,10 @@ from matplotlib.patches import Patch
 
 from mlp.escaping import csv_text
 from mlp.escaping import figure as _plain
+from mlp.evidence.comparison import Comparison
 from mlp.evidence.document import FIELDS, effects, of_study
 from mlp.evidence.findings import Evidence
-from mlp.metrics import METRICS
+from mlp.predictions import Floats
 from mlp.report.blocks import Picture, Section
 from mlp.report.drawing import GRAY, NARROW, VERDICTS
 from mlp.report.wording import Wording
@@ -21,7 +23,8 @@ from mlp.report.wording import Wording
 
 def section(evidence: Evidence, say: Wording) -> Section:
     """A line an arm."""
-    figure = _figure(evidence, say)
+    arms = {arm.name: arm.scores - evidence.baseline.scores for arm in evidence.arms}
+    figure = forest(evidence.comparisons, arms, evidence.margin, say)
     blocks = [Picture("differences", figure, narrow=True)] if figure else []
     heading = say("heading.forest", baseline=evidence.baseline.name)
     as_json = json.dumps(of_study(evidence), indent=2, allow_nan=False) + "\n"
@@ -41,12 +44,17 @@ def _csv(evidence: Evidence) -> str:
     )
 
 
-def _figure(evidence: Evidence, say: Wording) -> Figure | None:
-    """Differences from the baseline with their intervals, beside the margin."""
-    shown = [c for c in evidence.comparisons if np.isfinite(c.difference)]
+def forest(
+    comparisons: Sequence[Comparison], of_pairs: Mapping[str, Floats], margin: float, say: Wording
+) -> Figure | None:
+    """Differences from the baseline with their intervals, beside the margin.
+
+    `of_pairs`: those of the single pairs by arm.
+    """
+    shown = [c for c in comparisons if np.isfinite(c.difference)]
     if not shown:
         return None
-    scale, margin = say.scale, evidence.margin
+    scale = say.scale
     said = {c.verdict: say.verdict(c) for c in shown}
     legend: list[Line2D | Patch] = [
         Line2D([], [], color=colour, marker="o", linewidth=2.2, label=said[verdict])
@@ -59,18 +67,17 @@ def _figure(evidence: Evidence, say: Wording) -> Figure | None:
         axes.axvspan(-scale * margin, scale * margin, color=GRAY, alpha=0.15, linewidth=0)
         legend.append(Patch(color=GRAY, alpha=0.15, label=f"±{say.margin(margin)}"))
     axes.axvline(0, color=GRAY, linewidth=1)
-    arms = {arm.name: arm for arm in evidence.arms}
     for row, c in enumerate(shown):
         colour = VERDICTS[c.verdict]
         if np.isfinite(c.low):
             axes.plot([scale * c.low, scale * c.high], [row, row], color=colour, linewidth=2.2)
         axes.plot(scale * c.difference, row, "o", color=colour, markersize=6)
-        seeds = scale * (arms[c.name].scores - evidence.baseline.scores)
-        axes.plot(seeds, np.full(len(seeds), row + 0.28), "|", color="#9aa1ac", markersize=5)
+        pairs = scale * of_pairs.get(c.name, np.empty(0))
+        axes.plot(pairs, np.full(len(pairs), row + 0.28), "|", color="#9aa1ac", markersize=5)
     axes.set_yticks(range(len(shown)), [f"{_plain(c.name)}  (n = {c.pairs})" for c in shown])
     axes.set_ylim(len(shown) - 0.3, -0.7)
     unit = f", {say.points}" if say.points else ""
-    better = "→" if METRICS[evidence.metric].higher_is_better else "←"
+    better = "→" if say.measure.higher_is_better else "←"
     axes.set_xlabel(f"{say.validation}{unit} ({better} {say('verdicts.better')})")
     axes.locator_params(axis="x", nbins=6)
     axes.grid(axis="x", alpha=0.25)

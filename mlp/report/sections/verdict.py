@@ -8,7 +8,7 @@ from typing import Literal
 
 from mlp.evidence.comparison import POINT, Comparison, Verdict
 from mlp.evidence.findings import Evidence
-from mlp.evidence.looks import FIRST_LOOK
+from mlp.evidence.looks import FIRST_LOOK, MOST_PAIRS
 from mlp.report.blocks import Section, Text
 from mlp.report.wording import Wording
 
@@ -67,16 +67,33 @@ def headline(evidence: Evidence, say: Wording) -> list[str]:
         ]
     if not evidence.baseline.finished:
         return [say("no_baseline", baseline=base)]
-    known = [c for c in evidence.comparisons if c.pairs]
-    known.sort(key=lambda c: -evidence.sign * c.difference)
+    images, each = _images(evidence), evidence.overlap is not None
+    return findings(evidence.comparisons, base, evidence.margin, say, images, each)
+
+
+def findings(
+    comparisons: Sequence[Comparison],
+    baseline: str,
+    margin: float,
+    say: Wording,
+    images: int,
+    each: bool,
+) -> list[str]:
+    """A sentence for each verdict, the best arm first.
+
+    `images`: validation images of a run; `each`: it has its own.
+    """
+    sign = 1 if say.measure.higher_is_better else -1
+    known = sorted((c for c in comparisons if c.pairs), key=lambda c: -sign * c.difference)
     lines = [*_found(("better", "slightly better"), known, say)]
-    lines = lines or [say("none_better", baseline=base)]
+    lines = lines or [say("none_better", baseline=baseline)]
     lines += _found(("worse", "slightly worse"), known, say)
-    same, margin = [c.name for c in known if c.verdict == "equal"], say.margin(evidence.margin)
+    same = [c.name for c in known if c.verdict == "equal"]
     if same:
-        lines.append(say("found.equal", baseline=base, margin=margin, arms=say.list_of(same)))
-    lines += _undecided(evidence, known, say)
-    dead = [c.name for c in evidence.comparisons if not c.pairs]
+        shown = say.margin(margin)
+        lines.append(say("found.equal", baseline=baseline, margin=shown, arms=say.list_of(same)))
+    lines += _undecided(known, margin, say, images, each)
+    dead = [c.name for c in comparisons if not c.pairs]
     if dead:
         lines.append(say("none_finished", arms=say.list_of(dead)))
     return lines
@@ -103,12 +120,18 @@ def _found(
 
 
 def _undecided(
-    evidence: Evidence, comparisons: Sequence[Comparison], say: Wording
+    comparisons: Sequence[Comparison], margin: float, say: Wording, images: int, each: bool
 ) -> Iterator[str]:
     """The arms without a verdict, by what would bring one."""
     wanting = [c for c in comparisons if c.verdict == "undecided"]
-    for remedy in ("few", "seeds", "edge", "images"):
-        arms = [c for c in wanting if _remedy(c) == remedy]
+    # A number of seeds is for a margin, and a point is none for a metric in any unit
+    aimed = margin or say.measure.unit != "none"
+    for remedy in ("few", "open", "seeds", "many", "edge", "images"):
+        arms = [
+            c
+            for c in wanting
+            if (_remedy(c) if aimed or c.pairs < FIRST_LOOK else "open") == remedy
+        ]
         names = [
             say("needed", arm=c.name, needed=c.needed) if remedy == "seeds" else c.name
             for c in arms
@@ -119,18 +142,20 @@ def _undecided(
                 arms=say.list_of(names),
                 unit=say.unit,
                 least=FIRST_LOOK,
-                margin=say.margin(evidence.margin or POINT),
-                images=_images(evidence),
-                each=say("each") if evidence.overlap is not None else "",
+                most=MOST_PAIRS,
+                margin=say.margin(margin or POINT),
+                images=images,
+                each=say("each") if each else "",
             )
 
 
-def _remedy(comparison: Comparison) -> Literal["few", "seeds", "edge", "images"]:
-    """The lack of an undecided arm: the first seeds, some more, a clearer place, or images."""
+def _remedy(comparison: Comparison) -> Literal["few", "seeds", "many", "edge", "images"]:
+    """The lack of an undecided arm: first seeds, some or many more, a clearer place, or images."""
     if comparison.pairs < FIRST_LOOK:
         return "few"
     if comparison.needed is None:
-        return "images"
+        now = comparison.precision
+        return "images" if now and now.common.any() else "many"
     return "seeds" if comparison.needed > comparison.pairs else "edge"
 
 
@@ -172,7 +197,7 @@ def _advice(evidence: Evidence, say: Wording) -> list[str]:
     wanted = [
         max(c.pairs + 1, c.needed or FIRST_LOOK)
         for c in evidence.comparisons
-        if c.pairs and c.verdict == "undecided" and _remedy(c) != "images"
+        if c.pairs and c.verdict == "undecided" and _remedy(c) not in ("images", "many")
     ]
     if wanted and min(wanted) <= _MOST_ADVISED:
         lines.append(_more_seeds(evidence, min(wanted), say))

@@ -233,6 +233,20 @@ def open_store(experiment_name: str, minutes: float = 5, adopted: str | None = N
     then goes away is waited for, so many minutes, and so is a database that is locked. Raises
     StoreUnusable, MlflowException, ServerAway, OSError.
     """
+    client, uri, limit = open_client(minutes)
+    experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
+    if experiment is None:
+        # A server that was never there is not waited for
+        first = MlflowClient(uri) if is_server(uri) else client
+        experiment = _experiment(first, experiment_name)
+    return Store(client, experiment, uri, adopted, limit)
+
+
+def open_client(minutes: float) -> tuple[MlflowClient, str, WaitLimit]:
+    """A client of the store that MLflow is set to use, its address, and how long it is waited for.
+
+    Raises StoreUnusable, ServerAway, OSError.
+    """
     _quiet()
     uri = mlflow.get_tracking_uri()
     path = database_file(uri)
@@ -244,13 +258,7 @@ def open_store(experiment_name: str, minutes: float = 5, adopted: str | None = N
     if moved := follow(uri):
         console.err(f"Note: {moved}")
     limit = WaitLimit(minutes)
-    client = connect(uri, limit)
-    experiment = os.environ.get("MLFLOW_EXPERIMENT_ID") if adopted else None
-    if experiment is None:
-        # A server that was never there is not waited for
-        first = MlflowClient(uri) if is_server(uri) else client
-        experiment = _experiment(first, experiment_name)
-    return Store(client, experiment, uri, adopted, limit)
+    return connect(uri, limit), uri, limit
 
 
 def _experiment(client: MlflowClient, name: str) -> str:
