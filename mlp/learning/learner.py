@@ -69,7 +69,8 @@ class Learner:
         masks = torch.Generator(self.device).manual_seed(seeds.integer(config.seed, "dropout"))
         self.network.use_generator(masks)
         rule = OPTIMIZERS[config.optimizer]
-        self.optimizer = rule.make(self.network.parameters(), config)
+        trained = (p for p in self.network.parameters() if p.requires_grad)
+        self.optimizer = rule.make(trained, config)
         steps = config.epochs * steps_per_epoch
         self.schedule = SCHEDULES[config.schedule](config, self.optimizer, steps)
         self._classes, self.epochs_done = classes, 0
@@ -209,7 +210,7 @@ class Learner:
 
     def distinct_units(self) -> int:
         """Count the different units of the first layer: those with equal weights count once."""
-        first = next(p for p in self.network.parameters() if p.ndim > 1)
+        first = next((p for p in self.network.parameters() if p.ndim > 1), torch.empty(0, 1))
         return len({row.tobytes() for row in first.detach().cpu().numpy()})
 
     def histogram_samples(self) -> dict[str, NDArray[np.float32]]:
