@@ -78,13 +78,14 @@ def examined(
     try:
         _check_arguments(class_of(source, name), keywords(settings))
         arguments = name, source, shape, classes, keywords(settings)
-        first, second = (_tried(*arguments, images=images) for _ in range(2))
+        count, first = _tried(*arguments, images=images)
+        _, second = _tried(*arguments, images=images)
         if not all(torch.equal(first[key], second[key]) for key in first):
             raise NetworkError(
                 "made again with the same seed, it is another one: let it draw random numbers from "
                 "torch alone, and leave no weight undefined"
             )
-        return sum(p.numel() for p in OwnNetwork(*arguments).parameters() if p.requires_grad)
+        return count
     except NetworkError as error:
         raise NetworkError(f"network {network}: {error}") from error.__cause__
 
@@ -114,8 +115,8 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _tried(*arguments: Any, images: int) -> dict[str, torch.Tensor]:
-    """A network's first weights, and its answers to noise while training."""
+def _tried(*arguments: Any, images: int) -> tuple[int, dict[str, torch.Tensor]]:
+    """A network's trained numbers, its first weights, and its answers to noise while training."""
     _, _, shape, classes, _ = arguments
     generator = torch.Generator().manual_seed(0)
     with drawing_from([(torch.default_generator, generator)]):
@@ -123,7 +124,8 @@ def _tried(*arguments: Any, images: int) -> dict[str, torch.Tensor]:
     lazy = [name.removeprefix("net.") for name, p in network.named_parameters() if is_lazy(p)]
     if lazy:
         raise NetworkError(f"the size of {lazy[0]} is not known before the first batch: give it")
-    if not any(p.requires_grad for p in network.parameters()):
+    count = sum(p.numel() for p in network.parameters() if p.requires_grad)
+    if not count:
         raise NetworkError("it has no parameters to train")
     weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     given = torch.rand(images, *shape, generator=generator)
@@ -148,7 +150,7 @@ def _tried(*arguments: Any, images: int) -> dict[str, torch.Tensor]:
         raise NetworkError(
             "in evaluation mode, its answer to an image depends on the others of the batch"
         )
-    return weights | {"logits": logits.detach()}
+    return count, weights | {"logits": logits.detach()}
 
 
 def _at_inference(network: OwnNetwork, batch: torch.Tensor, seed: int) -> torch.Tensor:
