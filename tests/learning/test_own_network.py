@@ -284,7 +284,7 @@ def net(body: str = "return self.last(x.flatten(1))", init: str = "", takes: str
         (net("return self.last(x.flatten(1)).detach()"), r"no gradient reaches its parameters"),
         (net("return self.last(F.dropout(x).flatten(1))"), r"in evaluation mode are random"),
         (net("return self.last(x.flatten(1)) + self.training * random.random()"),
-         r"made again with the same seed, it is another one: let it draw random numbers from torch"),
+         r"made again with the same seed, it is another one: let it draw random numbers"),
         (net(init="self.last.bias.data.fill_(random.random())"), r"same seed, it is another one"),
         (net("return self.last(x.flatten(1)) - x.mean()"), r"depends on the others of the batch"),
         (net("return self.last(x.view(2, 64))"), r"line 10: RuntimeError: shape '\[2, "),
