@@ -100,7 +100,8 @@ class Learner:
     def epoch(self, train: Batches, validation: Batches) -> EpochRecord:
         """Train on the batches once, then evaluate. Raises NonFiniteLoss naming the step."""
         start = time.perf_counter()
-        metrics = self._train(train)
+        with self.network.drawing():
+            metrics = self._train(train)
         logits = self.logits(validation)
         if not np.isfinite(logits).all():
             raise NonFiniteLoss(
@@ -186,7 +187,7 @@ class Learner:
         """
         config, network = self.config, self.network.train(not self.config.evaluation_mode)
         ask, made = network.answers if final else network, list[torch.Tensor]()
-        with torch.inference_mode():
+        with torch.inference_mode(), network.drawing():
             for images, _ in batches:
                 # Of equal size, so that none has a single image, which has no variance
                 parts = 1 if config.evaluation_mode else max(1, len(images) // config.batch_size)

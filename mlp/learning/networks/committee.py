@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, cast
 
 import torch
@@ -54,6 +55,9 @@ class Committee(Network):
     def use_generator(self, generator: torch.Generator) -> None:
         for member in self.every:
             member.use_generator(generator)
+
+    def drawing(self) -> AbstractContextManager[None]:
+        return self.every[0].drawing()  # of the generator that all share
 
 
 def make(kind: str, arguments: Mapping[str, Any], source: str = "") -> Network:

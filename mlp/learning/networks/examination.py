@@ -131,7 +131,8 @@ def _tried(*arguments: Any, images: int) -> tuple[int, dict[str, torch.Tensor]]:
     given = torch.rand(images, *shape, generator=generator)
     batch = given.clone()
     network.use_generator(generator)
-    logits = _checked(network.train()(batch), images, classes)
+    with network.drawing():
+        logits = _checked(network.train()(batch), images, classes)
     if not logits.requires_grad:
         raise NetworkError("no gradient reaches its parameters")
     F.cross_entropy(logits, torch.zeros(images, dtype=torch.int64)).backward()  # type: ignore[no-untyped-call]

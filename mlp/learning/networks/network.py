@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -64,3 +65,7 @@ class Network(nn.Module):
         for module in self.modules():
             if isinstance(module, Dropout):
                 module.generator = generator
+
+    def drawing(self) -> AbstractContextManager[None]:
+        """A context for all that may draw random numbers, which leaves torch's own as they are."""
+        return nullcontext()

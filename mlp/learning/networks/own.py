@@ -7,7 +7,7 @@ import linecache
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import Any, cast
 
@@ -25,7 +25,7 @@ Generators = Sequence[tuple[torch.Generator, torch.Generator]]
 class OwnNetwork(Network):
     """The network that a class in a file makes of `shape`, `classes` and its settings, as `net`.
 
-    While it trains, whatever it draws from torch's generators comes from that of its run. Its
+    Within `drawing`, whatever it draws from torch's generators comes from that of its run. Its
     nn.Linear and nn.Dropout are run as `layers` runs them: to rounding the same, and quicker.
     """
 
@@ -58,10 +58,7 @@ class OwnNetwork(Network):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         with explained(self.source):
-            if not self.training:
-                return self.net(images)  # type: ignore[no-any-return]
-            with drawing_from(self._generators):
-                return self.net(images)  # type: ignore[no-any-return]
+            return self.net(images)  # type: ignore[no-any-return]
 
     def features(self, images: torch.Tensor) -> torch.Tensor:
         """The input of the last linear layer, a row an image; the logits where there is none."""
@@ -81,6 +78,9 @@ class OwnNetwork(Network):
             here = torch.Generator().manual_seed(generator.initial_seed())
             there = torch.cuda.default_generators[generator.device.index or 0]
             self._generators = [(torch.default_generator, here), (there, generator)]
+
+    def drawing(self) -> AbstractContextManager[None]:
+        return drawing_from(self._generators)
 
 
 @contextmanager
