@@ -107,6 +107,12 @@ def test_the_exercises_cnn_as_a_file_is_bitwise_the_one_that_is_built_in(members
     assert scores[0] == scores[1]
 
 
+def test_the_page_shows_the_file() -> None:
+    page = (NETWORKS.parent / "networks.md").read_text(encoding="utf-8")
+    shown = page.split("```python\n")[1].split("```")[0]
+    assert (NETWORKS / "cnn.py").read_text(encoding="utf-8").endswith(shown)
+
+
 def test_what_it_draws_depends_on_its_seed_alone() -> None:
     network = written(RANDOM)
     changes = {"a": {}, "b": {"network.rate": 0.1}, "two": {"members": 2}}
