@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import linecache
 import pickle
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from mlp.errors import NetworkError, SettingsError
 from mlp.execution.executor import run
 from mlp.learning.learner import Learner
 from mlp.learning.networks.building import build_network, parameter_count
+from mlp.learning.networks.class_file import file_of
 from mlp.learning.networks.examination import source_of
 from mlp.learning.networks.own import class_of
 from mlp.model.checkpoint import Checkpoint
@@ -329,3 +333,43 @@ def test_a_network_that_fails_later_says_where() -> None:
 def test_two_files_with_a_class_of_one_name_are_two_networks() -> None:
     one, two = class_of(net(), "Net"), class_of(net(init="pass  # other"), "Net")
     assert one is not two and class_of(net(), "Net") is one
+
+
+# A class of a notebook, whose cells are in no file
+
+CELLS = [
+    "import numpy as np, torch\nfrom torch import nn\nfrom torch.nn import functional as F",
+    "WIDTH, NAME = 8, 'x'\n\ndef twice(x):\n    return 2 * x * np.float32(1)",
+    "class Block(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    "        self.inner = nn.Linear(64, WIDTH)\n"
+    "    def forward(self, x):\n        return twice(F.relu(self.inner(x)))",
+    "class Net(nn.Module):\n    def __init__(self, shape, classes):\n        super().__init__()\n"
+    "        self.block, self.last = Block(), nn.Linear(WIDTH, classes)\n"
+    "    def forward(self, x):\n        return self.last(self.block(x.flatten(1)))",
+]
+
+
+def test_a_class_of_a_notebook_is_written_with_what_it_uses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notebook = ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", notebook)
+    for number, cell in enumerate(CELLS):
+        lines = cell.splitlines(keepends=True)
+        monkeypatch.setitem(linecache.cache, f"<cell {number}>", (len(cell), None, lines, ""))
+        exec(compile(cell, f"<cell {number}>", "exec"), vars(notebook))
+    network = file_of(notebook.Net, tmp_path / "networks")
+    assert file_of(notebook.Net, tmp_path / "networks") == network
+    made = trained([Arm("own", {"network": network}, "")])["own"]
+    assert "init/signal/block.inner" in made.epochs[0].metrics
+    vars(notebook)["WIDTH"] = [8]
+    with pytest.raises(NetworkError, match="the network uses WIDTH, a list, which cannot go with"):
+        file_of(notebook.Net, tmp_path)
+
+
+def test_a_class_of_a_file_is_named_by_it() -> None:
+    spec = importlib.util.spec_from_file_location("own_cnn", NETWORKS / "cnn.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert file_of(module.CNN, Path()) == f"{NETWORKS / 'cnn.py'}:CNN"

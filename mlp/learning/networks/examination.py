@@ -52,17 +52,12 @@ def imported(source: str) -> frozenset[str]:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return frozenset()
-    names = {
-        name
-        for node in ast.walk(tree)
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom) and not node.level
-            else []
-        )
-    }
+    names = set[str]()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
     return frozenset(name.partition(".")[0] for name in names)
 
 
@@ -127,7 +122,10 @@ def _tried(*arguments: Any, images: int) -> tuple[int, dict[str, torch.Tensor]]:
     count = sum(p.numel() for p in network.parameters() if p.requires_grad)
     if not count:
         raise NetworkError("it has no parameters to train")
-    weights = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    kept = network.state_dict()
+    if other := [name for name, value in kept.items() if not isinstance(value, torch.Tensor)]:
+        raise NetworkError(f"it keeps {other[0]}, which is no tensor")
+    weights = {name: tensor.clone() for name, tensor in kept.items()}
     given = torch.rand(images, *shape, generator=generator)
     batch = given.clone()
     network.use_generator(generator)
