@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mlp.errors import ClusterLost as ClusterLost
     from mlp.errors import DataError as DataError
     from mlp.errors import MlpError as MlpError
+    from mlp.errors import NetworkError as NetworkError
     from mlp.errors import NoSuchModel as NoSuchModel
     from mlp.errors import NoSuchRuns as NoSuchRuns
     from mlp.errors import NoSuchStudy as NoSuchStudy
@@ -48,6 +49,7 @@ _MODULES = {
             "ClusterLost",
             "DataError",
             "MlpError",
+            "NetworkError",
             "NoSuchModel",
             "NoSuchRuns",
             "NoSuchStudy",

@@ -15,6 +15,10 @@ class SettingsError(MlpError, ValueError):
     exit_code = 2
 
 
+class NetworkError(SettingsError):
+    """A network of a user's own cannot be used; the message says why."""
+
+
 class DataError(MlpError, ValueError):
     """Images, or a file that lists them, cannot be used."""
 

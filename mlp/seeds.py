@@ -6,7 +6,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Purpose = Literal["split", "order", "augmentation", "initialization", "dropout", "search", "mixing"]
+Purpose = Literal[
+    "split", "order", "augmentation", "initialization", "dropout", "search", "mixing",
+    "construction",
+]  # fmt: skip
 
 
 def seed_sequence(seed: int, purpose: Purpose, *counters: int) -> np.random.SeedSequence:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from mlp.errors import SettingsError
 from mlp.settings.base import ConfigError, field_choices
-from mlp.settings.roles import roles, shared
+from mlp.settings.roles import Role, roles, shared
 from mlp.settings.study import StudyConfig, TrackingConfig
 from mlp.settings.training import MAX_SEED, Resolved, RunConfig
 
@@ -270,4 +270,5 @@ def test_the_settings_that_all_arms_share() -> None:
 
 
 def test_a_resolved_configuration_has_the_roles_of_any_other() -> None:
-    assert roles(Resolved) == roles(RunConfig)
+    # Beside the file of a network of a user's own, which is read then
+    assert roles(Resolved) == {**roles(RunConfig), "network_source": Role("network")}

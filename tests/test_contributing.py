@@ -156,15 +156,16 @@ def test_every_place_that_contributing_names_is_there() -> None:
 def test_a_new_choice_trains_and_is_listed(
     setting: str, table: Table[Any], name: str, row: object
 ) -> None:
-    known = field_choices(RunConfig, setting)
+    known, shown = tuple(table), field_choices(RunConfig, setting)
+    listed = *known, name, *shown[len(known) :]  # a form of one's own comes last
     plain = losses(trained(RunConfig()))
     with added(table, name, row):
         made = losses(trained(RunConfig(), **{setting: name}))
         assert all(map(math.isfinite, made)) and made != plain
-        assert f"[{'|'.join((*known, name))}]" in help_text(RunConfig)
-        assert f"({', '.join((*known, name))})" in project_text()
-    assert field_choices(RunConfig, setting) == known
-    told = f"{setting}: should be one of {', '.join(known)}; '{name}' was given"
+        assert f"[{'|'.join(listed)}]" in help_text(RunConfig)
+        assert f"({', '.join(listed)})" in project_text()
+    assert field_choices(RunConfig, setting) == shown
+    told = f"{setting}: should be one of {', '.join(shown)}; '{name}' was given"
     with pytest.raises(ConfigError, match=told):
         RunConfig().changed({setting: name})
     with pytest.raises(SettingsError, match=f"there is no .* '{name}'.*; there are {known[0]}, "):

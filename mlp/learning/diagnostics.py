@@ -19,7 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from mlp.settings.training import INITIALIZATIONS
+from mlp.settings.training import INITIALIZATIONS, OWN_INIT
 
 NOISE_BATCHES = 8
 
@@ -32,31 +32,38 @@ def propagation(
     <what> is signal (outputs) or gradient (of the loss, with respect to the inputs), each measured
     and `_promised` by the initialization; a mean over images and units, which for
     outputs around zero is their variance. Batch norm and dropout are left out, as at inference;
-    nothing in the network changes, and no random number is drawn. The promise is for zero biases.
+    nothing in the network changes, and no random number is drawn. The promise is for zero biases;
+    OWN_INIT promises nothing.
     """
     names = {m: name for name, m in network.named_modules() if isinstance(m, nn.Linear)}
     seen: dict[nn.Linear, tuple[torch.Tensor, torch.Tensor]] = {}
 
-    def keep(layer: nn.Linear, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
-        seen[layer] = inputs[0], output
+    def keep(layer: nn.Linear, x: tuple[torch.Tensor, ...], z: torch.Tensor) -> torch.Tensor:
+        if not (x and x[0].requires_grad):
+            return z  # it is asked for no answer about the images
+        seen[layer] = x[0], z
+        return z.clone()  # which an activation may change in place
 
     with _at_inference(network), ExitStack() as hooks:
         for layer in names:
             hooks.callback(layer.register_forward_hook(keep).remove)
         loss = F.cross_entropy(network(images.detach().requires_grad_()), labels)
+    if not seen:
+        return {}
     tensors = [tensor for pair in seen.values() for tensor in pair]
-    gradients = iter(torch.autograd.grad(loss, tensors))
-    scheme = INITIALIZATIONS[init]
+    gradients = iter(torch.autograd.grad(loss, tensors, materialize_grads=True))
+    scheme = None if init == OWN_INIT else INITIALIZATIONS[init]
     measured: dict[str, float] = {}
     for layer, (x, z) in seen.items():
         gradient_x, gradient_z = next(gradients), next(gradients)
         name = names[layer].removeprefix("net.")
         fan_out, fan_in = layer.weight.shape
-        std, mean = scheme.std(fan_in, fan_out), scheme.mean
         measured[f"init/signal/{name}"] = _mean_square(z)
-        measured[f"init/signal_promised/{name}"] = _promised(x, std, mean)
         measured[f"init/gradient/{name}"] = _mean_square(gradient_x)
-        measured[f"init/gradient_promised/{name}"] = _promised(gradient_z, std, mean)
+        if scheme is not None:
+            std, mean = scheme.std(fan_in, fan_out), scheme.mean
+            measured[f"init/signal_promised/{name}"] = _promised(x, std, mean)
+            measured[f"init/gradient_promised/{name}"] = _promised(gradient_z, std, mean)
     return measured
 
 
@@ -100,7 +107,8 @@ def gradient_noise(
             size = size or len(labels)
             if len(labels) != size:
                 break
-            gradients = torch.autograd.grad(F.cross_entropy(network(images), labels), parameters)
+            loss = F.cross_entropy(network(images), labels)
+            gradients = torch.autograd.grad(loss, parameters, materialize_grads=True)
             torch._foreach_add_(total, gradients)
             squares += _square(gradients)
             count += 1

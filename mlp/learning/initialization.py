@@ -10,7 +10,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from mlp.settings.training import INITIALIZATIONS
+from mlp.settings.training import INITIALIZATIONS, OWN_INIT
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,18 @@ DEFAULT = Initialization(
 
 
 def initialize(network: nn.Module, name: str, generator: torch.Generator) -> None:
-    """Fill the weights and biases of every linear and convolutional layer, in order, on the CPU."""
+    """Fill the weights and biases of every linear and convolutional layer, in order, on the CPU.
+
+    With OWN_INIT they stay as the network's constructor has left them.
+    """
+    if name == OWN_INIT:
+        return
     scheme = INITIALIZATIONS[name]
     for module in network.modules():
         if isinstance(module, nn.Linear | nn.Conv2d):
-            assert module.bias is not None
             scheme.fill(module.weight, generator=generator)
+            if module.bias is None:
+                continue
             bound = scheme.bias / math.sqrt(module.weight[0].numel())
             if bound:
                 nn.init.uniform_(module.bias, -bound, bound, generator=generator)

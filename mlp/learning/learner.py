@@ -69,7 +69,8 @@ class Learner:
         masks = torch.Generator(self.device).manual_seed(seeds.integer(config.seed, "dropout"))
         self.network.use_generator(masks)
         rule = OPTIMIZERS[config.optimizer]
-        self.optimizer = rule.make(self.network.parameters(), config)
+        trained = (p for p in self.network.parameters() if p.requires_grad)
+        self.optimizer = rule.make(trained, config)
         steps = config.epochs * steps_per_epoch
         self.schedule = SCHEDULES[config.schedule](config, self.optimizer, steps)
         self._classes, self.epochs_done = classes, 0
@@ -99,7 +100,8 @@ class Learner:
     def epoch(self, train: Batches, validation: Batches) -> EpochRecord:
         """Train on the batches once, then evaluate. Raises NonFiniteLoss naming the step."""
         start = time.perf_counter()
-        metrics = self._train(train)
+        with self.network.drawing():
+            metrics = self._train(train)
         logits = self.logits(validation)
         if not np.isfinite(logits).all():
             raise NonFiniteLoss(
@@ -185,7 +187,7 @@ class Learner:
         """
         config, network = self.config, self.network.train(not self.config.evaluation_mode)
         ask, made = network.answers if final else network, list[torch.Tensor]()
-        with torch.inference_mode():
+        with torch.inference_mode(), network.drawing():
             for images, _ in batches:
                 # Of equal size, so that none has a single image, which has no variance
                 parts = 1 if config.evaluation_mode else max(1, len(images) // config.batch_size)
@@ -209,7 +211,7 @@ class Learner:
 
     def distinct_units(self) -> int:
         """Count the different units of the first layer: those with equal weights count once."""
-        first = next(p for p in self.network.parameters() if p.ndim > 1)
+        first = next((p for p in self.network.parameters() if p.ndim > 1), torch.empty(0, 1))
         return len({row.tobytes() for row in first.detach().cpu().numpy()})
 
     def histogram_samples(self) -> dict[str, NDArray[np.float32]]:

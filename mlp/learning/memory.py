@@ -55,9 +55,14 @@ def shortage(config: Resolved, shape: tuple[int, int, int], classes: int, images
     free = most_memory(config.device)
     if needed <= free:
         return ""
-    network = f"hidden {field_text(config.hidden)}, " if "hidden" in takes(config.network) else ""
     return (
-        f"not enough memory: {network}batch_size {config.batch_size} and image_size "
-        f"{config.image_size} take at least {needed / 2**30:.1f} GiB (weights, gradients, "
-        f"optimizer, a batch), and {free / 2**30:.1f} GiB are there; make one of them smaller"
+        f"not enough memory: {sizes(config)} take at least {needed / 2**30:.1f} GiB (weights, "
+        f"gradients, optimizer, a batch), and {free / 2**30:.1f} GiB are there; make one of them "
+        "smaller"
     )
+
+
+def sizes(config: Resolved) -> str:
+    """The settings that decide how much memory a training takes, for people."""
+    network = f"hidden {field_text(config.hidden)}, " if "hidden" in takes(config.network) else ""
+    return f"{network}batch_size {config.batch_size} and image_size {config.image_size}"

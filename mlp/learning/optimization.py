@@ -47,8 +47,8 @@ class Fused(Optimizer):
         raise NotImplementedError
 
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """Update all parameters: each of them has a gradient."""
-        gradients = [p.grad for p in self._parameters if p.grad is not None]
+        """Update all parameters; one that a step did not use has a gradient of zero."""
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters]
         self.update(gradients, self.param_groups[0]["lr"])
 
     step.hooked = True  # type: ignore[attr-defined]  # or torch would time each

@@ -1,4 +1,4 @@
-"""A trained network with all that is needed to use it, as two files and no pickle."""
+"""A trained network with all that is needed to use it, as files without pickle."""
 
 from __future__ import annotations
 
@@ -14,12 +14,11 @@ from safetensors.torch import load_file, save_file
 
 from mlp.data.images.depth import FULL
 from mlp.data.normalization import EVALUATION_BATCH, Normalization, normalize
-from mlp.learning.networks.network import Committee, Network
-from mlp.settings.architecture import NETWORKS
+from mlp.learning.networks.committee import kind_of, make
+from mlp.learning.networks.network import Network
 from mlp.softmax import probabilities
 
-WEIGHTS, SETTINGS = "weights.safetensors", "settings.json"
-_COMMITTEE = "committee"  # a kind that is no choice of its own: `members` makes it
+WEIGHTS, SETTINGS, SOURCE = "weights.safetensors", "settings.json", "network.py"
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,16 @@ class Checkpoint:
     depth: int = FULL  # bits of white in images of more than 8 whose format does not say it
 
     def save(self, folder: Path) -> None:
-        """Write both files into a folder."""
+        """Write the files into a folder."""
         folder.mkdir(exist_ok=True)
-        state = {name: t.detach().cpu() for name, t in self.network.state_dict().items()}
+        # Weights may be tied, or lie in memory in another order
+        whole = {"memory_format": torch.contiguous_format}
+        state = {k: t.detach().cpu().clone(**whole) for k, t in self.network.state_dict().items()}
         save_file(state, folder / WEIGHTS)
+        if self.network.source:
+            (folder / SOURCE).write_bytes(self.network.source.encode())
         settings = {
-            "kind": _COMMITTEE
-            if isinstance(self.network, Committee)
-            else next(name for name, kind in NETWORKS.items() if type(self.network) is kind),
+            "kind": kind_of(self.network),
             "network": self.network.arguments,
             "tta": self.network.tta,
             "classes": self.classes,
@@ -54,10 +55,14 @@ class Checkpoint:
 
     @classmethod
     def load(cls, folder: Path) -> Checkpoint:
-        """Read both files; the network is on the CPU and in evaluation mode."""
+        """Read the files; the network is on the CPU and in evaluation mode.
+
+        Of a network of a user's own this runs its file: check the seal first. Raises NetworkError
+        where it does not run here.
+        """
         read = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        kind = read.get("kind", "mlp")
-        network = (Committee if kind == _COMMITTEE else NETWORKS[kind])(**read["network"])
+        source = (folder / SOURCE).read_bytes().decode() if (folder / SOURCE).exists() else ""
+        network = make(read.get("kind", "mlp"), read["network"], source)
         network.tta = read.get("tta", "none")
         network.load_state_dict(load_file(folder / WEIGHTS))
         network.eval()

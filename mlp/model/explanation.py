@@ -47,17 +47,23 @@ def contributions(
     return np.asarray(np.mean(parts, axis=0))
 
 
-def first_layer(checkpoint: Checkpoint, most: int) -> NDArray[np.float32]:
+def first_layer(checkpoint: Checkpoint, most: int) -> NDArray[np.float32] | None:
     """Weights of the first layer's units as images (units, H, W, C), the `most` largest by norm.
 
     Where a unit's image is bright it wants light, where it is dark it wants none. A unit of a
-    convolution sees a few pixels at a time: H and W are those of its kernel.
+    convolution sees a few pixels at a time: H and W are those of its kernel. None where there is no
+    such layer, or it does not see pixels, as in some networks of users' own.
     """
     kinds = nn.Linear | nn.Conv2d
-    layer = next(m for m in checkpoint.network.modules() if isinstance(m, kinds))
-    weights = layer.weight.detach().cpu()
-    order = weights.flatten(1).norm(dim=1).argsort(descending=True, stable=True)[:most]
+    layer = next((m for m in checkpoint.network.modules() if isinstance(m, kinds)), None)
     channels = 1 if checkpoint.gray else 3
+    if layer is None:
+        return None
+    weights = layer.weight.detach().cpu()
     side = math.isqrt(weights[0].numel() // channels)
+    seen = side == checkpoint.image_size or weights.shape[1:] == (channels, side, side)
+    if checkpoint.network.source and not (seen and weights[0].numel() == channels * side**2):
+        return None
+    order = weights.flatten(1).norm(dim=1).argsort(descending=True, stable=True)[:most]
     images = weights[order].view(-1, channels, side, side).permute(0, 2, 3, 1)
     return np.asarray(images.numpy(), np.float32)

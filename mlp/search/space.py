@@ -37,6 +37,12 @@ class Space:
     dimensions: Mapping[str, BaseDistribution]
     base: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """The networks among its values."""
+        kind = self.dimensions.get("network")
+        return tuple(map(str, getattr(kind, "choices", ())))
+
     def grid(self) -> dict[str, list[Any]]:
         """Every value of every setting. Raises SettingsError where there are infinitely many."""
         endless = [name for name, kind in self.dimensions.items() if not _count(kind)]

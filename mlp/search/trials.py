@@ -25,11 +25,13 @@ from mlp.data.dataset import index_of, load, reread
 from mlp.data.index import Index
 from mlp.errors import SettingsError
 from mlp.learning.learner import EpochRecord
+from mlp.learning.networks.examination import source_of
 from mlp.learning.resolution import resolve
 from mlp.metrics import METRICS, watched
 from mlp.processes import is_gone, this_process
 from mlp.search.space import Space
 from mlp.settings.commands import SearchConfig
+from mlp.settings.own_network import file_and_class
 from mlp.settings.training import RunConfig
 from mlp.study.arm import Arm
 from mlp.study.identity import label
@@ -76,6 +78,7 @@ class Search:
             {name: str(kind) for name, kind in self.space.dimensions.items()},
             [self.config.sampler, self.config.prune, self.config.folds, self.metric],
             self.index.digest,
+            *map(source_of, filter(file_and_class, self.space.networks)),
         ]
         contents = json.dumps(known, sort_keys=True)
         return label(f"search-{self.space.name}", self.index.name, contents)

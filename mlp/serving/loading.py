@@ -1,4 +1,4 @@
-"""Packaged models read back: their seal is checked, and nothing of them is run or unpickled."""
+"""Packaged models read back: their seal is checked first, and nothing of them is unpickled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
 from mlp.console import typed
-from mlp.errors import NoSuchModel, TamperedModel
+from mlp.errors import NetworkError, NoSuchModel, TamperedModel
 from mlp.model.ensemble import Ensemble
 from mlp.model.seal import check_seal, is_sealed
 from mlp.tracking.mlflow.packaging import ARTIFACT, SEALED_AS
@@ -58,8 +58,9 @@ class LoadedModel:
 def load_packaged(store: Store, uri: str = "") -> LoadedModel:
     """The model at an address, or the champion of the only registered model.
 
-    The project's own source runs it, whatever source was packaged. Raises NoSuchModel;
-    TamperedModel when its files are not those that were packaged, or those that were registered.
+    The project's own source runs it, whatever source was packaged; only the file of a network of a
+    user's own is run, once the seal is found good. Raises NoSuchModel; TamperedModel when its files
+    are not those that were packaged, or those that were registered.
     """
     uri = uri or _only_champion(store)
     if Path(uri).is_dir():
@@ -126,6 +127,10 @@ def _load(
             base64.b64decode(example["data"][0][0]),
             version,
         )
+    except NetworkError as error:  # a package that is not here, most often
+        raise NoSuchModel(
+            f"the network of the model at {uri!r} does not run here: {error}"
+        ) from None
     except TamperedModel as error:
         reason = str(error)
     # Somebody who seals a model anew can put anything into its files, and readers raise anything

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Self, get_args
 
@@ -20,12 +20,25 @@ Place = Annotated[str, AfterValidator(os.path.expanduser)]
 
 @dataclass(frozen=True)
 class Choice:
-    """Of a text field: one of the names in a table, when a value is parsed."""
+    """Of a text field: one of the names in a table, when a value is parsed.
+
+    Or a text of another `form`, which is shown beside them, where `fits` finds one.
+    """
 
     table: Table[Any]
+    form: str = ""
+    fits: Callable[[str], object] = bool
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """Everything that may be given, for people."""
+        return (*self.table, *filter(None, [self.form]))
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        return AfterValidator(self.table.known).__get_pydantic_core_schema__(source, handler)
+        return AfterValidator(self._known).__get_pydantic_core_schema__(source, handler)
+
+    def _known(self, value: str) -> str:
+        return value if self.form and self.fits(value) else self.table.known(value)
 
 
 class Settings(BaseModel):
@@ -57,7 +70,11 @@ class Settings(BaseModel):
 
         A field that was given keeps its value, also when that is the default.
         """
-        return self.changed({k: v for k, v in own.items() if k not in self.model_fields_set})
+        return self.changed({k: v for k, v in own.items() if not self.gives(k)})
+
+    def gives(self, name: str) -> bool:
+        """Tell whether a setting was given."""
+        return name in self.model_fields_set
 
     def as_text(self) -> dict[str, str]:
         """Every field as the text that would be typed on a command line."""
@@ -116,7 +133,7 @@ def field_choices(settings: type[Settings], name: str) -> tuple[str, ...]:
     field = settings.model_fields[name]
     for choice in field.metadata:
         if isinstance(choice, Choice):
-            return tuple(choice.table)
+            return choice.shown
     options = get_args(field.annotation)
     return options if options and all(isinstance(option, str) for option in options) else ()
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from mlp.metrics import MONITORED
 from mlp.settings.architecture import ACTIVATIONS, NETWORKS, VIEWS
 from mlp.settings.base import Choice, Place
+from mlp.settings.own_network import (
+    FORM,
+    dotted,
+    file_and_class,
+    gathered,
+    keywords,
+    keywords_text,
+    own_setting,
+)
 from mlp.settings.roles import (
     OfArmSplit,
     OfMachine,
@@ -61,6 +71,7 @@ INITIALIZATIONS: Table[Initialization] = Table(
     },
 )
 
+OWN_INIT = "network"  # the one that a network of one's own brings
 Amount = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)]
 AUGMENTATION = "augmentation"  # marks settings that are rows of mlp.data.augmentation
@@ -151,10 +162,15 @@ class RunConfig(SourceConfig):
     clip_norm: OfTraining[Amount] = Field(0.0, le=1e6)
     """largest L2 norm of the gradient over all parameters: a larger gradient is scaled down to it;
     0: no limit"""
-    network: OfNetwork[Annotated[str, Choice(NETWORKS)]] = "mlp"
+    network: OfNetwork[Annotated[str, Choice(NETWORKS, FORM, file_and_class)]] = "mlp"
     """mlp: a multilayer perceptron; mixer: an MLP that cuts an image into patches, and mixes the
     patches and the numbers within each patch in turn; cnn: three convolutions, as a reference for
-    both (hidden has no effect on it)"""
+    both (hidden has no effect on it); or a class of your own in a file (docs/networks.md)"""
+    network_settings: OfNetwork[
+        Annotated[str, AfterValidator(lambda text: keywords_text(keywords(text)))]
+    ] = Field("", json_schema_extra={"expected": "names and values, such as depth=3,width=128"})
+    """settings of a network of your own, such as depth=3,width=128; in suites, recipes and spaces
+    also one by one, as network.width: 128"""
     members: OfNetwork[int] = Field(1, ge=1, le=1000)
     """number of networks that are trained side by side from different weights, and answer with the
     mean of their probabilities"""
@@ -173,8 +189,9 @@ class RunConfig(SourceConfig):
     batch_norm: OfNetwork[bool] = False
     """batch normalization between each hidden layer and its activation; for a mixer: in place of
     layer normalization"""
-    init: OfNetwork[Annotated[str, Choice(INITIALIZATIONS)]] = "he"
-    """initialization of the weights; default: that of torch.nn.Linear"""
+    init: OfNetwork[Annotated[str, Choice(INITIALIZATIONS, OWN_INIT, OWN_INIT.__eq__)]] = "he"
+    """initialization of the weights; default: that of torch.nn.Linear; network: as the constructor
+    of a network of your own leaves them"""
     hflip: OfStream[Probability] = 0.0
     """probability of flipping left to right"""
     vflip: OfStream[Probability] = 0.0
@@ -211,6 +228,20 @@ class RunConfig(SourceConfig):
         """The values of the settings that influence these stages: equal where those are."""
         return tuple(getattr(self, k) for k, r in roles(type(self)).items() if r.stage in stages)
 
+    def gives(self, name: str) -> bool:
+        own = own_setting(name)
+        return super().gives(name) if own is None else own in keywords(self.network_settings)
+
+    def value(self, name: str) -> Any:
+        """The value of a setting, which may be one of a network's own such as `network.width`."""
+        own = own_setting(name)
+        return getattr(self, name) if own is None else keywords(self.network_settings).get(own)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, values: Any) -> Any:
+        return gathered(values)
+
     @model_validator(mode="after")
     def _batch_norm_needs_batches(self) -> Self:
         if self.batch_norm and self.batch_size == 1:
@@ -227,3 +258,15 @@ class Resolved(RunConfig):
     channels: OfPixels[Literal["rgb", "gray"]]
     device: OfMachine[Literal["cpu", "cuda"]]
     threads: OfMachine[Annotated[int, Field(ge=1, le=1024)]]
+    network_source: OfNetwork[str] = ""
+    """content of the file of a network of one's own"""
+
+    def as_text(self) -> dict[str, str]:
+        """Every field as text, and each setting of a network of one's own.
+
+        The digest of that network's file stands for its content.
+        """
+        texts = super().as_text()
+        if source := texts.pop("network_source"):
+            texts["network_source"] = hashlib.sha256(source.encode()).hexdigest()
+        return texts | dotted(self.network_settings)

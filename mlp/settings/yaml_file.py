@@ -19,6 +19,7 @@ import yaml
 from mlp.errors import SettingsError
 from mlp.escaping import brief
 from mlp.settings.base import ConfigError, did_you_mean
+from mlp.settings.own_network import own_setting
 from mlp.settings.roles import shared
 from mlp.settings.training import RunConfig
 
@@ -55,7 +56,7 @@ def find_file(kind: str, name: str, folder: Path, content: str = "") -> Path:
     )
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """The text of a file. Raises OSError or ValueError, which say why it is none."""
     # Opening a pipe waits for whoever writes into it, and a device may never end
     if path.exists() and not path.is_file():
@@ -97,7 +98,7 @@ class SettingsFile:
     def _read(self, content: str) -> yaml.Node:
         path, kind = self.path, self.kind
         try:
-            text = _text(path)
+            text = text_of(path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise SettingsError(f"{kind} {path} cannot be read: {reason}") from None
@@ -150,7 +151,7 @@ class SettingsFile:
         several = isinstance(node, yaml.SequenceNode)
         given = [self.scalar(entry, name) for entry in (node.value if several else [node])]
         try:
-            return getattr(RunConfig().changed({name: given if several else given[0]}), name)
+            return RunConfig().changed({name: given if several else given[0]}).value(name)
         except ConfigError as error:
             self.wrong(node, str(error))
 
@@ -163,7 +164,7 @@ class SettingsFile:
             name = key.value
             if not isinstance(key, yaml.ScalarNode):
                 self.wrong(key, f"{what}: a name should be a text, such as {keys[0]}")
-            if name not in keys:
+            if name not in keys and not ("network" in keys and own_setting(name)):
                 known = f"{did_you_mean(name, keys)}(known: {', '.join(keys)})"
                 self.wrong(key, f"{what}: {brief(name)} is unknown; {known}")
             if name in found:

@@ -28,7 +28,12 @@ def arm_config(arm: Arm, base: RunConfig) -> RunConfig:
         raise SettingsError(
             f"arm {arm.name!r} changes {', '.join(forbidden)}, which all arms of a study share"
         )
+    # Not what `resolve` found for the base, nor the settings of its network for another one
+    known = RunConfig.model_fields
+    begun = {n: v for n, v in base.model_dump(exclude_unset=True).items() if n in known}
+    if "network" in arm.changes:
+        begun.pop("network_settings", None)
     try:
-        return RunConfig.parse({**base.model_dump(exclude_unset=True), **arm.changes})
+        return RunConfig.parse({**begun, **arm.changes})
     except ConfigError as error:
         raise SettingsError(f"arm {arm.name!r}: {error}") from None

@@ -39,6 +39,8 @@ def identity(config: Resolved, data_digest: str) -> str:
     """
     counting = {name for name, role in roles(type(config)).items() if role.stage != "source"}
     fields = config.model_dump(mode="json", include=counting)
+    # The class of a network of one's own: where its file lies does not matter either
+    fields["network"] = config.network.rpartition(":")[2]
     text = json.dumps([fields, data_digest, source_digest()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 

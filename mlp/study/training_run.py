@@ -13,13 +13,12 @@ from mlp.data.images.decoding import png
 from mlp.data.stream import Batches, Stream
 from mlp.failures import is_out_of_memory
 from mlp.learning.learner import EpochRecord, Learner, NonFiniteLoss
-from mlp.learning.memory import shortage
+from mlp.learning.memory import shortage, sizes
 from mlp.learning.networks.building import build_network, parameter_count
 from mlp.metrics import final_scores
 from mlp.model.checkpoint import Checkpoint
 from mlp.model.ensemble import Ensemble
 from mlp.predictions import Evaluation
-from mlp.settings.base import field_text
 from mlp.softmax import probabilities
 from mlp.study.tracker import Outcome, PieceTracker, RunLog, RunResult, RunSpec, TakenOver
 
@@ -153,9 +152,8 @@ class TrainingRun:
 
 
 def _too_little(spec: RunSpec, error: Exception) -> str:
-    config, first = spec.config, str(error).partition("\n")[0]
+    first = str(error).partition("\n")[0]
     return (
-        f"not enough memory for hidden {field_text(config.hidden)}, batch_size "
-        f"{config.batch_size} and image_size {config.image_size} beside what trains with it "
+        f"not enough memory for {sizes(spec.config)} beside what trains with it "
         f"({first or 'no more was said'}); make one of them smaller, or arms_at_once"
     )

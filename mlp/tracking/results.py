@@ -38,12 +38,13 @@ def draw(
 ) -> dict[str, Image.Image]:
     """The pictures of `draw_answers`, some answers, the reasons for them, and the first layer."""
     shown = pictures.examples(evaluation.labels, _EXPLAINED)
+    units = first_layer(ensemble.members[0], _UNITS)
     added = contributions(ensemble, images[shown], evaluation.predicted[shown])
     return {
         **draw_answers(evaluation, images, title),
         "predictions": pictures.predictions(evaluation, images),
         "explanations": pictures.explanations(evaluation, images, shown, added),
-        "first_layer": pictures.first_layer(first_layer(ensemble.members[0], _UNITS)),
+        **({} if units is None else {"first_layer": pictures.first_layer(units)}),
     }
 
 

@@ -12,7 +12,7 @@ from mlp.data.normalization import Normalization
 from mlp.learning.initialization import initialize
 from mlp.learning.learner import Learner
 from mlp.learning.networks.building import build_network
-from mlp.learning.networks.network import Committee
+from mlp.learning.networks.committee import Committee
 from mlp.model.checkpoint import Checkpoint
 from mlp.settings.training import RunConfig
 

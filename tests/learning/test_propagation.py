@@ -11,8 +11,7 @@ from torch.nn import functional as F
 from mlp.learning.diagnostics import propagation
 from mlp.learning.initialization import initialize
 from mlp.learning.networks.mlp import MLP
-from mlp.settings.base import field_choices
-from mlp.settings.training import RunConfig
+from mlp.settings.training import INITIALIZATIONS
 
 
 def network(init: str, hidden: tuple[int, ...] = (400, 300), **options: object) -> MLP:
@@ -26,7 +25,7 @@ def batch(images: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(images, 3, 10, 10, generator=g), torch.randint(200, (images,), generator=g)
 
 
-@pytest.mark.parametrize("init", field_choices(RunConfig, "init"))
+@pytest.mark.parametrize("init", INITIALIZATIONS)
 def test_measured_signals_are_the_promised_ones(init: str) -> None:
     found = propagation(network(init), init, *batch())
     assert len(found) == 12

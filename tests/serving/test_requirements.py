@@ -10,7 +10,7 @@ from tests.test_layout import ROOT, imported, module_name
 
 PACKAGE = {"cv2": "opencv-python-headless", "PIL": "pillow"}
 ROOMS = ("mlp.data.images", "mlp.data.familiarity", "mlp.data.normalization", "mlp.learning",
-         "mlp.settings.architecture", "mlp.model", "mlp.errors", "mlp.softmax",
+         "mlp.settings.architecture", "mlp.model", "mlp.errors", "mlp.failures", "mlp.softmax",
          "mlp.tables")  # fmt: skip
 
 

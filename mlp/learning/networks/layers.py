@@ -22,10 +22,11 @@ class Dropout(nn.Module):
     that a network's masks do not depend on what else draws random numbers in the process.
     """
 
+    generator: torch.Generator | None = None  # torch's
+
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self.generator: torch.Generator | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not self.training or self.p == 0.0:

@@ -1,17 +1,18 @@
-"""The base of all networks, and several of one kind as one."""
+"""The base of all networks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import nn
 
 from mlp.learning.networks.layers import Dropout
 from mlp.learning.views import mean_answer
-from mlp.settings.architecture import NETWORKS, VIEWS
+from mlp.settings.architecture import VIEWS
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -23,6 +24,7 @@ class Network(nn.Module):
     """
 
     tta = "none"  # a name in VIEWS
+    source = ""  # the file that a network of a user's own is made from
     activation: str = "relu"  # a name in ACTIVATIONS
     dropout: float = 0.0
     batch_norm: bool = False
@@ -64,33 +66,6 @@ class Network(nn.Module):
             if isinstance(module, Dropout):
                 module.generator = generator
 
-
-class Committee(Network):
-    """Networks of one kind that differ in their weights alone, trained beside one another.
-
-    Its answer is the mean of their probabilities (a deep ensemble: Lakshminarayanan et al. 2017,
-    arXiv:1612.01474).
-    """
-
-    def __init__(self, members: int, kind: str, member: Mapping[str, Any]) -> None:
-        """`kind` is a name in NETWORKS, `member` the arguments of each."""
-        nn.Module.__init__(self)
-        self.kind, self.member = kind, member
-        self.members = nn.ModuleList(NETWORKS[kind](**member) for _ in range(members))
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        return {"members": len(self.members), "kind": self.kind, "member": self.member}
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """The logarithms of the mean probabilities: (B, classes)."""
-        return mean_answer([member(images) for member in self.members])
-
-    def votes(self, images: torch.Tensor) -> torch.Tensor:
-        """The logits of each member, one after another: (members * B, classes)."""
-        return torch.cat([member(images) for member in self.members])
-
-    def features(self, images: torch.Tensor) -> torch.Tensor:
-        """The members' last hidden layers, side by side."""
-        every = cast(Iterable[Network], self.members)
-        return torch.cat([member.features(images) for member in every], dim=1)
+    def drawing(self) -> AbstractContextManager[None]:
+        """A context for all that may draw random numbers, which leaves torch's own as they are."""
+        return nullcontext()

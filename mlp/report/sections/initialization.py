@@ -43,7 +43,13 @@ def weights(evidence: Evidence, say: Wording) -> Section:
 
 
 def _ratio(measured: float, promised: float) -> str:
-    return f"{measured / promised:.2f}" if promised else NONE
+    return f"{measured / promised:.2f}" if promised > 0 else NONE
+
+
+def _mean(values: Floats) -> float:
+    """The mean of what was recorded: init network promises nothing."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan
 
 
 def _measured(arm: ArmEvidence) -> Signals:
@@ -53,11 +59,11 @@ def _measured(arm: ArmEvidence) -> Signals:
         prefix = f"init/{kind}/"
         layers = sorted(
             {name.removeprefix(prefix) for r in arm.runs for name in r.metrics if prefix in name},
-            key=lambda name: [int(number) for number in re.findall(r"\d+", name)],
+            key=lambda name: ([int(number) for number in re.findall(r"\d+", name)], name),
         )
         if layers:
             measured, promised = (
-                np.array([np.nanmean(arm.per_run(f"init/{kind}{part}/{n}")) for n in layers])
+                np.array([_mean(arm.per_run(f"init/{kind}{part}/{n}")) for n in layers])
                 for part in ("", "_promised")
             )
             found[kind] = measured, promised

@@ -7,7 +7,8 @@ import re
 import shutil
 import tempfile
 import zipfile
-from importlib.metadata import version
+from collections.abc import Sequence
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import mlflow.pyfunc
@@ -19,6 +20,8 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
 
 from mlp.imports import ROOT, needed
+from mlp.learning.networks.examination import imported
+from mlp.model.checkpoint import SOURCE
 from mlp.model.ensemble import Ensemble
 from mlp.model.seal import BLANK, DESCRIPTION, seal
 
@@ -66,12 +69,21 @@ def model_files(ensemble: Ensemble, example: bytes, folder: Path) -> None:
     (folder / _EXAMPLE).write_bytes(example)
 
 
+def _own_requirements(ensemble: Path) -> list[str]:
+    """The packages that networks of users' own import, beside those that every model needs."""
+    sources = {path.read_text(encoding="utf-8") for path in ensemble.glob(f"*/{SOURCE}")}
+    packages = {package for source in sources for package in imported(source)}
+    owners = packages_distributions() if packages else {}
+    return sorted({name for p in packages for name in owners.get(p, ())} - {*_REQUIREMENTS, "mlp"})
+
+
 class Packager:
     """Makes MLflow models of networks. What they have in common is written once and copied."""
 
     def __init__(self, client: MlflowClient) -> None:
         self._client = client
         self._folder = tempfile.TemporaryDirectory(prefix="mlp-models-")
+        self._models: dict[Path, Model] = {}
 
     def log_model(self, run_id: str, files: Path, metrics: list[Metric]) -> str:
         """Package networks, attach the model to a run, and log `metrics` for both; the model's id.
@@ -90,17 +102,18 @@ class Packager:
             params=run.data.params,
             model_type="classifier",
         )
-        common = Path(self._folder.name, "model")
+        needed_too = _own_requirements(files / ARTIFACT)
+        common = Path(self._folder.name, "-".join(["model", *needed_too]))
         if not (common / "__pycache__").exists():  # written last
-            self._write(files, common)
-            self._model = Model.load(str(common))
+            self._write(files, common, needed_too)
+            self._models[common] = Model.load(str(common))
             # MLflow puts what `code` names in front of sys.path
             added = {"config": {"digest": BLANK}, "code": _SOURCE}
-            self._model.flavors["python_function"] |= added
+            self._models[common].flavors["python_function"] |= added
         place = common / "artifacts" / ARTIFACT
         shutil.rmtree(place)
         shutil.copytree(files / ARTIFACT, place)
-        model = self._model
+        model = self._models[common]
         model.artifact_path, model.run_id = logged.artifact_location, run_id
         model.model_uuid = model.model_id = logged.model_id
         model.save(str(common / DESCRIPTION))
@@ -118,7 +131,7 @@ class Packager:
         """Remove the copy of what models have in common."""
         self._folder.cleanup()
 
-    def _write(self, files: Path, folder: Path) -> None:
+    def _write(self, files: Path, folder: Path, needed_too: Sequence[str]) -> None:
         modules = needed([_ENTRY])
         source = folder.with_name(Path(_SOURCE).name)
         with zipfile.ZipFile(source, "w") as archive:
@@ -131,7 +144,9 @@ class Packager:
             artifacts={ARTIFACT: str(files / ARTIFACT)},
             code_paths=[str(source)],
             # The public release of a local build: 2.13.0 of 2.13.0+cpu
-            pip_requirements=[f"{n}=={version(n).split('+')[0]}" for n in _REQUIREMENTS],
+            pip_requirements=[
+                f"{n}=={version(n).split('+')[0]}" for n in (*_REQUIREMENTS, *needed_too)
+            ],
             signature=_SIGNATURE,
             input_example=pd.DataFrame(
                 {"image": [base64.b64encode((files / _EXAMPLE).read_bytes()).decode()]}

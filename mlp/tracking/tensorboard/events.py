@@ -180,11 +180,12 @@ def _row(spec: RunSpec) -> list[Summary]:
     TensorBoard finds the columns over all studies that it shows, and takes scalars as scores. The
     summary that SummaryWriter adds would name all settings as columns of each study.
     """
-    values, texts = spec.config.model_dump(), spec.config.as_text()
+    texts = spec.config.as_text()
     shown: dict[str, str | float] = {"arm": spec.arm}
     for name in ("seed", *spec.varied) if spec.varied else texts:
-        number = isinstance(values[name], int | float) and not isinstance(values[name], bool)
-        shown[name] = values[name] if number else texts[name]
+        value = spec.config.value(name)
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        shown[name] = value if number else texts.get(name, "")
     return list(hparams(shown, {})[1:])  # type: ignore[no-untyped-call]
 
 
