@@ -76,8 +76,8 @@ class MlflowRun:
         if self._spec.shown and record.epoch in _FRAMES and logits is not None:
             title = f"After epoch {record.epoch}" if record.epoch else "Before training"
             answers = probabilities(logits[self._watched])
-            picture = self._predictions(answers, record.epoch, title)
-            self._events.picture("validation/predictions", picture, record.epoch)
+            shown = self._predictions(answers, record.epoch, title)
+            self._events.picture("validation/predictions", *shown, record.epoch)
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self._flush()
         self._check()
@@ -95,8 +95,9 @@ class MlflowRun:
         numbers = {**result.scores, **result.facts}
         kept = results.files(result.evaluation, numbers, drawn)
         kept["curves.png"] = pictures.png(pictures.curves(result.records))
-        self._events.evaluation(result.evaluation, drawn, kept[results.REPORT].decode(), step)
+        self._events.text("classification_report", kept[results.REPORT].decode())
         if self._spec.shown:
+            self._events.pictures(drawn, kept, step)
             self._show_whole(result, step)
         self._events.close(numbers)
 
@@ -151,17 +152,20 @@ class MlflowRun:
     def _tag(self, key: str, value: str) -> None:
         self._outbox.put("tag", self.run_id, (key, value))
 
-    def _predictions(self, answers: NDArray[np.float64], epoch: int, title: str) -> Image.Image:
-        """Keep what is said of some images by now, for a slider over epochs; the picture."""
+    def _predictions(
+        self, answers: NDArray[np.float64], epoch: int, title: str
+    ) -> tuple[Image.Image, bytes]:
+        """Keep what is said of some images by now, for a slider over epochs; the picture, and as
+        PNG."""
         said = Evaluation(self._ids, self._labels, answers, self._spec.classes)
         picture = pictures.predictions(said, self._images, title, _FRAME_SIDE)
         stem = f"predictions+step+{epoch}+timestamp+{now()}+{uuid.uuid4()}"
         small = io.BytesIO()
         compress_image_size(picture).save(small, "webp", method=0)
         # As `MlflowClient.log_image` calls them
-        self._frames[f"{stem}.png"] = pictures.png(picture)
+        self._frames[f"{stem}.png"] = file = pictures.png(picture)
         self._frames[f"{stem}+compressed.webp"] = small.getvalue()
-        return picture
+        return picture, file
 
     def _write_frames(self, folder: Path) -> None:
         place = folder / "images"

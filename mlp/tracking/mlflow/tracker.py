@@ -169,7 +169,7 @@ class MlflowTracker(MlflowWorkerTracker):
             events = Events(self.place.folder / "report")
             events.text("report", text)
             for name, content in shown.items():
-                events.picture(f"report/{name}", Image.open(io.BytesIO(content)).convert("RGB"), 0)
+                events.picture(f"report/{name}", Image.open(io.BytesIO(content)), content, 0)
             events.close({})
 
     def refer_to(self, outcome: Outcome) -> None:
