@@ -8,4 +8,6 @@ NOTE = "mlflow.note.content"
 # Artifacts of a study's run: what it is made of, and what is said of it
 PLAN, SPLIT = "study.json", "split.csv"
 REPORT = ("report.html", "report.md", "comparison.csv", "comparison.json", "scores.csv", "figures")
+# Tag of a model that is kept or removed when this study ends
+WAITING = "mlp.waiting"
 COPIED = "Recorded before as "  # how the description of a copied run begins

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlp.errors import SettingsError
+from mlp.settings.study import Models
 
 OUTBOX = ".outbox"  # within the folder of all events
 
@@ -23,6 +24,7 @@ class RecordingPlace:
     single: bool
     minutes: float  # for which a server is waited for
     begun: int  # milliseconds of the epoch
+    models: Models = "all"  # that are kept
 
     @property
     def folder(self) -> Path:

@@ -75,7 +75,7 @@ class MlflowWorkerTracker:
         self.store.log_params(run_id, {"parameter_count": str(parameter_count)})
         study = "" if self.single else self.store.page(self.run_id)
         events = Events(self.place.folder / spec.name, spec)
-        return MlflowRun(self.outbox, run_id, spec, events, dataset, study)
+        return MlflowRun(self.outbox, run_id, spec, events, dataset, study, self.place)
 
     def deliver(self) -> None:
         """Wait until all that was recorded has reached a server. Raises ServerAway, TakenOver."""

@@ -34,7 +34,7 @@ _MAX_PR_CLASSES = 20
 POINTS = 200  # in the projector: each is a line of text and a picture
 _SPRITE = 32  # most pixels of a side of a point's picture
 _COMPONENTS = 32  # of a point: each number is text
-_DIGITS = 4  # of the largest of these
+_DIGITS = 5  # of the largest of these
 _DRAWN = 0.25  # most bytes a pixel of a drawing as PNG; a photograph has more
 
 
