@@ -1,7 +1,6 @@
 """Search for the best settings: `python -m scripts.search --data FOLDER --trials 50`."""
 
 import dataclasses
-from pathlib import Path
 
 from mlp import console
 from mlp.errors import MlpError
@@ -52,7 +51,7 @@ def search(
         console.err(f"Note: {line(note)}")
     store = open_to_record(tracking, take_adopted_run())
     say = Wording(report.lang, report.metric)
-    found, run_id = recorded_search(sought, store, Path(tracking.runs_dir), say)
+    found, run_id = recorded_search(sought, store, tracking, say)
     console.out(f"\n{page.terminal(sought, found, say)}\n")
     console.out(store.how_to_open(store.page(run_id)))
     if failure := no_score(found):

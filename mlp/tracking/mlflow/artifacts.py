@@ -9,7 +9,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
@@ -17,15 +16,6 @@ from mlflow.utils.uri import is_local_uri
 def local_folder(uri: str) -> Path | None:
     """The folder of artifacts, None where a server or a service keeps them."""
     return Path(local_file_uri_to_path(uri)) if is_local_uri(uri) else None
-
-
-def delete_files(client: MlflowClient, model_id: str) -> None:
-    """Remove the files of a logged model, wherever they are."""
-    location = client.get_logged_model(model_id).artifact_location
-    get_artifact_repository(location).delete_artifacts()
-    if is_local_uri(location):
-        with suppress(OSError):
-            Path(local_file_uri_to_path(location)).parent.rmdir()
 
 
 def keep(client: MlflowClient, run_id: str, files: Path, folder: Path | None) -> None:
