@@ -7,14 +7,14 @@ import queue
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import requests
 from filelock import FileLock, Timeout
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from mlp import console
@@ -36,7 +36,7 @@ _KNOWN = ".once"  # beside the outboxes: files that several runs have in common
 _NEW = "new-"
 
 Write = Callable[[Path], None]  # makes files in a folder
-# numbers and tags; files of a run; all that it leaves; the status of its end
+# metrics, tags and parameters; files of a run; all that it leaves; the status of its end
 Kind = Literal["batch", "artifacts", "result", "end"]
 OF_RUN, OF_MODEL = "run", "model"  # folders of the files of a result
 
@@ -48,7 +48,7 @@ class Sender:
         """`shared`: other processes may end the runs of this one; `known`: see `keep_once`."""
         self.lost: set[str] = set()  # runs that were ended elsewhere
         self._client, self._shared, self._known = store.client, shared, known
-        self._folders: dict[str, Path | None] = {}
+        self._runs: dict[str, Run] = {}
         self._packager = Packager(store.client, known)
 
     def send(self, kind: Kind, run_id: str, value: Any, files: Path) -> None:
@@ -61,7 +61,7 @@ class Sender:
             return
         match kind:
             case "batch":
-                self._log(run_id, [Metric(**each) for each in value["metrics"]], value["tags"])
+                self._log(run_id, [Metric(**each) for each in value["metrics"]], value)
             case "artifacts":
                 keep(client, run_id, files, self.folder(run_id))
             case "result":
@@ -77,21 +77,28 @@ class Sender:
         keep(self._client, run_id, files / OF_RUN, folder)
         metrics, numbers = ([Metric(**m) for m in value[part]] for part in ("metrics", "numbers"))
         if (files / OF_MODEL).exists():
-            run, waiting = self._client.get_run(run_id), value["waiting_for"]
+            run, waiting = self._run(run_id), value["waiting_for"]
+            run.data.params.update(value["params"])
             _, numbers = self._packager.log_model(run, files / OF_MODEL, numbers, waiting)
-        self._log(run_id, [*metrics, *numbers], value["tags"])
+        self._log(run_id, [*metrics, *numbers], value)
         if value["status"]:
             self._client.set_terminated(run_id, value["status"])
+        del self._runs[run_id]
 
-    def _log(self, run_id: str, metrics: list[Metric], tags: Mapping[str, str]) -> None:
-        self._client.log_batch(run_id, metrics, tags=[RunTag(*tag) for tag in tags.items()])
+    def _log(self, run_id: str, metrics: list[Metric], value: dict[str, Any]) -> None:
+        tags = [RunTag(*tag) for tag in value["tags"].items()]
+        params = [Param(*param) for param in value["params"].items()]
+        self._client.log_batch(run_id, metrics, params, tags)
 
     def folder(self, run_id: str) -> Path | None:
         """That of a run's artifacts, None where it is not on this machine."""
-        if run_id not in self._folders:
-            uri = self._client.get_run(run_id).info.artifact_uri
-            self._folders[run_id] = local_folder(uri)
-        return self._folders[run_id]
+        return local_folder(self._run(run_id).info.artifact_uri)
+
+    def _run(self, run_id: str) -> Run:
+        """A run as it was at some time while it trained."""
+        if run_id not in self._runs:
+            self._runs[run_id] = self._client.get_run(run_id)
+        return self._runs[run_id]
 
     def close(self) -> None:
         """Tidy up."""

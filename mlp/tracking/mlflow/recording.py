@@ -78,10 +78,10 @@ class MlflowWorkerTracker:
         ):
             raise TakenOver("the study that this run is a part of was ended")
         run_id = self._claimed.pop(spec.identity, None) or self.open_run(spec)
-        self.store.log_params(run_id, {"parameter_count": str(parameter_count)})
         study = "" if self.single else self.store.page(self.run_id)
         events = Events(self.place.folder / spec.name, spec)
-        return MlflowRun(self.outbox, run_id, spec, events, dataset, study, self.place)
+        about = dataset, parameter_count, study, self.place
+        return MlflowRun(self.outbox, run_id, spec, events, *about)
 
     def deliver(self) -> None:
         """Wait until all that was recorded has reached a server. Raises ServerAway, TakenOver."""

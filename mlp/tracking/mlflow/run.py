@@ -47,6 +47,7 @@ class MlflowRun:
         spec: RunSpec,
         events: Events,
         dataset: Dataset,
+        parameter_count: int,
         study: str,
         place: RecordingPlace,
     ) -> None:
@@ -56,6 +57,7 @@ class MlflowRun:
         self._spec, self._events = spec, events
         self._pending: list[Metric] = []
         self._tags: dict[str, str] = {}
+        self._params = {"parameter_count": str(parameter_count)}
         self._frames: dict[str, bytes] = {}  # files of the slider over epochs
         self._flushed = time.monotonic()
         self._every = max(1, spec.config.epochs // _HISTOGRAMS_A_RUN)
@@ -187,12 +189,12 @@ class MlflowRun:
         return Outcome.of(self._spec, status, self.run_id, **said)
 
     def _flush(self) -> None:
-        if self._pending or self._tags:
+        if self._pending or self._tags or self._params:
             self._outbox.put("batch", self.run_id, self._unsent())
         self._flushed = time.monotonic()
 
     def _unsent(self) -> dict[str, Any]:
-        """Metrics and tags that were not sent yet."""
-        unsent = {"metrics": self._pending, "tags": self._tags}
-        self._pending, self._tags = [], {}
+        """Metrics, tags and parameters that were not sent yet."""
+        unsent = {"metrics": self._pending, "tags": self._tags, "params": self._params}
+        self._pending, self._tags, self._params = [], {}, {}
         return unsent
