@@ -39,8 +39,9 @@ def keep_once(file: Path, known: Path) -> None:
 
     That is for files which nobody changes: a change would be one of all of them.
     """
-    with file.open("rb") as content, suppress(OSError):  # two disks, or one without links
+    with file.open("rb") as content:
         first = known / hashlib.file_digest(content, "sha256").hexdigest()
+    with suppress(OSError):  # two disks, or one without links
         if first.exists():
             linked = file.with_name(f"{file.name}.link")
             os.link(first, linked)

@@ -81,9 +81,9 @@ class Sender:
             run.data.params.update(value["params"])
             _, numbers = self._packager.log_model(run, files / OF_MODEL, numbers, waiting)
         self._log(run_id, [*metrics, *numbers], value)
-        if value["status"]:
-            self._client.set_terminated(run_id, value["status"])
         del self._runs[run_id]
+        if value["status"]:
+            self.send("end", run_id, value["status"], files)
 
     def _log(self, run_id: str, metrics: list[Metric], value: dict[str, Any]) -> None:
         tags = [RunTag(*tag) for tag in value["tags"].items()]
@@ -133,7 +133,7 @@ class Outbox:
     def put(
         self, kind: Kind, run_id: str, value: Any = None, write: Write = lambda folder: None
     ) -> None:
-        """Record something of a run: metrics and tags, files that `write` makes, or its end."""
+        """Record something of a run, with the files that `write` makes."""
         if self._error is not None and not isinstance(self._error, ServerAway):
             raise self._error
         entry = json.dumps((kind, run_id, value), default=Metric.to_dictionary)
