@@ -274,9 +274,7 @@ def test_no_artifact_is_a_pickle(trained: Trained, store: Store) -> None:
     files = [p for p in Path(trained.database).parent.rglob("*") if p.is_file()]
     files += [p for p in Path("mlruns").rglob("*") if p.is_file()]
     assert len(files) > 100
-    # The source of all models, which is kept once beside the events
-    once = [path for path in files if path.parent.name == ".once" and zipfile.is_zipfile(path)]
-    sources = [*once, *(path for path in files if path.name == "mlp.zip")]
+    sources = [path for path in files if path.name == "mlp.zip"]
     assert sources
     for path in sources:
         with zipfile.ZipFile(path) as archive:

@@ -24,6 +24,7 @@ from mlp.processes import is_gone, remove_left, temporary_prefix, this_process
 from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.artifacts import keep, keep_once, local_folder
 from mlp.tracking.mlflow.packaging import Packager
+from mlp.tracking.mlflow.place import ONCE
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.waiting import is_server
 
@@ -32,7 +33,6 @@ _PROCESS = "process"  # is not there any more when the process lives on, and sen
 _REFUSED = ".refused"
 _CLOSING_SECONDS = 30
 _UNFINISHED = ".writing"
-_KNOWN = ".once"  # beside the outboxes: files that several runs have in common
 _NEW = "new-"
 
 Write = Callable[[Path], None]  # makes files in a folder
@@ -114,7 +114,7 @@ class Outbox:
 
     def __init__(self, store: Store, folder: Path, shared: bool) -> None:
         """`folder` is that of all processes; `shared`: others may end the runs of this one."""
-        self._sender = Sender(store, shared, folder.with_name(_KNOWN))
+        self._sender = Sender(store, shared, folder.with_name(ONCE))
         self.lost = self._sender.lost
         self._error: Exception | None = None
         self._folder: Path | None = None

@@ -9,7 +9,8 @@ from pathlib import Path
 from mlp.errors import SettingsError
 from mlp.settings.study import Models
 
-OUTBOX = ".outbox"  # within the folder of all events
+# Within the folder of all events; the second: files that several runs have in common
+OUTBOX, ONCE = ".outbox", ".once"
 
 
 @dataclass(frozen=True)

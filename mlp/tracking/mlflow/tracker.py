@@ -29,7 +29,7 @@ from mlp.tracking.mlflow.claims import alone
 from mlp.tracking.mlflow.environment import open_worker_tracker
 from mlp.tracking.mlflow.kept_models import settle
 from mlp.tracking.mlflow.outbox import send_left
-from mlp.tracking.mlflow.place import OUTBOX, RecordingPlace, check_runs_dir
+from mlp.tracking.mlflow.place import ONCE, OUTBOX, RecordingPlace, check_runs_dir
 from mlp.tracking.mlflow.recording import CONTEXT, MlflowWorkerTracker
 from mlp.tracking.mlflow.store import Store, now, open_store, timed
 from mlp.tracking.mlflow.studies import MlflowStudies
@@ -201,6 +201,8 @@ class MlflowTracker(MlflowWorkerTracker):
             refused = error
         finally:
             self.outbox.close()
+            # Its runs have these files, of which another command makes a new one
+            shutil.rmtree(self.place.folder.with_name(ONCE), ignore_errors=True)
         for run in self.store.children(self.run_id, "RUNNING"):
             self.store.client.set_terminated(run.info.run_id, "KILLED")
         self.store.client.set_terminated(self.run_id, "FAILED" if refused else status)
