@@ -63,7 +63,7 @@ def stub(specs, datasets, tracker, progress, *limits):
         scores = {f"final/{n}": share for n in ("accuracy", "train_accuracy", "gap_accuracy")}
         facts = {"facts/distinct_units": 8.0, "facts/kept_epoch": 20.0, "facts/epochs": 20.0}
         values += [Metric(name, value, now, 0) for name, value in (scores | facts).items()]
-        tracker.outbox.put("metrics", run_id, values)
+        tracker.outbox.put("batch", run_id, {"metrics": values, "tags": {}, "params": {}})
         content = results.files(answers, scores, {})["predictions.parquet"]
         write = lambda folder: (folder / "predictions.parquet").write_bytes(content)
         tracker.outbox.put("artifacts", run_id, None, write)

@@ -1,7 +1,6 @@
 """Search for the best settings."""
 
 import dataclasses
-from pathlib import Path
 
 from mlp import console
 from mlp.commands.command import Answer, command
@@ -51,7 +50,7 @@ def search(
     for note in remarks(sought.index, sought.base, config.folds):
         console.err(f"Note: {say.remark(note)}")
     store = open_to_record(tracking, take_adopted_run())
-    found, run_id = recorded_search(sought, store, Path(tracking.runs_dir), say)
+    found, run_id = recorded_search(sought, store, tracking, say)
     console.out(f"\n{page.terminal(sought, found, say)}\n")
     console.out(store.how_to_open(store.page(run_id)))
     if failure := no_score(found):

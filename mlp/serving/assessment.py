@@ -98,7 +98,8 @@ def record(
     store.report(run_id, text, files, numbers)
     events = Events(runs_dir / f"evaluation-{folder_name(index.name)}-{run_id[:8]}")
     events.scalars(numbers, 0)
-    events.evaluation(result, drawn, files[results.REPORT].decode(), 0, "evaluation")
+    events.pictures(drawn, files, 0, "evaluation")
+    events.text("classification_report", files[results.REPORT].decode())
     events.curves(result, 0)
     events.close({})
     return events.folder

@@ -94,7 +94,11 @@ def model_of(store: Store, run_id: str) -> str:
     """The address of the model of a run. Raises NoSuchModel, MlflowException."""
     outputs = store.client.get_run(run_id).outputs
     if outputs is None or not outputs.model_outputs:
-        raise NoSuchModel(f"run {run_id} has no model; train it again with --retrain")
+        raise NoSuchModel(
+            f"run {run_id} has no model: with --models none, or best where another arm is, none is "
+            "kept. Repeat the command of its study with --models all, which trains it again with "
+            "the same numbers"
+        )
     return f"models:/{outputs.model_outputs[0].model_id}"
 
 

@@ -193,7 +193,9 @@ def _package(store: Store, run_id: str, choice: Choice, ensemble: Ensemble, exam
     folder = tempfile.TemporaryDirectory(prefix="mlp-model-")
     with closing(Packager(store.client)) as packager, folder as place:
         model_files(ensemble, example, Path(place))
-        return f"models:/{packager.log_model(run_id, Path(place), metrics)}"
+        model_id, shared = packager.log_model(run, Path(place), metrics)
+        store.client.log_batch(run_id, metrics=shared)
+        return f"models:/{model_id}"
 
 
 def _aliases(store: Store, name: str) -> dict[str, str]:

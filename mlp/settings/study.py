@@ -93,6 +93,9 @@ class ExperimentConfig(Settings):
     `mlflow run` has an --experiment-name of its own, which decides there"""
 
 
+Models = Literal["all", "best", "none"]
+
+
 class TrackingConfig(ExperimentConfig):
     """Records of runs: where they go, and whether finished runs are used again."""
 
@@ -100,6 +103,10 @@ class TrackingConfig(ExperimentConfig):
     """folder for the TensorBoard events that are written while training"""
     retrain: bool = False
     """train again, even what is recorded as finished"""
+    models: Models = "all"
+    """models that are kept; all: that of each run; best: those of the arm that register would
+    choose; none: none; the same command with models all trains what has no model again, with the
+    same numbers; the trials of a search keep theirs with models all only"""
     patience: float = Field(60.0, ge=0)
     """minutes to wait for a tracking server that does not answer"""
 

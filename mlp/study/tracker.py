@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -188,6 +188,13 @@ class Tracker(PieceTracker, Protocol):
 
     def take_over_all(self) -> None:
         """Make the runs of earlier attempts at this study that died part of this one."""
+
+    def keep_models(self, run_ids: Collection[str]) -> set[str]:
+        """Keep the models of these runs alone, of those that this command has trained.
+
+        That is where the tracker keeps the models of the best arm. The runs that have no model:
+        another arm was the best when they were recorded.
+        """
 
     def describe(self, base: RunConfig, index: Index) -> None:
         """Say in the run of the command what its runs have in common."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -244,6 +244,9 @@ class MemoryTracker:
             if run.status == "RUNNING":
                 run.kill()
         self.status = status
+
+    def keep_models(self, run_ids: Collection[str]) -> set[str]:
+        return set()  # each run has its own
 
     def _nothing(self, *_: Any, **__: Any) -> None:
         """Keep nothing that only people read; and nothing is on its way anywhere."""

@@ -64,7 +64,7 @@ def confusion_matrix(result: Evaluation, images: str = "Validation") -> Image.Im
                 ink = "white" if share > 0.5 else "black"
                 draw.text((x + cell / 2, y + cell / 2), str(count), ink, font, anchor="mm")
         _sideways(sheet, name, margin + row * cell + cell // 2, 48 + side, size, top=True)
-    return sheet
+    return _few_colours(sheet)
 
 
 def _sideways(
@@ -90,7 +90,7 @@ def curves(records: Sequence[EpochRecord]) -> Image.Image:
             for part, short in (("training", "train"), ("validation", "val"))
         }
         sheet.paste(_chart(epochs, values, label), (left, 0))
-    return sheet
+    return _few_colours(sheet)
 
 
 def _chart(
@@ -168,9 +168,7 @@ def explanations(
     pairs = [
         _explained(images[which], added) for which, added in zip(chosen, contributions, strict=True)
     ]
-    sheet = _gallery(pairs, _captions(result, chosen), _EXPLAINED, 4)
-    # Gray, red and blue: a third of the size, in a quarter of the time
-    return sheet.quantize(256, Image.Quantize.FASTOCTREE)
+    return _few_colours(_gallery(pairs, _captions(result, chosen), _EXPLAINED, 4))
 
 
 def explanation(
@@ -255,6 +253,11 @@ def _gallery(
         draw.text((middle, below), first, "black", _font(12), anchor="mm")
         draw.text((middle, below + line - 2), second, colour, _font(12), anchor="mm")
     return sheet
+
+
+def _few_colours(sheet: Image.Image) -> Image.Image:
+    """A drawing in 256 colours: as a file a third of the size, in less time."""
+    return sheet.quantize(256, Image.Quantize.FASTOCTREE)
 
 
 def png(picture: Image.Image) -> bytes:

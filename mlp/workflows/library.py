@@ -92,7 +92,7 @@ def search(data: Place = "digits", **settings: Any) -> Searched:
         base = base.filled(find_recipe(recipe.recipe)).filled(space.base)
         sought = prepare(config, space, base, reported.metric)
         store, say = open_to_record(tracking, None), Wording(reported.lang, reported.metric)
-        found, run_id = recorded_search(sought, store, Path(tracking.runs_dir), say)
+        found, run_id = recorded_search(sought, store, tracking, say)
         if failure := no_score(found):
             raise MlpError(failure)
         study, suite = None, sought.confirming(found)

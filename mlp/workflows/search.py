@@ -10,20 +10,24 @@ from optuna.trial import FrozenTrial
 from mlp.report import search as report
 from mlp.report.wording import Wording
 from mlp.search.trials import Search, no_score, run_search
+from mlp.settings.study import Models, TrackingConfig
 from mlp.study.tracker import ended_if_cut_off
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.tracker import MlflowTracker
 
 
 def recorded_search(
-    search: Search, store: Store, folder: Path, say: Wording
+    search: Search, store: Store, tracking: TrackingConfig, say: Wording
 ) -> tuple[optuna.Study, str]:
     """Search, and record each trial and the page of all: the trials, and the id of the run.
 
-    `folder` is that of the TensorBoard events. Raises DataError, SettingsError.
+    Raises DataError, SettingsError.
     """
-    name = f"search on {search.index.name}"
-    tracker = MlflowTracker(store, search.label, folder, name=name, single=False, kind="search")
+    name, folder = f"search on {search.index.name}", Path(tracking.runs_dir)
+    models: Models = "all" if tracking.models == "all" else "none"
+    tracker = MlflowTracker(
+        store, search.label, folder, name=name, single=False, kind="search", models=models
+    )
 
     def scored(trial: FrozenTrial, best: float) -> None:
         value = trial.value or 0.0

@@ -177,6 +177,15 @@ def test_certain_and_right_is_perfectly_calibrated_and_wrong_is_not() -> None:
     assert calibration_error(evaluation([1, 1], certain)) == 1.0
 
 
+def test_classification_report_is_that_of_scikit_learn() -> None:
+    labels, logits = drawn(300, 5)
+    made = evaluation(labels, logits)
+    names, answers = list(made.classes), (made.labels, made.predicted)
+    expected = metrics.classification_report(*answers, target_names=names, digits=3)
+    assert classification_report(made) == expected
+    assert (confusion(made) == metrics.confusion_matrix(*answers)).all()
+
+
 def test_classification_report_lists_every_class() -> None:
     lines = classification_report(BY_HAND, ["melanoma", "nevus", "other"]).splitlines()
     rows = {line.split()[0]: line.split()[1:] for line in lines if line}

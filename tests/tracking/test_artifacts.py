@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pytest
-from mlflow import MlflowClient
 
-from mlp.tracking.mlflow.artifacts import copy_tree, keep, local_artifacts
+from mlp.tracking.mlflow.artifacts import copy_tree, keep, keep_once, local_folder
 from mlp.tracking.mlflow.store import open_store
 
 
@@ -44,7 +41,7 @@ def test_artifacts_are_found_by_mlflow_and_may_be_kept_twice(
 ) -> None:
     store = open_store("mlp")
     client, run_id = store.client, store.new_run("run", {})
-    folder = local_artifacts(client, run_id)
+    folder = local_folder(client.get_run(run_id).info.artifact_uri)
     assert folder is not None
     (tmp_path / "files" / "images").mkdir(parents=True)
     (tmp_path / "files" / "images" / "a.png").write_bytes(b"1")
@@ -54,6 +51,16 @@ def test_artifacts_are_found_by_mlflow_and_may_be_kept_twice(
 
 
 def test_artifacts_of_a_service_are_not_here() -> None:
-    run = SimpleNamespace(info=SimpleNamespace(artifact_uri="s3://bucket/1"))
-    client = SimpleNamespace(get_run=lambda _: run)
-    assert local_artifacts(cast(MlflowClient, client), "1") is None
+    assert local_folder("s3://bucket/1") is None
+
+
+def test_equal_files_are_kept_once(tmp_path: Path) -> None:
+    first, second, other = (tmp_path / name for name in ("first", "second", "other"))
+    for file, content in ((first, "equal"), (second, "equal"), (other, "other")):
+        file.write_text(content)
+        keep_once(file, tmp_path / "known")
+    assert first.samefile(second) and not first.samefile(other)
+    # One that is written anew leaves the others as they were
+    first.unlink()
+    first.write_text("new")
+    assert (second.read_text(), other.read_text()) == ("equal", "other")

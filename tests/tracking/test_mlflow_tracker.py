@@ -166,13 +166,11 @@ def test_tensorboard_has_pictures_histograms_and_texts(trained: Trained) -> None
         assert steps[:2] == [0, 1] if recorded.spec.shown else steps == [0]
         assert "custom_scalars__config__" in tags["tensors"]
         assert "classification_report/text_summary" in tags["tensors"]
-        answers = {"validation/mistakes", "validation/confusion_matrix"}
-        assert answers <= set(tags["images"])
         texts = set(tags["tensors"]) | set(events.summary_metadata)
         assert {"config/text_summary", "_hparams_/session_start_info"} <= texts
         assert recorded.spec.shown == ("pr/red" in texts) == (recorded.spec.config.seed == 0)
         if not recorded.spec.shown:
-            assert answers == set(tags["images"])
+            assert not tags["images"]  # it has them as files
             continue
         frames = [e.step for e in events.Images("validation/predictions")]
         last = recorded.epochs[-1].epoch

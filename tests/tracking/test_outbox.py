@@ -63,7 +63,7 @@ def leave(store: Store, folder: Path) -> None:
         (place / "a.txt").write_text("kept")
 
     outbox = Outbox(store, folder, shared=False)
-    outbox.put("metrics", "r", [Metric("loss", 0.5, 1, 0)])
+    outbox.put("batch", "r", {"metrics": [Metric("loss", 0.5, 1, 0)], "tags": {}, "params": {}})
     outbox.put("artifacts", "r", None, write)
     with pytest.raises(ServerAway, match="kept in"):
         outbox.deliver()

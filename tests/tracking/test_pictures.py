@@ -18,7 +18,7 @@ def record(epoch: int, train: float, val: float) -> EpochRecord:
 
 def rows_of(picture: Image.Image, colour: tuple[int, int, int], column: int) -> np.ndarray:
     """The rows of a column of the left chart that have a colour."""
-    return np.flatnonzero((np.asarray(picture)[:344, column] == colour).all(axis=1))
+    return np.flatnonzero((np.asarray(picture.convert("RGB"))[:344, column] == colour).all(axis=1))
 
 
 BLUE, ORANGE = (0x1F, 0x77, 0xB4), (0xFF, 0x7F, 0x0E)

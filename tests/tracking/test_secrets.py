@@ -35,7 +35,7 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_waits_for_a_server_does_not_name_its_password(tmp_path: Path) -> None:
     outbox = Outbox(store_at(ADDRESS), tmp_path / ".outbox", shared=False)
-    outbox.put("tag", "a run", ("key", "value"))
+    outbox.put("batch", "a-run", {"metrics": [], "tags": {"key": "value"}, "params": {}})
     with pytest.raises(ServerAway) as error:
         outbox.deliver()
     outbox.close()

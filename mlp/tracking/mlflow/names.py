@@ -9,4 +9,6 @@ NOTE = "mlflow.note.content"
 PLAN, SPLIT = "study.json", "split.csv"
 REPORT = ("report.html", "report.md", "comparison.csv", "comparison.json", "scores.csv", "figures",
           "thumbnails.parquet")  # fmt: skip
+# Tag of a model that is kept or removed when this study ends
+WAITING = "mlp.waiting"
 COPIED = "Recorded before as "  # how the description of a copied run begins

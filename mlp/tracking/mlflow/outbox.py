@@ -14,15 +14,17 @@ from typing import Any, Literal
 
 import requests
 from filelock import FileLock, Timeout
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from mlp import console
 from mlp.errors import ServerAway
 from mlp.escaping import without_login
 from mlp.processes import is_gone, remove_left, temporary_prefix, this_process
-from mlp.tracking.mlflow.artifacts import keep, local_artifacts
+from mlp.tracking.mlflow import names
+from mlp.tracking.mlflow.artifacts import keep, keep_once, local_folder
 from mlp.tracking.mlflow.packaging import Packager
+from mlp.tracking.mlflow.place import ONCE
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.waiting import is_server
 
@@ -34,44 +36,69 @@ _UNFINISHED = ".writing"
 _NEW = "new-"
 
 Write = Callable[[Path], None]  # makes files in a folder
-Kind = Literal["metrics", "tag", "artifacts", "model", "end"]
+# metrics, tags and parameters; files of a run; all that it leaves; the status of its end
+Kind = Literal["batch", "artifacts", "result", "end"]
+OF_RUN, OF_MODEL = "run", "model"  # folders of the files of a result
 
 
 class Sender:
     """Gives records to the tracking store. Each may be given twice and counts once."""
 
-    def __init__(self, store: Store, shared: bool) -> None:
-        """`shared`: other processes may end the runs of this one."""
+    def __init__(self, store: Store, shared: bool, known: Path | None = None) -> None:
+        """`shared`: other processes may end the runs of this one; `known`: see `keep_once`."""
         self.lost: set[str] = set()  # runs that were ended elsewhere
-        self._client, self._shared = store.client, shared
-        self._folders: dict[str, Path | None] = {}
-        self._packager = Packager(store.client)
+        self._client, self._shared, self._known = store.client, shared, known
+        self._runs: dict[str, Run] = {}
+        self._packager = Packager(store.client, known)
 
     def send(self, kind: Kind, run_id: str, value: Any, files: Path) -> None:
         """Record what was put into an Outbox, with the files of a folder."""
         client = self._client
-        asked = self._shared and kind in ("metrics", "end") and run_id not in self.lost
+        asked = self._shared and kind != "artifacts" and run_id not in self.lost
         if asked and client.get_run(run_id).info.status != "RUNNING":
             self.lost.add(run_id)
         if run_id in self.lost:
             return
         match kind:
-            case "metrics":
-                client.log_batch(run_id, metrics=[Metric(**each) for each in value])
-            case "tag":
-                client.set_tag(run_id, *value)
+            case "batch":
+                self._log(run_id, [Metric(**each) for each in value["metrics"]], value)
             case "artifacts":
                 keep(client, run_id, files, self.folder(run_id))
-            case "model":
-                self._packager.log_model(run_id, files, [Metric(**each) for each in value])
+            case "result":
+                self._keep_result(run_id, value, files)
             case "end":
                 client.set_terminated(run_id, value)
 
+    def _keep_result(self, run_id: str, value: dict[str, Any], files: Path) -> None:
+        folder = self.folder(run_id)
+        split = files / OF_RUN / names.SPLIT
+        if folder and self._known and split.exists():
+            keep_once(split, self._known)
+        keep(self._client, run_id, files / OF_RUN, folder)
+        metrics, numbers = ([Metric(**m) for m in value[part]] for part in ("metrics", "numbers"))
+        if (files / OF_MODEL).exists():
+            run, waiting = self._run(run_id), value["waiting_for"]
+            run.data.params.update(value["params"])
+            _, numbers = self._packager.log_model(run, files / OF_MODEL, numbers, waiting)
+        self._log(run_id, [*metrics, *numbers], value)
+        del self._runs[run_id]
+        if value["status"]:
+            self.send("end", run_id, value["status"], files)
+
+    def _log(self, run_id: str, metrics: list[Metric], value: dict[str, Any]) -> None:
+        tags = [RunTag(*tag) for tag in value["tags"].items()]
+        params = [Param(*param) for param in value["params"].items()]
+        self._client.log_batch(run_id, metrics, params, tags)
+
     def folder(self, run_id: str) -> Path | None:
         """That of a run's artifacts, None where it is not on this machine."""
-        if run_id not in self._folders:
-            self._folders[run_id] = local_artifacts(self._client, run_id)
-        return self._folders[run_id]
+        return local_folder(self._run(run_id).info.artifact_uri)
+
+    def _run(self, run_id: str) -> Run:
+        """A run as it was at some time while it trained."""
+        if run_id not in self._runs:
+            self._runs[run_id] = self._client.get_run(run_id)
+        return self._runs[run_id]
 
     def close(self) -> None:
         """Tidy up."""
@@ -87,7 +114,7 @@ class Outbox:
 
     def __init__(self, store: Store, folder: Path, shared: bool) -> None:
         """`folder` is that of all processes; `shared`: others may end the runs of this one."""
-        self._sender = Sender(store, shared)
+        self._sender = Sender(store, shared, folder.with_name(ONCE))
         self.lost = self._sender.lost
         self._error: Exception | None = None
         self._folder: Path | None = None
@@ -106,16 +133,14 @@ class Outbox:
     def put(
         self, kind: Kind, run_id: str, value: Any = None, write: Write = lambda folder: None
     ) -> None:
-        """Record something of a run: metrics, a tag (name, text), the status of its end, files.
-
-        `write` makes files: artifacts, or those of a model, of which `value` are the metrics.
-        """
+        """Record something of a run, with the files that `write` makes."""
         if self._error is not None and not isinstance(self._error, ServerAway):
             raise self._error
         entry = json.dumps((kind, run_id, value), default=Metric.to_dictionary)
         if self._folder is None:
             # On the disk of the artifacts, where what is written need not be copied
-            artifacts = self._sender.folder(run_id) if kind == "artifacts" else None
+            has_files = kind in ("artifacts", "result")
+            artifacts = self._sender.folder(run_id) if has_files else None
             beside = artifacts and artifacts.parent
             if beside:
                 beside.mkdir(parents=True, exist_ok=True)

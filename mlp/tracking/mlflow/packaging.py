@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import shutil
 import tempfile
@@ -13,8 +14,9 @@ from pathlib import Path
 
 import mlflow.pyfunc
 import pandas as pd
+import yaml
 from mlflow import MlflowClient
-from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus, Metric, Run
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import Array
@@ -22,8 +24,10 @@ from mlflow.types.schema import Array
 from mlp.imports import ROOT, needed
 from mlp.learning.networks.examination import imported
 from mlp.model.checkpoint import SOURCE
-from mlp.model.ensemble import Ensemble
+from mlp.model.ensemble import FAMILIARITY, Ensemble
 from mlp.model.seal import BLANK, DESCRIPTION, seal
+from mlp.tracking.mlflow import names
+from mlp.tracking.mlflow.artifacts import copy_tree, keep_once, local_folder
 
 # mlp.serving stands below mlp.tracking, which only names its files
 _ENTRY = "mlp.serving.entry"
@@ -41,6 +45,8 @@ _REQUIREMENTS = (
 ARTIFACT = "ensemble"  # where it is within a model
 SEALED_AS = "mlp.digest"  # tag of a model and of a registered version: the digest of its seal
 _EXAMPLE = "example.png"
+_FAMILIARITY = f"artifacts/{ARTIFACT}/{FAMILIARITY}"  # equal for all arms of a seed
+_OWN = ("artifact_path", "run_id", "model_uuid", "model_id")  # of MLmodel: differ between models
 # A file of the name of the folder of Python's caches: a server then leaves none beside the sealed
 # source, and runs none that somebody else left there
 _NO_CACHE = "This file keeps Python from putting compiled code here.\n"
@@ -80,21 +86,24 @@ def _own_requirements(ensemble: Path) -> list[str]:
 class Packager:
     """Makes MLflow models of networks. What they have in common is written once and copied."""
 
-    def __init__(self, client: MlflowClient) -> None:
-        self._client = client
+    def __init__(self, client: MlflowClient, known: Path | None = None) -> None:
+        """`known`: the folder of the files that all models have in common, each kept once."""
+        self._client, self._known = client, known
         self._folder = tempfile.TemporaryDirectory(prefix="mlp-models-")
-        self._models: dict[Path, Model] = {}
+        self._described: dict[Path, str] = {}
 
-    def log_model(self, run_id: str, files: Path, metrics: list[Metric]) -> str:
-        """Package networks, attach the model to a run, and log `metrics` for both; the model's id.
+    def log_model(
+        self, run: Run, files: Path, metrics: list[Metric], waiting_for: str = ""
+    ) -> tuple[str, list[Metric]]:
+        """Package networks as a model of a run: its id, and `metrics` as those of both.
 
         `files` has what `model_files` wrote. Of a run that has a model already, it is that one.
+        `waiting_for`: the study at whose end the model is attached to its run, or removed.
 
         The steps of `mlflow.pyfunc.log_model`, without its reading back of all metrics and its
         trial run of each model, which together take as long as the rest.
         """
-        client = self._client
-        run = client.get_run(run_id)
+        client, run_id = self._client, run.info.run_id
         logged = client.create_logged_model(
             run.info.experiment_id,
             re.sub(_REFUSED, "_", run.info.run_name),
@@ -104,34 +113,39 @@ class Packager:
         )
         needed_too = _own_requirements(files / ARTIFACT)
         common = Path(self._folder.name, "-".join(["model", *needed_too]))
-        if not (common / "__pycache__").exists():  # written last
-            self._write(files, common, needed_too)
-            self._models[common] = Model.load(str(common))
-            # MLflow puts what `code` names in front of sys.path
-            added = {"config": {"digest": BLANK}, "code": _SOURCE}
-            self._models[common].flavors["python_function"] |= added
-        place = common / "artifacts" / ARTIFACT
-        shutil.rmtree(place)
-        shutil.copytree(files / ARTIFACT, place)
-        model = self._models[common]
-        model.artifact_path, model.run_id = logged.artifact_location, run_id
-        model.model_uuid = model.model_id = logged.model_id
-        model.save(str(common / DESCRIPTION))
-        client.set_logged_model_tags(logged.model_id, {SEALED_AS: seal(common)})
-        client.log_model_artifacts(logged.model_id, str(common))
+        if common not in self._described:
+            self._described[common] = self._write(files, common, needed_too)
+        own = zip(_OWN, (logged.artifact_location, run_id, *2 * [logged.model_id]), strict=True)
+        described = "".join(f"{name}: {json.dumps(value)}\n" for name, value in own)
+        with tempfile.TemporaryDirectory(prefix="model-", dir=files) as name:
+            made = Path(name)
+            shutil.copytree(common, made, dirs_exist_ok=True)
+            copy_tree(files / ARTIFACT, made / "artifacts" / ARTIFACT)
+            (made / DESCRIPTION).write_text(self._described[common] + described, encoding="utf-8")
+            tags = {SEALED_AS: seal(made)} | ({names.WAITING: waiting_for} if waiting_for else {})
+            client.set_logged_model_tags(logged.model_id, tags)
+            place = local_folder(logged.artifact_location)
+            if place is None:
+                client.log_model_artifacts(logged.model_id, str(made))
+            else:
+                if self._known:
+                    for equal in (_SOURCE, _FAMILIARITY):
+                        keep_once(made / equal, self._known)
+                copy_tree(made, place)
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
-        client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
+        if not waiting_for:
+            client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, 0)])
         data = run.inputs.dataset_inputs[0].dataset
         about = logged.model_id, data.name, data.digest, run_id
         shared = [Metric(m.key, m.value, m.timestamp, m.step, *about) for m in metrics]
-        client.log_batch(run_id, metrics=shared)
-        return str(logged.model_id)
+        return str(logged.model_id), shared
 
     def close(self) -> None:
         """Remove the copy of what models have in common."""
         self._folder.cleanup()
 
-    def _write(self, files: Path, folder: Path, needed_too: Sequence[str]) -> None:
+    def _write(self, files: Path, folder: Path, needed_too: Sequence[str]) -> str:
+        """Write what all models with these requirements have in common; its description."""
         modules = needed([_ENTRY])
         source = folder.with_name(Path(_SOURCE).name)
         with zipfile.ZipFile(source, "w") as archive:
@@ -152,4 +166,11 @@ class Packager:
                 {"image": [base64.b64encode((files / _EXAMPLE).read_bytes()).decode()]}
             ),
         )
+        shutil.rmtree(folder / "artifacts" / ARTIFACT)
+        model = Model.load(str(folder))
+        # MLflow puts what `code` names in front of sys.path
+        model.flavors["python_function"] |= {"config": {"digest": BLANK}, "code": _SOURCE}
+        described = {name: v for name, v in model.to_dict().items() if name not in _OWN}
+        (folder / DESCRIPTION).unlink()
         (folder / "__pycache__").write_text(_NO_CACHE, encoding="utf-8")
+        return yaml.safe_dump(described)

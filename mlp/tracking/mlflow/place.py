@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlp.errors import SettingsError
+from mlp.settings.study import Models
 
-OUTBOX = ".outbox"  # within the folder of all events
+# Within the folder of all events; the second: files that several runs have in common
+OUTBOX, ONCE = ".outbox", ".once"
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,7 @@ class RecordingPlace:
     single: bool
     minutes: float  # for which a server is waited for
     begun: int  # milliseconds of the epoch
+    models: Models = "all"  # that are kept
 
     @property
     def folder(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from mlflow.entities import RunTag
+from mlflow.entities import Run, RunTag
 from mlflow.exceptions import MlflowException
 
 from mlp.data.dataset import Dataset
@@ -39,11 +39,17 @@ class MlflowWorkerTracker:
     def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
         return self.ended_already(specs)
 
+    def recorded(
+        self, specs: Sequence[RunSpec], since: int = 0
+    ) -> tuple[dict[str, Run], dict[str, str]]:
+        """The runs that can be used again, see `reuse.find`."""
+        return reuse.find(self.store, specs, self.study, since, self.place.models == "all")
+
     def claim(self, specs: Sequence[RunSpec]) -> list[RunSpec]:
         identities = {spec.identity for spec in specs}
         with alone(self.store, "claims"):
             taken = set(self._claims.of_others(identities))
-            taken |= set(reuse.find(self.store, specs, self.study, self.place.begun)[0])
+            taken |= set(self.recorded(specs, self.place.begun)[0])
             free = [spec for spec in specs if spec.identity not in taken]
             for spec in free:
                 self._claimed[spec.identity] = self.open_run(spec)
@@ -72,10 +78,10 @@ class MlflowWorkerTracker:
         ):
             raise TakenOver("the study that this run is a part of was ended")
         run_id = self._claimed.pop(spec.identity, None) or self.open_run(spec)
-        self.store.log_params(run_id, {"parameter_count": str(parameter_count)})
         study = "" if self.single else self.store.page(self.run_id)
         events = Events(self.place.folder / spec.name, spec)
-        return MlflowRun(self.outbox, run_id, spec, events, dataset, study)
+        about = dataset, parameter_count, study, self.place
+        return MlflowRun(self.outbox, run_id, spec, events, *about)
 
     def deliver(self) -> None:
         """Wait until all that was recorded has reached a server. Raises ServerAway, TakenOver."""

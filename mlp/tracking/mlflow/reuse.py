@@ -33,12 +33,12 @@ _MODEL = ("MLmodel", "input_example.json")
 
 
 def find(
-    store: Store, specs: Sequence[RunSpec], study: str, since: int = 0
+    store: Store, specs: Sequence[RunSpec], study: str, since: int = 0, models: bool = True
 ) -> tuple[dict[str, Run], dict[str, str]]:
     """The runs of the whole store that ended for good, by identity; those of `study` first.
 
     Then, of the identities of which no recorded run can be read any more, what is wrong with it.
-    `since`: only runs that ended later, in milliseconds of the epoch.
+    `since`: only runs that ended later, in milliseconds of the epoch; `models`: only with a model.
     """
     wanted = {spec.identity for spec in specs}
     filters = {f"tags.`{names.DATA}` = '{spec.data_digest}'" for spec in specs}
@@ -78,7 +78,7 @@ def find(
     while candidates:
         best = {identity: runs.pop(0) for identity, runs in candidates.items()}
         finished = [run for run in best.values() if run.info.status == "FINISHED"]
-        unreadable = _problems(store, finished)
+        unreadable = problems(store, finished, models)
         for identity, run in best.items():
             if run.info.run_id in unreadable:
                 lost.setdefault(identity, unreadable[run.info.run_id])
@@ -88,8 +88,10 @@ def find(
     return found, {identity: said for identity, said in lost.items() if identity not in found}
 
 
-def _problems(store: Store, runs: Sequence[Run]) -> dict[str, str]:
+def problems(store: Store, runs: Sequence[Run], models: bool = True) -> dict[str, str]:
     """Say why finished runs cannot be used again, by id: which files are gone or unreadable.
+
+    Those of their models count where `models` are needed.
 
     On this machine the predictions are read and the other files only looked for, 0.2 ms a run;
     of a server's the lists are asked for, two calls a run.
@@ -97,14 +99,17 @@ def _problems(store: Store, runs: Sequence[Run]) -> dict[str, str]:
 
     def problem(run: Run) -> str:
         missing = _missing_here if is_local_uri(run.info.artifact_uri) else _missing_there
-        return missing(store, run) or ("" if _models(run) else "it has no model")
+        wanted = _models(run) if models else []
+        return missing(store, run, wanted) or (
+            "" if wanted or not models else "its model was not kept"
+        )
 
     with ThreadPoolExecutor(_AT_ONCE) as asking:
         found = zip(runs, asking.map(problem, runs), strict=True)
         return {run.info.run_id: said for run, said in found if said}
 
 
-def _missing_here(store: Store, run: Run) -> str:
+def _missing_here(store: Store, run: Run, models: Sequence[str]) -> str:
     folder = Path(local_file_uri_to_path(run.info.artifact_uri))
     try:
         table = pyarrow.parquet.ParquetFile(folder / results.PREDICTIONS).read(use_threads=False)
@@ -114,7 +119,7 @@ def _missing_here(store: Store, run: Run) -> str:
         return f"{results.PREDICTIONS} is not there"
     except (OSError, pyarrow.ArrowException) as error:
         return f"{results.PREDICTIONS} cannot be read ({error})"
-    for model_id in _models(run):
+    for model_id in models:
         # Where MLflow puts it; a copied run's is in the experiment that it was copied from
         place = folder.parents[1] / "models" / model_id / "artifacts"
         try:
@@ -132,12 +137,12 @@ def _missing_here(store: Store, run: Run) -> str:
     return ""
 
 
-def _missing_there(store: Store, run: Run) -> str:
+def _missing_there(store: Store, run: Run, models: Sequence[str]) -> str:
     try:
         files = {file.path: file.file_size for file in store.client.list_artifacts(run.info.run_id)}
         if not files.get(results.PREDICTIONS):
             return f"{results.PREDICTIONS} is not there"
-        for model_id in _models(run):
+        for model_id in models:
             if not store.client.list_logged_model_artifacts(model_id, _NETWORKS + "ensemble"):
                 return "its model is not there"
     except MlflowException as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import time
 import uuid
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +24,9 @@ from mlp.study.tracker import Outcome, RunResult, RunSpec, Status, TakenOver
 from mlp.tracking import pictures, results
 from mlp.tracking.mlflow import names
 from mlp.tracking.mlflow.artifacts import copy_tree
-from mlp.tracking.mlflow.outbox import Outbox
+from mlp.tracking.mlflow.outbox import OF_MODEL, OF_RUN, Outbox
 from mlp.tracking.mlflow.packaging import model_files
+from mlp.tracking.mlflow.place import RecordingPlace
 from mlp.tracking.mlflow.store import now, timed
 from mlp.tracking.tensorboard.events import POINTS, Events
 
@@ -47,13 +47,17 @@ class MlflowRun:
         spec: RunSpec,
         events: Events,
         dataset: Dataset,
+        parameter_count: int,
         study: str,
+        place: RecordingPlace,
     ) -> None:
         """`study`: the page of the study that it is a part of, empty for a training of its own."""
         self.run_id = run_id
-        self._outbox, self._study = outbox, study
+        self._outbox, self._study, self._place = outbox, study, place
         self._spec, self._events = spec, events
         self._pending: list[Metric] = []
+        self._tags: dict[str, str] = {}
+        self._params = {"parameter_count": str(parameter_count)}
         self._frames: dict[str, bytes] = {}  # files of the slider over epochs
         self._flushed = time.monotonic()
         self._every = max(1, spec.config.epochs // _HISTOGRAMS_A_RUN)
@@ -63,7 +67,7 @@ class MlflowRun:
         self._ids, self._labels = dataset.ids[watched], dataset.labels[watched]
         self._images = dataset.pixels[watched]
         if spec.shown:
-            self._tag(MLFLOW_LOGGED_IMAGES, "True")  # or MLflow shows no epochs
+            self._tags[MLFLOW_LOGGED_IMAGES] = "True"  # or MLflow shows no epochs
 
     def epoch(self, record: EpochRecord, learner: Learner) -> None:
         self._pending += timed(record.metrics, record.epoch)
@@ -76,8 +80,8 @@ class MlflowRun:
         if self._spec.shown and record.epoch in _FRAMES and logits is not None:
             title = f"After epoch {record.epoch}" if record.epoch else "Before training"
             answers = probabilities(logits[self._watched])
-            picture = self._predictions(answers, record.epoch, title)
-            self._events.picture("validation/predictions", picture, record.epoch)
+            shown = self._predictions(answers, record.epoch, title)
+            self._events.picture("validation/predictions", *shown, record.epoch)
         if time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self._flush()
         self._check()
@@ -85,7 +89,6 @@ class MlflowRun:
     def finish(self, result: RunResult) -> Outcome:
         self._check()
         step = result.records[-1].epoch
-        self._flush()
         if self._spec.shown:
             answers = result.evaluation.probabilities[self._watched]
             self._predictions(answers, step, "The network that is kept")
@@ -95,30 +98,39 @@ class MlflowRun:
         numbers = {**result.scores, **result.facts}
         kept = results.files(result.evaluation, numbers, drawn)
         kept["curves.png"] = pictures.png(pictures.curves(result.records))
-        self._events.evaluation(result.evaluation, drawn, kept[results.REPORT].decode(), step)
+        self._events.text("classification_report", kept[results.REPORT].decode())
         if self._spec.shown:
+            self._events.pictures(drawn, kept, step)
             self._show_whole(result, step)
         self._events.close(numbers)
 
         def write(folder: Path) -> None:
+            own = folder / OF_RUN
+            own.mkdir()
             for file, content in kept.items():
-                (folder / file).write_bytes(content)
+                (own / file).write_bytes(content)
             if result.split:
-                (folder / names.SPLIT).write_text(result.split, encoding="utf-8", newline="")
+                (own / names.SPLIT).write_text(result.split, encoding="utf-8", newline="")
             if self._frames:
-                self._write_frames(folder)
-            copy_tree(self._events.folder, folder / "tensorboard")
+                self._write_frames(own)
+            copy_tree(self._events.folder, own / "tensorboard")
+            if self._place.models != "none":
+                (folder / OF_MODEL).mkdir()
+                model_files(result.ensemble, result.example, folder / OF_MODEL)
 
-        self._outbox.put("artifacts", self.run_id, None, write)
-        # At step 0: MLflow then draws bars to compare runs
-        model = partial(model_files, result.ensemble, result.example)
-        self._outbox.put("model", self.run_id, timed(numbers, 0), model)
         if self._study:
             share, count = result.scores["final/accuracy"], len(result.images)
-            note = f"{share:.1%} of {count} validation images are right. "
-            note += f"Part of [a study]({self._study})."
-            self._tag(names.NOTE, note)
-        return self._end("FINISHED", scores=result.scores, facts=result.facts)
+            self._tags[names.NOTE] = (
+                f"{share:.1%} of {count} validation images are right. "
+                f"Part of [a study]({self._study})."
+            )
+        value = self._unsent() | {
+            "numbers": timed(numbers, 0),  # at step 0: MLflow then draws bars to compare runs
+            "status": "FINISHED" if self._study else "",
+            "waiting_for": self._place.study if self._place.models == "best" else "",
+        }
+        self._outbox.put("result", self.run_id, value, write)
+        return self._outcome("FINISHED", scores=result.scores, facts=result.facts)
 
     def _show_whole(self, result: RunResult, step: int) -> None:
         self._events.curves(result.evaluation, step)
@@ -131,37 +143,37 @@ class MlflowRun:
 
     def fail(self, reason: str, diverged: bool) -> Outcome:
         if diverged:
-            self._tag(names.DIVERGED, reason)
-        self._stop(reason, f"Failed: {markdown(reason)}")
-        return self._end("FAILED", reason=reason)
+            self._tags[names.DIVERGED] = reason
+        self._stop("FAILED", reason, f"Failed: {markdown(reason)}")
+        return self._outcome("FAILED", reason=reason)
 
     def kill(self, reason: str = "") -> None:
-        self._stop(reason, markdown(reason))
-        self._end("KILLED")
+        self._stop("KILLED", reason, markdown(reason))
 
-    def _stop(self, reason: str, note: str) -> None:
+    def _stop(self, status: Status, reason: str, note: str) -> None:
         if reason:
-            self._tag(names.REASON, reason)
-            self._tag(names.NOTE, note)
+            self._tags |= {names.REASON: reason, names.NOTE: note}
         self._flush()
         if self._frames:
             self._outbox.put("artifacts", self.run_id, None, self._write_frames)
         self._events.close({})
+        if self._study:
+            self._outbox.put("end", self.run_id, status)
 
-    def _tag(self, key: str, value: str) -> None:
-        self._outbox.put("tag", self.run_id, (key, value))
-
-    def _predictions(self, answers: NDArray[np.float64], epoch: int, title: str) -> Image.Image:
-        """Keep what is said of some images by now, for a slider over epochs; the picture."""
+    def _predictions(
+        self, answers: NDArray[np.float64], epoch: int, title: str
+    ) -> tuple[Image.Image, bytes]:
+        """Keep what is said of some images by now, for a slider over epochs; the picture, and as
+        PNG."""
         said = Evaluation(self._ids, self._labels, answers, self._spec.classes)
         picture = pictures.predictions(said, self._images, title, _FRAME_SIDE)
         stem = f"predictions+step+{epoch}+timestamp+{now()}+{uuid.uuid4()}"
         small = io.BytesIO()
         compress_image_size(picture).save(small, "webp", method=0)
         # As `MlflowClient.log_image` calls them
-        self._frames[f"{stem}.png"] = pictures.png(picture)
+        self._frames[f"{stem}.png"] = file = pictures.png(picture)
         self._frames[f"{stem}+compressed.webp"] = small.getvalue()
-        return picture
+        return picture, file
 
     def _write_frames(self, folder: Path) -> None:
         place = folder / "images"
@@ -173,13 +185,16 @@ class MlflowRun:
         if self.run_id in self._outbox.lost:
             raise TakenOver(f"run {self.run_id} was ended by another process")
 
-    def _end(self, status: Status, **said: Any) -> Outcome:
-        if self._study:
-            self._outbox.put("end", self.run_id, status)
+    def _outcome(self, status: Status, **said: Any) -> Outcome:
         return Outcome.of(self._spec, status, self.run_id, **said)
 
     def _flush(self) -> None:
-        if self._pending:
-            self._outbox.put("metrics", self.run_id, self._pending)
-            self._pending = []
+        if self._pending or self._tags or self._params:
+            self._outbox.put("batch", self.run_id, self._unsent())
         self._flushed = time.monotonic()
+
+    def _unsent(self) -> dict[str, Any]:
+        """Metrics, tags and parameters that were not sent yet."""
+        unsent = {"metrics": self._pending, "tags": self._tags, "params": self._params}
+        self._pending, self._tags, self._params = [], {}, {}
+        return unsent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,15 @@ from mlp.data.index import Index
 from mlp.data.split_file import split_text
 from mlp.errors import ServerAway
 from mlp.escaping import markdown
-from mlp.settings.study import TrackingConfig
+from mlp.settings.study import Models, TrackingConfig
 from mlp.settings.training import RunConfig
 from mlp.study.tracker import Files, Numbers, Outcome, PieceTracker, RunSpec, Status
 from mlp.tracking.mlflow import names, reuse
 from mlp.tracking.mlflow.claims import alone
 from mlp.tracking.mlflow.environment import open_worker_tracker
+from mlp.tracking.mlflow.kept_models import settle
 from mlp.tracking.mlflow.outbox import send_left
-from mlp.tracking.mlflow.place import OUTBOX, RecordingPlace, check_runs_dir
+from mlp.tracking.mlflow.place import ONCE, OUTBOX, RecordingPlace, check_runs_dir
 from mlp.tracking.mlflow.recording import CONTEXT, MlflowWorkerTracker
 from mlp.tracking.mlflow.store import Store, now, open_store, timed
 from mlp.tracking.mlflow.studies import MlflowStudies
@@ -64,6 +65,7 @@ class MlflowTracker(MlflowWorkerTracker):
         name: str,
         single: bool,
         kind: str = "study",
+        models: Models = "all",
     ) -> None:
         """`study` names the TensorBoard folder under `runs_dir`, `name` the run of the command.
 
@@ -73,7 +75,7 @@ class MlflowTracker(MlflowWorkerTracker):
         run_id = store.top_run(name, "run" if single else kind, study)
         folder, minutes = runs_dir.as_posix(), store.limit.minutes
         place = (store.uri, store.experiment_id, study, folder, run_id, single, minutes, now())
-        super().__init__(RecordingPlace(*place), store)
+        super().__init__(RecordingPlace(*place, models), store)
         self.studies = MlflowStudies(store)
         # Of the machine, while this process works
         self._monitor = SystemMetricsMonitor(
@@ -87,7 +89,7 @@ class MlflowTracker(MlflowWorkerTracker):
     def reuse(self, specs: Iterable[RunSpec], fresh: bool = False) -> dict[str, Outcome]:
         specs = list(specs)
         since = self.place.begun if fresh else 0
-        found, lost = reuse.find(self.store, specs, self.study, since)
+        found, lost = self.recorded(specs, since)
         if lost:
             first = next(spec for spec in specs if spec.identity in lost)
             one = len(lost) == 1
@@ -106,6 +108,10 @@ class MlflowTracker(MlflowWorkerTracker):
                 run_id = self._copy(run, spec)
             outcomes[spec.identity] = reuse.outcome(run, spec, run_id)
         return outcomes
+
+    def keep_models(self, run_ids: Collection[str]) -> set[str]:
+        settle(self.store, self.study, self.run_id, run_ids)
+        return set(reuse.problems(self.store, [self.store.client.get_run(r) for r in run_ids]))
 
     def wait(self, specs: Sequence[RunSpec]) -> None:
         self._claims.wait({spec.identity for spec in specs})
@@ -169,7 +175,7 @@ class MlflowTracker(MlflowWorkerTracker):
             events = Events(self.place.folder / "report")
             events.text("report", text)
             for name, content in shown.items():
-                events.picture(f"report/{name}", Image.open(io.BytesIO(content)).convert("RGB"), 0)
+                events.picture(f"report/{name}", Image.open(io.BytesIO(content)), content, 0)
             events.close({})
 
     def refer_to(self, outcome: Outcome) -> None:
@@ -195,6 +201,8 @@ class MlflowTracker(MlflowWorkerTracker):
             refused = error
         finally:
             self.outbox.close()
+            # Its runs have these files, of which another command makes a new one
+            shutil.rmtree(self.place.folder.with_name(ONCE), ignore_errors=True)
         for run in self.store.children(self.run_id, "RUNNING"):
             self.store.client.set_terminated(run.info.run_id, "KILLED")
         self.store.client.set_terminated(self.run_id, "FAILED" if refused else status)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
@@ -22,7 +23,7 @@ from mlp.predictions import Evaluation
 from mlp.study.record import Histogram, layer_of
 from mlp.study.tracker import RunSpec
 
-_BINS = 64
+_BINS, _LATER_BINS = 64, 32  # before training, as in reports, and after; TensorBoard shows 30
 _LAYOUT = {
     "training and validation": {
         "loss": ["Multiline", ["train/loss", "val/loss"]],
@@ -33,6 +34,8 @@ _MAX_PR_CLASSES = 20
 POINTS = 200  # in the projector: each is a line of text and a picture
 _SPRITE = 32  # most pixels of a side of a point's picture
 _COMPONENTS = 32  # of a point: each number is text
+_DIGITS = 5  # of the largest of these
+_DRAWN = 0.25  # most bytes a pixel of a drawing as PNG; a photograph has more
 
 
 class Events:
@@ -57,40 +60,39 @@ class Events:
 
     def scalars(self, metrics: Mapping[str, float], step: int) -> None:
         """Numbers by name."""
-        for name, value in metrics.items():
-            self._writer.add_scalar(name, value, step)
+        self._add([Summary.Value(tag=n, simple_value=v) for n, v in metrics.items()], step)
 
     def histograms(self, samples: Mapping[str, NDArray[np.float32]], step: int) -> None:
         """Distributions by name."""
+        made = []
         for name, values in samples.items():
             finite = values[np.isfinite(values)].astype(np.float64)
             if not len(finite):
                 continue
-            counts, edges = np.histogram(finite, _BINS)
-            self._writer.add_histogram_raw(
-                name,
+            counts, edges = np.histogram(finite, _LATER_BINS if step else _BINS)
+            histogram = HistogramProto(
                 min=float(finite.min()),
                 max=float(finite.max()),
                 num=len(finite),
                 sum=float(finite.sum()),
                 sum_squares=float(finite @ finite),
-                bucket_limits=edges[1:].tolist(),
-                bucket_counts=counts.tolist(),
-                global_step=step,
+                bucket_limit=edges[1:].tolist(),
+                bucket=counts.tolist(),
             )
+            made.append(Summary.Value(tag=name, histo=histogram))
+        self._add(made, step)
 
-    def evaluation(
+    def pictures(
         self,
-        result: Evaluation,
         drawn: Mapping[str, Image.Image],
-        report: str,
+        files: Mapping[str, bytes],
         step: int,
         group: str = "validation",
     ) -> None:
-        """A model's answers to labelled images: pictures by name, and the report."""
+        """Pictures by name, of which there are PNG files, of a model's answers to images."""
         for name, picture in drawn.items():
-            self.picture(f"{'model' if name == 'first_layer' else group}/{name}", picture, step)
-        self.text("classification_report", report)
+            place = "model" if name == "first_layer" else group
+            self.picture(f"{place}/{name}", picture, files[f"{name}.png"], step)
 
     def curves(self, result: Evaluation, step: int) -> None:
         """Precision against recall of each class."""
@@ -99,20 +101,22 @@ class Events:
             said = torch.from_numpy(result.probabilities[:, label])
             self._writer.add_pr_curve(f"pr/{line(name)}", right, said, step)
 
-    def picture(self, name: str, picture: Image.Image, step: int) -> None:
-        """As JPEG: event files have a checksum, which takes 0.1 s a megabyte in Python."""
-        buffer = io.BytesIO()
-        picture.convert("RGB").save(buffer, "jpeg", quality=85)
+    def picture(self, name: str, picture: Image.Image, file: bytes, step: int) -> None:
+        """A picture of which there is a PNG file: that, or a smaller JPEG.
+
+        Event files have a checksum, which takes 0.1 s a megabyte in Python.
+        """
+        if len(file) > _DRAWN * picture.width * picture.height:
+            buffer = io.BytesIO()
+            picture.convert("RGB").save(buffer, "jpeg", quality=85)
+            file = buffer.getvalue()
         image = Summary.Image(
             height=picture.height,
             width=picture.width,
             colorspace=3,
-            encoded_image_string=buffer.getvalue(),
+            encoded_image_string=file,
         )
-        assert self._writer.file_writer is not None
-        self._writer.file_writer.add_summary(
-            Summary(value=[Summary.Value(tag=name, image=image)]), step
-        )
+        self._add([Summary.Value(tag=name, image=image)], step)
 
     def text(self, name: str, text: str) -> None:
         """Text in columns, as it stands."""
@@ -141,8 +145,10 @@ class Events:
             [names[label], names[predicted], "right" if label == predicted else "wrong"]
             for label, predicted in zip(result.labels[rows], result.predicted[rows], strict=True)
         ]
+        points = principal_components(features, _COMPONENTS).astype(np.float64)
+        digits = _DIGITS - math.ceil(math.log10(np.abs(points).max(initial=1e-12)))
         self._writer.add_embedding(
-            principal_components(features, _COMPONENTS),
+            points.round(digits),
             told,
             pictures.expand(-1, 3, -1, -1),
             step,
@@ -154,10 +160,14 @@ class Events:
         """Add the scores, if there are any, with a row of the HParams table, and end the files."""
         self.scalars(scores, 0)
         if scores and self._spec is not None:
-            assert self._writer.file_writer is not None
             for summary in _row(self._spec):
-                self._writer.file_writer.add_summary(summary, 0)
+                self._add(summary.value, 0)
         self._writer.close()
+
+    def _add(self, values: Iterable[Summary.Value], step: int) -> None:
+        """Values as one event: each event has a checksum of its own."""
+        assert self._writer.file_writer is not None
+        self._writer.file_writer.add_summary(Summary(value=values), step)
 
 
 def principal_components(features: NDArray[np.float32], most: int) -> NDArray[np.float32]:
