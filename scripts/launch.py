@@ -67,7 +67,8 @@ def launch(
     console.out(f"\n{made.terminal}\n")
     console.out(tracker.store.how_to_open(tracker.store.page(tracker.run_id)))
     console.out("             with report.html and comparison.csv among its artifacts")
-    console.out(f"TensorBoard: {tensorboard(tracker.place.folder.parent)}")
-    console.out(f"Written:     {tracker.place.folder.resolve()}")
+    place = tracker.place
+    console.out(f"TensorBoard: {tensorboard(place.folder if place.single else place.arms)}")
+    console.out(f"Written:     {place.folder.resolve()}")
     if made.failure:
         raise MlpError(made.failure)

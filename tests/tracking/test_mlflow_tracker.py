@@ -99,7 +99,7 @@ def finished(trained: Trained) -> Iterator[tuple[Run, MemoryRun]]:
 
 
 def events_of(trained: Trained, run: Run) -> EventAccumulator:
-    return _events(Path("runs") / trained.study.label / run.info.run_name)
+    return _events(Path("runs") / trained.study.label / "runs" / run.info.run_name)
 
 
 def test_a_study_records_each_run_and_how_it_ended(trained: Trained) -> None:
@@ -207,7 +207,8 @@ def test_the_archived_events_hold_what_the_last_hidden_layer_says(trained: Train
     for made, recorded in finished(trained):
         archived = trained.store.client.download_artifacts(made.info.run_id, "tensorboard")
         assert sorted(p.name for p in Path(archived).iterdir()) == sorted(
-            p.name for p in (Path("runs") / trained.study.label / made.info.run_name).iterdir()
+            p.name
+            for p in (Path("runs") / trained.study.label / "runs" / made.info.run_name).iterdir()
         )
         assert recorded.result is not None
         if not recorded.spec.shown:
@@ -266,7 +267,9 @@ def test_a_study_has_the_scores_of_its_arms_and_the_load_of_the_machine(trained:
 
 def test_tensorboard_has_a_row_of_settings_for_each_run_and_the_report(trained: Trained) -> None:
     folder = Path("runs") / trained.study.label
-    row = _events(folder / "drop=0.3-seed1").summary_metadata["_hparams_/session_start_info"]
+    row = _events(folder / "runs" / "drop=0.3-seed1").summary_metadata[
+        "_hparams_/session_start_info"
+    ]
     content = HParamsPluginData.FromString(row.plugin_data.content).session_start_info.hparams
     shown = {name: getattr(value, value.WhichOneof("kind")) for name, value in content.items()}
     assert shown == {
@@ -278,7 +281,7 @@ def test_tensorboard_has_a_row_of_settings_for_each_run_and_the_report(trained: 
         "lr": 0.001,
         "weight_decay": 0.0,
     }
-    report = _events(folder / "report")
+    report = _events(folder / "arms" / "the report")
     (event,) = report.Tensors("report/text_summary")
     assert "\n    drop=0.3  " in event.tensor_proto.string_val[0].decode()
     assert report.Tags()["images"]
@@ -378,7 +381,7 @@ def test_a_study_that_shares_runs_with_another_gets_copies(copied: Trained) -> N
     again, repeated = train(other, store)
     assert [o.run_id for o in repeated] == [o.run_id for o in mixed]
     assert not children(store.client, again.run_id, store.experiment_id)
-    curves = _events(Path("runs") / other.label / "drop=0.3-seed1")
+    curves = _events(Path("runs") / other.label / "runs" / "drop=0.3-seed1")
     assert len(curves.Scalars("val/loss")) == len(
         store.client.get_metric_history(mixed[0].run_id, "val/loss")
     )

@@ -74,7 +74,7 @@ class MlflowWorkerTracker:
         run_id = self._claimed.pop(spec.identity, None) or self.open_run(spec)
         self.store.log_params(run_id, {"parameter_count": str(parameter_count)})
         study = "" if self.single else self.store.page(self.run_id)
-        events = Events(self.place.folder / spec.name, spec)
+        events = Events(self.place.events(spec.name), spec)
         return MlflowRun(self.outbox, run_id, spec, events, dataset, study)
 
     def deliver(self) -> None:

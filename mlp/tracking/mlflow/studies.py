@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ class MlflowStudies:
                 events = self._store.client.download_artifacts(run.run_id, "tensorboard", folder)
             except (MlflowException, OSError):
                 return {}
-            return read_weights(events)
+            return read_weights(Path(events))
 
     def report(
         self, study: RecordedStudy, metric: str, description: str, files: Files, numbers: Numbers
