@@ -50,22 +50,40 @@ class Evaluation:
 
 def confusion(result: Evaluation) -> Labels:
     """Counts (K, K): rows are true classes, columns predicted ones."""
-    from sklearn.metrics import confusion_matrix
+    count = len(result.classes)
+    pairs = result.labels * count + result.predicted
+    return np.asarray(np.bincount(pairs, minlength=count**2).reshape(count, count), np.int64)
 
-    every = range(len(result.classes))
-    return np.asarray(confusion_matrix(result.labels, result.predicted, labels=every), np.int64)
+
+def frequent_confusions(result: Evaluation, most: int = 10) -> list[tuple[int, int, int, int]]:
+    """The pairs of classes that are confused most often, from the most frequent one.
+
+    Of each: the true class, the predicted one, how often, and of how many images.
+    """
+    counts = confusion(result)
+    totals = counts.sum(axis=1)
+    np.fill_diagonal(counts, 0)
+    order = np.argsort(-counts, axis=None, kind="stable")[:most]
+    rows, columns = np.unravel_index(order, counts.shape)
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    return [(t, s, int(counts[t, s]), int(totals[t])) for t, s in pairs if counts[t, s]]
 
 
 def classification_report(result: Evaluation, names: Sequence[str] | None = None) -> str:
-    """scikit-learn's table of precision, recall, F1 and support by class."""
+    """scikit-learn's table of precision, recall, F1 and support by class; frequent confusions."""
     from sklearn.metrics import classification_report
 
+    shown = [line(name) for name in names or result.classes]
     report: str = classification_report(
         result.labels,
         result.predicted,
         labels=range(len(result.classes)),
-        target_names=[line(name) for name in names or result.classes],
+        target_names=shown,
         digits=3,
         zero_division=0.0,
     )
-    return report
+    confused = [
+        f"{count} of {images}: {shown[true]} taken for {shown[said]}"
+        for true, said, count, images in frequent_confusions(result)
+    ]
+    return "\n".join([report, "most frequent confusions", *confused, ""]) if confused else report

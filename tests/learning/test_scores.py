@@ -9,7 +9,12 @@ from sklearn import metrics
 from torch.nn import functional as F
 
 from mlp.metrics import calibration_error, epoch_scores, final_scores
-from mlp.predictions import Evaluation, classification_report, confusion
+from mlp.predictions import (
+    Evaluation,
+    classification_report,
+    confusion,
+    frequent_confusions,
+)
 from mlp.softmax import probabilities
 
 
@@ -175,6 +180,17 @@ def test_certain_and_right_is_perfectly_calibrated_and_wrong_is_not() -> None:
     certain = np.array([[1.0, 0.0], [1.0, 0.0]])
     assert calibration_error(evaluation([0, 0], certain)) == 0.0
     assert calibration_error(evaluation([1, 1], certain)) == 1.0
+
+
+def test_the_most_frequent_confusions_come_first() -> None:
+    labels = [0] * 5 + [1] * 4 + [2] * 3
+    said = np.eye(3)[[0, 2, 2, 1, 0, 1, 0, 0, 0, 2, 2, 2]]
+    found = frequent_confusions(evaluation(labels, said))
+    assert found == [(1, 0, 3, 4), (0, 2, 2, 5), (0, 1, 1, 5)]
+    assert frequent_confusions(evaluation(labels, said), most=1) == [(1, 0, 3, 4)]
+    report = classification_report(evaluation(labels, said), ["cat", "dog", "eel"])
+    assert "3 of 4: dog taken for cat\n2 of 5: cat taken for eel\n" in report
+    assert "taken for" not in classification_report(evaluation([0, 1], np.eye(2)))
 
 
 def test_classification_report_lists_every_class() -> None:
