@@ -10,6 +10,8 @@ from pathlib import Path
 from matplotlib import get_data_path
 from matplotlib.ft2font import FT2Font
 
+from mlp.escaping import line
+
 FONT = Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf").as_posix()  # matplotlib brings it
 
 
@@ -18,6 +20,12 @@ def font_with(text: str) -> str | None:
     """The file of a font with all letters of a text, None where this machine has none."""
     wanted = {ord(char) for char in text if unicodedata.category(char) not in ("Mn", "Cf")}
     return next((file for file in _files() if wanted <= _letters(file)), None)
+
+
+def named(name: str, label: int) -> str:
+    """The name of a class, or its number where this machine has no font with its letters."""
+    shown = line(name)
+    return shown if shown.isascii() or font_with(shown) else f"class {label + 1}"
 
 
 def families(texts: Iterable[str]) -> list[str]:

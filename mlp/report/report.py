@@ -59,7 +59,7 @@ def build(study: RecordedStudy, config: ReportConfig, weights: InitialWeights) -
     )
     folds = any(fold != "none" for _, fold in study.pairs)
     say = Wording(config.lang, config.metric, folds)
-    with style():
+    with style(study.classes):
         sections = [made for each in SECTIONS if (made := each(evidence, say)).blocks or made.files]
         drawn = {f"{each.name}": each.png for each in pictures(sections)}
         title, about = question(evidence, say), setting(evidence, say)

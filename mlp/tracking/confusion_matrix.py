@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
+from mlp.fonts import named
 from mlp.predictions import Evaluation, Labels, confusion, frequent_confusions
-from mlp.tracking.lettering import cut, font, named, sideways
+from mlp.tracking.lettering import cut, font, sideways
 
 _FULL = np.array([8, 69, 148])  # colour of a cell that holds its whole row
 _TOP = 40  # pixels, for the title

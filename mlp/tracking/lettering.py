@@ -6,19 +6,12 @@ from functools import cache
 
 from PIL import Image, ImageDraw, ImageFont
 
-from mlp.escaping import line
 from mlp.fonts import FONT, font_with
 
 
 def font(size: int, text: str = "") -> ImageFont.FreeTypeFont:
     """A font that has the letters of a text."""
     return _face(FONT if text.isascii() else font_with(text) or FONT, size)
-
-
-def named(name: str, label: int) -> str:
-    """The name of a class, or its number where this machine has no font with its letters."""
-    shown = line(name)
-    return shown if shown.isascii() or font_with(shown) else f"class {label + 1}"
 
 
 def cut(text: str, size: int, width: float) -> str:

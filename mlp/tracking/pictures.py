@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from mlp.escaping import line as one_line
+from mlp.fonts import named
 from mlp.learning.learner import EpochRecord
 from mlp.predictions import Evaluation
-from mlp.tracking.lettering import cut, font, named, sideways
+from mlp.tracking.lettering import cut, font, sideways
 
 Pixels = NDArray[np.uint8]  # (H, W, C), or (N, H, W, C)
 Caption = tuple[str, str, str]  # two lines, and the colour of the second

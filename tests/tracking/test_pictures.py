@@ -7,11 +7,12 @@ import pytest
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
+from mlp.fonts import named
 from mlp.learning.learner import EpochRecord
 from mlp.predictions import Evaluation
 from mlp.tracking import pictures
 from mlp.tracking.confusion_matrix import confusion_matrix
-from mlp.tracking.lettering import cut, font, named
+from mlp.tracking.lettering import cut, font
 
 
 def record(epoch: int, train: float, val: float) -> EpochRecord:
