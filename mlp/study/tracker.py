@@ -40,6 +40,7 @@ class RunSpec:
     train_images: int
     val_images: int
     varied: tuple[str, ...]  # the settings in which the arms of its study differ
+    place: int = 0  # of its arm in the study
     shown: bool = True  # with the pictures that are kept of the first pair of a study alone
 
     @property

@@ -122,6 +122,7 @@ class MlflowWorkerTracker:
             names.IDENTITY: spec.identity,
             names.ARM: spec.arm,
             names.SEED: str(spec.config.seed),
+            names.PLACE: f"{spec.place:04d}-{spec.config.seed:06d}",
             names.DATA: spec.data_digest,
         }
         if self.single:

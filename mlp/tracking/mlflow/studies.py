@@ -25,7 +25,7 @@ from mlp.study.record import HISTORIES, Histogram, RecordedRun, RecordedStudy
 from mlp.study.tracker import Files, Numbers
 from mlp.tracking import results
 from mlp.tracking.mlflow import names
-from mlp.tracking.mlflow.pages import shared_view
+from mlp.tracking.mlflow.pages import shared_views
 from mlp.tracking.mlflow.quoting import unquoted
 from mlp.tracking.mlflow.reuse import ended_for_good, is_diverged
 from mlp.tracking.mlflow.store import Store
@@ -123,8 +123,9 @@ class MlflowStudies:
         scores = [f"final/{name}" for name in dict.fromkeys((metric, "gap_accuracy"))]
         settings = dict.fromkeys(name for arm in study.arms for name in arm.changes)
         runs = f"tags.`{names.STUDY}` = '{study.label}' and tags.`{names.KIND}` = 'run'"
-        key, value = shared_view(study.run_id, runs, [*scores, "facts/epochs"], settings)
-        self._store.client.set_experiment_tag(study.experiment_id, key, value)
+        views = shared_views(study.run_id, runs, [*scores, "facts/epochs"], settings)
+        for key, value in views.items():
+            self._store.client.set_experiment_tag(study.experiment_id, key, value)
 
     def _by_identity(self, parent: Run) -> dict[str | None, list[Run]]:
         """The runs of the study: of several with one identity its own child first, the best ended.
