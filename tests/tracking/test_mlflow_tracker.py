@@ -246,6 +246,27 @@ def test_the_run_of_a_study_has_its_plan_and_its_report(trained: Trained) -> Non
     assert list(shown.set_index("arm").loc["drop=0.3", "final/accuracy"]) == accuracies
 
 
+def test_views_of_a_study_have_its_runs_in_the_order_of_its_arms(trained: Trained) -> None:
+    client, experiment = trained.store.client, trained.store.experiment_id
+    note = client.get_run(trained.run_id).data.tags["mlflow.note.content"]
+    tags = client.get_experiment(experiment).tags
+    views = {k.removeprefix("mlflow.sharedViewState."): json.loads(v) for k, v in tags.items()}
+    assert [f"viewStateShareKey={view}&" in note for view in views] == [True, True]
+    for view in views.values():
+        order = [f"{view['orderByKey']} {'ASC' if view['orderByAsc'] else 'DESC'}"]
+        shown = client.search_runs([experiment], view["searchFilter"], order_by=order)
+        assert [run.info.run_name for run in shown] == [
+            f"{arm.name}-seed{seed}" for arm in SUITE.arms for seed in (0, 1)
+        ]
+        # A chart of what is not recorded would stay empty
+        (section,) = view["compareRunSections"]
+        for chart in view["compareRunCharts"]:
+            assert chart["metricSectionId"] == section["uuid"]
+            name = chart.get("metricKey") or chart["yaxis"]["key"]
+            assert name in shown[0].data.metrics
+            assert chart.get("xaxis", {"key": "arm"})["key"] in shown[0].data.params
+
+
 def test_a_study_has_the_scores_of_its_arms_and_the_load_of_the_machine(trained: Trained) -> None:
     client, outcomes = trained.store.client, trained.outcomes
     parent = client.get_run(trained.run_id)
