@@ -43,13 +43,15 @@ def served(folder: Path, *arguments: str) -> Iterator[str]:
     )
     address = f"http://127.0.0.1:{port}/"
     try:
-        for _ in range(240):
+        for _ in range(1200):
             try:
                 urllib.request.urlopen(address, timeout=5).close()
                 break
             except (urllib.error.URLError, OSError):
                 assert process.poll() is None, "the server ended"
                 time.sleep(0.25)
+        else:
+            raise TimeoutError(f"no answer from {arguments[0]} within five minutes")
         yield address
     finally:
         process.terminate()
