@@ -72,7 +72,7 @@ def make(folder: Path) -> None:
     first = f"tags.`mlflow.parentRunId` = '{study.info.run_id}' and tags.`mlp.seed` = '0'"
     (run,) = client.search_runs(everywhere, f"{first} and tags.`mlp.arm` = 'baseline'")
     table, *_ = re.findall(r"\[as a table\]\(([^)]*)\)", study.data.tags["mlflow.note.content"])
-    arms = folder / "runs" / study.data.tags["mlp.study"] / "arms"
+    arms = f"runs/{study.data.tags['mlp.study']}/arms"
 
     def artifact(of: str, name: str) -> Path:
         return Path(client.download_artifacts(of, name, str(folder)))
@@ -82,7 +82,7 @@ def make(folder: Path) -> None:
     report = artifact(study.info.run_id, "report.html").as_uri()
     with (
         served(folder, "mlflow", "ui", "--backend-store-uri", store, "--workers", "1") as mlflow,
-        served(folder, "tensorboard.main", "--logdir", str(arms)) as board,
+        served(folder, "tensorboard.main", "--logdir", arms) as board,
         sync_playwright() as playwright,
     ):
         options = ["--no-sandbox", "--disable-gpu"]

@@ -36,11 +36,11 @@ class ArmCurves:
 
     def add(self, ended: Iterable[tuple[str, Path]]) -> None:
         """Add runs that have ended, each with the name of its arm and the folder of its events."""
-        changed = set()
+        changed: dict[str, None] = {}  # in the order of the arms
         for arm, events in ended:
             if events not in self._runs[arm] and events.is_dir():
                 self._runs[arm][events] = _histories(events)
-                changed.add(arm)
+                changed[arm] = None
         for arm in changed:
             self._write(self._folder / arm, list(self._runs[arm].values()))
 
