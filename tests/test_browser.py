@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import shutil
+import shlex
 import subprocess
 import sys
-import time
-import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from benchmarks.parts import free_port
+from docs.make_pictures import CHROMIUM, served
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine"),
@@ -44,7 +42,8 @@ class Shown:
     output: str
     study: Run
     mlflow: str
-    tensorboard: str
+    tensorboard: str  # of all runs
+    arms: str  # the TensorBoard that the command named
 
     @property
     def client(self) -> MlflowClient:
@@ -67,31 +66,6 @@ def command(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@contextmanager
-def served(folder: Path, *arguments: str) -> Iterator[str]:
-    """A server of pages in a process of its own; its address."""
-    port = str(free_port())
-    process = subprocess.Popen(
-        [sys.executable, "-m", *arguments, "--port", port],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}/"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(address, timeout=5).close()
-                break
-            except (urllib.error.URLError, OSError):
-                assert process.poll() is None, "the server ended"
-                time.sleep(0.25)
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
-
-
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     folder = tmp_path_factory.mktemp("shown")
@@ -100,11 +74,13 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     command(folder, "scripts.register")
     store = f"sqlite:///{(folder / 'mlflow.db').as_posix()}"
     (study,) = MlflowClient(store).search_runs(["1"], "tags.`mlp.kind` = 'study'")
+    (typed,) = re.findall("^TensorBoard: (.*)", output, re.M)
     with (
         served(folder, "mlflow", "ui", "--backend-store-uri", store, "--workers", "1") as mlflow,
         served(folder, "tensorboard.main", "--logdir", "runs", "--load_fast", "false") as board,
+        served(folder, "tensorboard.main", *shlex.split(typed)[1:]) as arms,
     ):
-        yield Shown(folder, output, study, mlflow, board)
+        yield Shown(folder, output, study, mlflow, board, arms)
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +189,8 @@ def test_tensorboard_lists_the_runs_beside_the_groups_of_their_curves(
     page.goto(f"{shown.tensorboard}#timeseries")
     expect(page.get_by_role("button", name="Expand group").first).to_be_visible()
     # The list has pages of ten
-    expected = [f"/{run}" for run in sorted(RUNS)[:10]]
+    page.get_by_placeholder("Filter runs (regex)").fill("/runs/")
+    expected = [f"/runs/{run}" for run in sorted(RUNS)[:10]]
     for _ in range(PATIENCE // 500):
         seen = page.locator("body").aria_snapshot()
         if all(run in seen for run in expected):
@@ -221,6 +198,49 @@ def test_tensorboard_lists_the_runs_beside_the_groups_of_their_curves(
         page.wait_for_timeout(500)
     assert [run for run in expected if run not in seen] == []
     assert "train" in seen and "val" in seen
+
+
+def plugin(address: str, **asked: str) -> Any:
+    """The answer of TensorBoard's plugin for charts that somebody has laid out."""
+    with urllib.request.urlopen(f"{address}?{urllib.parse.urlencode(asked)}") as answer:
+        return json.load(answer)
+
+
+def test_tensorboard_has_a_line_with_a_band_for_each_arm(shown: Shown, page: Page) -> None:
+    address = f"{shown.arms}data/plugin/custom_scalars"
+    (category,) = plugin(f"{address}/layout")["category"]
+    (accuracy,) = (chart for chart in category["chart"] if chart["title"] == "val/accuracy")
+    (tags,) = accuracy["margin"]["series"]
+    for arm in ARMS:
+        runs = shown.client.search_runs(["1"], f"tags.`mlp.arm` = '{arm}'")
+        histories = [
+            [m.value for m in shown.client.get_metric_history(r.info.run_id, "val/accuracy")]
+            for r in runs
+        ]
+        for tag, reduced in (("lower", min), ("value", lambda v: sum(v) / len(v)), ("upper", max)):
+            found = plugin(f"{address}/scalars", run=arm, tag=f"^{tags[tag]}$")["tag_to_events"]
+            values = {step: value for _, step, value in found[tags[tag]]}
+            assert values == pytest.approx(
+                {k + 1: reduced(v) for k, v in enumerate(zip(*histories, strict=True))}
+            )
+    page.goto(f"{shown.arms}#custom_scalars")
+    expect(page.get_by_text(f"Matches ({len(ARMS)})")).to_have_count(4)
+    # A line and a band for each arm, in each of the charts
+    assert page.locator("tf-custom-scalar-margin-chart-card").count() == 4
+    page.goto(f"{shown.arms}#text")
+    expect(page.get_by_text("Which regularizers help?")).to_be_visible()
+
+
+def test_mlflow_shows_each_run_as_a_point_by_arm(shown: Shown, page: Page) -> None:
+    description = shown.study.data.tags["mlflow.note.content"]
+    (points,) = re.findall(r"\[each as a point\]\(([^)]*)\)", description)
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    page.goto(shown.mlflow + points)
+    expect(page.get_by_text("A point for each run (3)")).to_be_visible()
+    chart = page.locator(".js-plotly-plot").first
+    expect(chart.locator(".scatterlayer .point")).to_have_count(len(RUNS))
+    names = chart.locator(".xtick text").all_text_contents()
+    assert sorted(names) == sorted(ARMS)
 
 
 def test_tensorboard_shows_pictures_settings_and_the_report(shown: Shown, page: Page) -> None:

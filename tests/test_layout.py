@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # A module imports only what stands before it here, or what shares its place
 ORDER = (
     "mlp.errors", "mlp.failures", "mlp.imports", "mlp.tables", "mlp.escaping", "mlp.console",
-    "mlp.processes", "mlp.seeds", "mlp.softmax", "mlp.languages",
+    "mlp.fonts", "mlp.processes", "mlp.seeds", "mlp.softmax", "mlp.languages",
     "mlp.predictions", "mlp.metrics", "mlp.settings", "mlp.data", "mlp.learning", "mlp.model",
     "mlp.study", "mlp.execution", "mlp.evidence", "mlp.search", "mlp.tracking", "mlp.report",
     "mlp.serving", "mlp.workflows", "mlp.commands", "scripts", "benchmarks", "tests",

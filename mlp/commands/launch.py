@@ -72,13 +72,13 @@ def launch(
 
     base = begin_with(recipe, base, (f"suite {suite.name}", suite.base))
     made, tracker = recorded_study(suite, base, *settings, store=store)
-    store, folder = tracker.store, tracker.place.folder
+    store, place = tracker.store, tracker.place
     text = f"""
 {made.terminal}
 
 {store.how_to_open(store.page(tracker.run_id))}
              with report.html and comparison.csv among its artifacts
-TensorBoard: {tensorboard(folder.parent)}
-Written:     {folder.resolve()}"""
+TensorBoard: {tensorboard(place.folder if place.single else place.arms)}
+Written:     {place.folder.resolve()}"""
     document = of_study(made.evidence) | {"tracking_uri": store.address}
     return Answer(text, document, made.failure)

@@ -65,7 +65,7 @@ class Driver:
                     if spec.identity in outcomes:  # and not trained by another command
                         outcome = outcomes[spec.identity]
                         self.progress.ended(spec, outcome, spec.config.epochs)
-                        self.tracker.bring_events(spec, outcome)
+                self.tracker.draw_curves(piece, outcomes)
                 ended |= outcomes
             return ended
         finally:

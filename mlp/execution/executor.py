@@ -40,7 +40,9 @@ def run(
             trained: dict[str, Outcome] = {}
             for piece in pieces:
                 datasets = Datasets(study.source)  # of other pieces' none is needed again
-                trained |= train_piece(piece, datasets, tracker, progress, arms_at_once)
+                ended = train_piece(piece, datasets, tracker, progress, arms_at_once)
+                tracker.draw_curves(piece, ended)
+                trained |= ended
             tracker.deliver()
             return trained
     else:
@@ -49,7 +51,8 @@ def run(
         workers = len(client.scheduler_info(n_workers=-1)["workers"])
         train = Driver(client, study, tracker, progress, arms_at_once).train
     try:
-        return train_shared(
+        tracker.draw_curves(study.specs, recorded)
+        ended = train_shared(
             study.specs,
             recorded,
             tracker,
@@ -58,6 +61,9 @@ def run(
         )
     finally:
         progress.close()
+    # Also those that another command has trained meanwhile
+    tracker.draw_curves(study.specs, {outcome.identity: outcome for outcome in ended})
+    return ended
 
 
 def in_pieces(specs: Sequence[RunSpec], workers: int) -> list[tuple[RunSpec, ...]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import matplotlib
 from matplotlib.figure import Figure
 
 from mlp.evidence.comparison import Verdict
+from mlp.fonts import families
 
 # Inches: what fits a printed page, and what is still legible across a phone
 WIDTH, NARROW = 7.0, 5.0
@@ -28,9 +29,10 @@ _STYLE = {"font.size": 9, "axes.titlesize": 9, "axes.spines.top": False, "axes.s
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """The style of all figures, which are made within."""
-    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+def style(names: Iterable[str] = ()) -> Iterator[None]:
+    """The style of all figures, which are made within, with fonts for the letters of some names."""
+    fonts = {"font.family": families(names)}
+    with matplotlib.rc_context(_STYLE | fonts):  # type: ignore[arg-type]
         yield
 
 

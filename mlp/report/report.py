@@ -103,7 +103,7 @@ def build(
     )
     folds = any(fold != "none" for _, fold in study.pairs)
     say = Wording(config.lang, config.metric, folds)
-    with style():
+    with style(study.classes):
         sections = [made for each in SECTIONS if (made := each(evidence, say)).blocks or made.files]
         shown = [each for each in sections if each.blocks]
         drawn = {f"{each.name}": each.png for each in pictures(sections)}

@@ -87,6 +87,7 @@ def plan(
         shapes[kind] = dataset.shape
     digest, labels = index.digest, index.usable["class"].to_numpy()
     varied = tuple(dict.fromkeys(name for arm in suite.arms for name in arm.changes))
+    places = {arm.name: place for place, arm in enumerate(suite.arms)}
     counts: dict[object, tuple[int, int]] = {}
     specs = []
     for name, config in console.passing(configs, "planning"):
@@ -97,9 +98,9 @@ def plan(
             fold = "" if config.fold == "none" else f", fold {config.fold}"
             whose = f" of seed {config.seed}{fold}" if is_own(index, config) else ""
             require(metric, set(labels[drawn.val]), whose)
-        data = index.name, digest, index.classes, *counts[key]
+        data = index.name, digest, index.classes, *counts[key], varied, places[name]
         shown = (config.seed, config.fold) == (seeds[0], folds[0])
-        specs.append(RunSpec(name, config, identity(config, digest), *data, varied, shown))
+        specs.append(RunSpec(name, config, identity(config, digest), *data, shown))
     for spec in specs[: len(suite.arms)] if here else ():
         shape = shapes[spec.config.key("pixels")]
         if why := shortage(spec.config, shape, len(spec.classes), spec.train_images):

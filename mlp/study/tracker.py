@@ -40,6 +40,7 @@ class RunSpec:
     train_images: int
     val_images: int
     varied: tuple[str, ...]  # the settings in which the arms of its study differ
+    place: int = 0  # of its arm in the study
     shown: bool = True  # with the pictures that are kept of the first pair of a study alone
 
     @property
@@ -183,8 +184,11 @@ class Tracker(PieceTracker, Protocol):
     def give_up(self, spec: RunSpec, reason: str) -> Outcome:
         """Record that a run could not be trained, and why."""
 
-    def bring_events(self, spec: RunSpec, outcome: Outcome) -> None:
-        """Have the learning curves of a run here that was trained on another machine."""
+    def draw_curves(self, specs: Iterable[RunSpec], outcomes: Mapping[str, Outcome]) -> None:
+        """Have the learning curves of runs here that ended, wherever they trained, and by arm.
+
+        `outcomes`: the end of each run that has one, by identity.
+        """
 
     def take_over_all(self) -> None:
         """Make the runs of earlier attempts at this study that died part of this one."""

@@ -252,7 +252,7 @@ class MemoryTracker:
         """Keep nothing that only people read; and nothing is on its way anywhere."""
 
     describe = log = show = refer_to = _nothing
-    bring_events = take_over_all = deliver = close = _nothing
+    draw_curves = take_over_all = deliver = close = _nothing
 
     def _begin(self, spec: RunSpec) -> MemoryRun:
         with self.studies.changed:

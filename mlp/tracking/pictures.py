@@ -8,76 +8,28 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 
 import cv2
 import numpy as np
-from matplotlib import get_data_path
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from mlp.escaping import line as one_line
+from mlp.fonts import named
 from mlp.learning.learner import EpochRecord
-from mlp.predictions import Evaluation, confusion
+from mlp.predictions import Evaluation
+from mlp.tracking.lettering import cut, few_colours, font, sideways
 
 Pixels = NDArray[np.uint8]  # (H, W, C), or (N, H, W, C)
 Caption = tuple[str, str, str]  # two lines, and the colour of the second
 
-_FULL = (8, 69, 148)  # colour of a cell that holds its whole row
 _EXPLAINED = "What spoke for the predicted class (red) and against it (blue)"
 _TILE = 72  # most pixels of an image in a sheet of weights
 _SIDE = 170  # pixels of an image in a gallery
 EXAMPLES = 12  # images whose predictions are shown
+_RIGHT, _WRONG = "#08458a", "#b3370a"
 _FOR, _AGAINST = (203, 24, 29), (33, 102, 172)  # colours that the colour-blind tell apart
-
-
-def confusion_matrix(result: Evaluation, images: str = "Validation") -> Image.Image:
-    """True classes as rows, predicted ones as columns; counts, coloured by the share of the row."""
-    counts = confusion(result)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names = [_short(name) for name in result.classes]
-    cell = 34 if len(names) <= 30 else 14
-    size = 12 if cell > 20 else 9
-    font = _font(size)
-    margin = int(max(font.getlength(name) for name in names)) + 50
-    side = cell * len(names)
-    sheet = Image.new("RGB", (max(margin + side + 30, 460), side + margin + 40), "white")
-    draw = ImageDraw.Draw(sheet)
-    right, total = int(np.trace(counts)), int(counts.sum())
-    title = f"{images}: {right} of {total} right ({right / total:.1%})"
-    draw.text((sheet.width / 2, 20), title, "black", _font(16), anchor="mm")
-    _sideways(sheet, "true class", 16, 40 + side // 2)
-    draw.text(
-        (margin + side / 2, sheet.height - 16), "predicted class", "black", _font(14), anchor="mm"
-    )
-    for row, name in enumerate(names):
-        y = 40 + row * cell
-        draw.text((margin - 8, y + cell / 2), name, "black", font, anchor="rm")
-        for column in range(len(names)):
-            share, count = shares[row, column], counts[row, column]
-            x = margin + column * cell
-            colour = tuple(round(255 + share * (full - 255)) for full in _FULL)
-            draw.rectangle((x, y, x + cell - 2, y + cell - 2), colour)
-            if count and cell > 20:
-                ink = "white" if share > 0.5 else "black"
-                draw.text((x + cell / 2, y + cell / 2), str(count), ink, font, anchor="mm")
-        _sideways(sheet, name, margin + row * cell + cell // 2, 48 + side, size, top=True)
-    return _few_colours(sheet)
-
-
-def _sideways(
-    sheet: Image.Image, text: str, x: int, y: int, size: int = 14, top: bool = False
-) -> None:
-    """Write upwards, centred on x; y is the middle, or the end of the text if `top`."""
-    font = _font(size)
-    left, upper, right, lower = font.getbbox(text)
-    label = Image.new("L", (int(right - left), int(lower - upper) + 1))
-    ImageDraw.Draw(label).text((-left, -upper), text, 255, font)
-    label = label.transpose(Image.Transpose.ROTATE_90)
-    place = (x - label.width // 2, y if top else y - label.height // 2)
-    sheet.paste("black", (*place, place[0] + label.width, place[1] + label.height), label)
 
 
 def curves(records: Sequence[EpochRecord]) -> Image.Image:
@@ -90,7 +42,7 @@ def curves(records: Sequence[EpochRecord]) -> Image.Image:
             for part, short in (("training", "train"), ("validation", "val"))
         }
         sheet.paste(_chart(epochs, values, label), (left, 0))
-    return _few_colours(sheet)
+    return few_colours(sheet)
 
 
 def _chart(
@@ -113,12 +65,12 @@ def _chart(
     for mark in marks:
         (_, y) = place(1, mark)
         draw.line((left, y, right, y), "#dddddd")
-        draw.text((left - 6, y), f"{mark:g}", "black", _font(12), anchor="rm")
+        draw.text((left - 6, y), f"{mark:g}", "black", font(12), anchor="rm")
     for mark in MaxNLocator(8, integer=True).tick_values(1, last):
         if 1 <= mark <= last:
             (x, _) = place(mark, low)
             draw.line((x, top, x, bottom), "#dddddd")
-            draw.text((x, bottom + 6), f"{mark:g}", "black", _font(12), anchor="mt")
+            draw.text((x, bottom + 6), f"{mark:g}", "black", font(12), anchor="mt")
     draw.rectangle((left, top, right, bottom), outline="black")
     for number, (name, line) in enumerate(values.items()):
         colour = ("#1f77b4", "#ff7f0e")[number]
@@ -127,9 +79,9 @@ def _chart(
         if len(points) < 40:
             for x, y in points:
                 draw.ellipse((x - 3, y - 3, x + 3, y + 3), colour)
-        draw.text((left + 12 + 110 * number, 376), f"● {name}", colour, _font(13), anchor="lm")
-    draw.text((right, 376), "epoch", "black", _font(13), anchor="rm")
-    _sideways(chart, label, 14, 180)
+        draw.text((left + 12 + 110 * number, 376), f"● {name}", colour, font(13), anchor="lm")
+    draw.text((right, 376), "epoch", "black", font(13), anchor="rm")
+    sideways(chart, label, 14, 180)
     return chart
 
 
@@ -141,7 +93,9 @@ def mistakes(result: Evaluation, images: Pixels) -> Image.Image:
     title = "No mistake on these images"
     if len(worst):
         title = f"The {len(worst)} most confident of {len(wrong)} mistakes"
-    return _gallery([_enlarged(images[k]) for k in worst], _captions(result, worst), title, 6)
+    return _gallery(
+        [_enlarged(images[k]) for k in worst], _captions(result, worst, _SIDE), title, 6
+    )
 
 
 def examples(labels: NDArray[np.int64], most: int) -> NDArray[np.intp]:
@@ -156,9 +110,8 @@ def predictions(
 ) -> Image.Image:
     """Up to EXAMPLES images, evenly spaced over the classes, with true and predicted class."""
     chosen = examples(result.labels, EXAMPLES)
-    return _gallery(
-        [_enlarged(images[k], side) for k in chosen], _captions(result, chosen), title, 6
-    )
+    shown = [_enlarged(images[k], side) for k in chosen]
+    return _gallery(shown, _captions(result, chosen, side), title, 6)
 
 
 def explanations(
@@ -168,7 +121,7 @@ def explanations(
     pairs = [
         _explained(images[which], added) for which, added in zip(chosen, contributions, strict=True)
     ]
-    return _few_colours(_gallery(pairs, _captions(result, chosen), _EXPLAINED, 4))
+    return few_colours(_gallery(pairs, _captions(result, chosen, 2 * _SIDE), _EXPLAINED, 4))
 
 
 def explanation(
@@ -176,7 +129,7 @@ def explanation(
 ) -> Image.Image:
     """One image beside what its pixels add to the probability of the class that was said."""
     shown = _explained(image, contributions)
-    return _gallery([shown], [(_short(name, 50), said, "black")], _EXPLAINED, 1)
+    return _gallery([shown], [(one_line(name), said, "black")], _EXPLAINED, 1)
 
 
 def _explained(image: Pixels, contributions: NDArray[np.float64]) -> Pixels:
@@ -205,7 +158,7 @@ def first_layer(weights: NDArray[np.float32]) -> Image.Image:
     width = max(columns * (side + gap) + gap, 560)
     sheet = Image.new("RGB", (width, 40 + rows * (side + gap)), "white")
     title = f"First layer: weights of the {len(weights)} units with the largest norm"
-    ImageDraw.Draw(sheet).text((width / 2, 20), title, "black", _font(16), anchor="mm")
+    ImageDraw.Draw(sheet).text((width / 2, 20), title, "black", font(16), anchor="mm")
     for place, unit in enumerate(weights):
         shade = 127.5 + 127.5 * unit / max(float(np.abs(unit).max()), 1e-12)
         picture = _enlarged(shade.round().astype(np.uint8), side)
@@ -220,15 +173,17 @@ def _enlarged(image: Pixels, side: int = _SIDE) -> Pixels:
     return np.asarray(cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB) if picture.ndim == 2 else picture)
 
 
-def _captions(result: Evaluation, chosen: NDArray[np.intp]) -> list[Caption]:
-    """The class of each image, and the one that was said: green when that is right."""
+def _captions(result: Evaluation, chosen: NDArray[np.intp], width: int) -> list[Caption]:
+    """The class of each image, and the one that was said: blue when that is right."""
     captions = []
     for which in chosen:
-        true, predicted = result.labels[which], result.predicted[which]
-        share = result.probabilities[which, predicted]
-        said = f"said {_short(result.classes[predicted], 16)} {share:.0%}"
-        colour = "#1a7f37" if true == predicted else "#cf222e"
-        captions.append((f"is {_short(result.classes[true], 20)}", said, colour))
+        true, predicted = int(result.labels[which]), int(result.predicted[which])
+        share = f"{result.probabilities[which, predicted]:.0%}"
+        said = cut(named(result.classes[predicted], predicted), 12, width - 70)
+        if not said.isascii():
+            said += "\u200e"  # or a number after Arabic letters is drawn before them
+        colour = _RIGHT if true == predicted else _WRONG
+        captions.append((f"is {named(result.classes[true], true)}", f"said {said} {share}", colour))
     return captions
 
 
@@ -240,24 +195,21 @@ def _gallery(
     high, wide = shown[0].shape[:2] if shown else (_SIDE, _SIDE)
     columns = min(columns, len(shown))
     rows = -(-len(shown) // columns) if shown else 0
-    font = _font(18)
-    width = max(columns * (wide + gap) + gap, int(font.getlength(title)) + 2 * gap)
+    large = font(18)
+    width = max(columns * (wide + gap) + gap, int(large.getlength(title)) + 2 * gap)
     sheet = Image.new("RGB", (width, 40 + rows * (high + 2 * line + gap)), "white")
     draw = ImageDraw.Draw(sheet)
-    draw.text((width / 2, 20), title, "black", font, anchor="mm")
+    draw.text((width / 2, 20), title, "black", large, anchor="mm")
     for place, (picture, (first, second, colour)) in enumerate(zip(shown, captions, strict=True)):
         x = gap + place % columns * (wide + gap)
         y = 40 + place // columns * (high + 2 * line + gap)
         sheet.paste(Image.fromarray(picture), (x, y))
         middle, below = x + wide / 2, y + high + line / 2 + 2
-        draw.text((middle, below), first, "black", _font(12), anchor="mm")
-        draw.text((middle, below + line - 2), second, colour, _font(12), anchor="mm")
+        for k, (text, ink) in enumerate(((first, "black"), (second, colour))):
+            shown_text = cut(text, 12, wide + gap - 4)
+            at = middle, below + k * (line - 2)
+            draw.text(at, shown_text, ink, font(12, shown_text), anchor="mm")
     return sheet
-
-
-def _few_colours(sheet: Image.Image) -> Image.Image:
-    """A drawing in 256 colours: as a file a third of the size, in less time."""
-    return sheet.quantize(256, Image.Quantize.FASTOCTREE)
 
 
 def png(picture: Image.Image) -> bytes:
@@ -266,13 +218,3 @@ def png(picture: Image.Image) -> bytes:
     # zlib's default level takes longer than the drawing
     picture.save(buffer, "png", compress_level=1)
     return buffer.getvalue()
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"), size)
-
-
-def _short(name: str, length: int = 22) -> str:
-    name = one_line(name)
-    return name if len(name) <= length else name[: length - 1] + "…"

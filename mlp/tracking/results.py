@@ -15,6 +15,7 @@ from mlp.model.ensemble import Ensemble
 from mlp.model.explanation import contributions, first_layer
 from mlp.predictions import Evaluation, classification_report
 from mlp.tracking import pictures
+from mlp.tracking.confusion_matrix import confusion_matrix
 
 PREDICTIONS = "predictions.parquet"
 REPORT = "classification_report.txt"
@@ -28,7 +29,7 @@ def draw_answers(
 ) -> dict[str, Image.Image]:
     """Pictures by name; `images` (N, H, W, C) as decoded, in the order of the evaluation."""
     return {
-        "confusion_matrix": pictures.confusion_matrix(evaluation, title),
+        "confusion_matrix": confusion_matrix(evaluation, title),
         "mistakes": pictures.mistakes(evaluation, images),
     }
 

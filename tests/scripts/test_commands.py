@@ -304,7 +304,10 @@ def test_train_records_one_run_and_repeating_it_trains_nothing(
     (run,) = client.search_runs([experiment.experiment_id])
     assert run.info.status == "FINISHED" and run.info.run_id in first.output
     assert "mlflow.parentRunId" not in run.data.tags
-    assert "mlflow ui" in first.output and tensorboard(Path("runs")) in first.output
+    assert (
+        "mlflow ui" in first.output
+        and tensorboard(next(Path("runs").glob("training-*"))) in first.output
+    )
 
     again = call(train, *arguments)
     assert again.exit_code == 0 and "1 of 1 runs are recorded already" in again.output
@@ -392,7 +395,12 @@ def test_a_study_shows_its_table_and_a_training_that_was_part_of_it_is_known(
     assert copy.outputs.model_outputs[0].model_id == child.outputs.model_outputs[0].model_id
     folders = [p.name for p in Path("runs").iterdir() if p.name.startswith("initialization")]
     assert len(folders) == 1
-    assert {p.name for p in (Path("runs") / folders[0]).iterdir()} - {"report"} == {
+    arms = Path("runs") / folders[0] / "arms"
+    assert str(Path(folders[0], "arms")) in initialized.output  # in a command for TensorBoard
+    assert {p.name for p in arms.iterdir()} - {"the report"} == {
+        "he", "xavier", "default", "normal", "uniform", "constant"
+    }  # fmt: skip
+    assert {p.name for p in (arms.parent / "runs").iterdir()} == {
         f"{name}-seed{seed}"
         for name in ("he", "xavier", "default", "normal", "uniform", "constant")
         for seed in (2, 5)

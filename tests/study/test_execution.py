@@ -70,7 +70,7 @@ def train(store: Store, study: Study, config: ExecutorConfig) -> dict[str, objec
     assert [o.status for o in outcomes] == ["FINISHED", "FINISHED", "FAILED"] * seeds
     assert [(o.arm, o.seed) for o in outcomes] == [(s.arm, s.config.seed) for s in study.specs]
     for spec in study.specs:
-        assert list((tracker.place.folder / spec.name).glob("events.*"))
+        assert list(tracker.place.events(spec.name).glob("events.*"))
     return recorded(store, tracker)
 
 

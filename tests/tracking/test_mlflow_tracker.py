@@ -99,7 +99,7 @@ def finished(trained: Trained) -> Iterator[tuple[Run, MemoryRun]]:
 
 
 def events_of(trained: Trained, run: Run) -> EventAccumulator:
-    return _events(Path("runs") / trained.study.label / run.info.run_name)
+    return _events(Path("runs") / trained.study.label / "runs" / run.info.run_name)
 
 
 def test_a_study_records_each_run_and_how_it_ended(trained: Trained) -> None:
@@ -205,7 +205,8 @@ def test_the_archived_events_hold_what_the_last_hidden_layer_says(trained: Train
     for made, recorded in finished(trained):
         archived = trained.store.client.download_artifacts(made.info.run_id, "tensorboard")
         assert sorted(p.name for p in Path(archived).iterdir()) == sorted(
-            p.name for p in (Path("runs") / trained.study.label / made.info.run_name).iterdir()
+            p.name
+            for p in (Path("runs") / trained.study.label / "runs" / made.info.run_name).iterdir()
         )
         assert recorded.result is not None
         if not recorded.spec.shown:
@@ -243,6 +244,27 @@ def test_the_run_of_a_study_has_its_plan_and_its_report(trained: Trained) -> Non
     assert list(shown.set_index("arm").loc["drop=0.3", "final/accuracy"]) == accuracies
 
 
+def test_views_of_a_study_have_its_runs_in_the_order_of_its_arms(trained: Trained) -> None:
+    client, experiment = trained.store.client, trained.store.experiment_id
+    note = client.get_run(trained.run_id).data.tags["mlflow.note.content"]
+    tags = client.get_experiment(experiment).tags
+    views = {k.removeprefix("mlflow.sharedViewState."): json.loads(v) for k, v in tags.items()}
+    assert [f"viewStateShareKey={view}&" in note for view in views] == [True, True]
+    for view in views.values():
+        order = [f"{view['orderByKey']} {'ASC' if view['orderByAsc'] else 'DESC'}"]
+        shown = client.search_runs([experiment], view["searchFilter"], order_by=order)
+        assert [run.info.run_name for run in shown] == [
+            f"{arm.name}-seed{seed}" for arm in SUITE.arms for seed in (0, 1)
+        ]
+        # A chart of what is not recorded would stay empty
+        (section,) = view["compareRunSections"]
+        for chart in view["compareRunCharts"]:
+            assert chart["metricSectionId"] == section["uuid"]
+            name = chart.get("metricKey") or chart["yaxis"]["key"]
+            assert name in shown[0].data.metrics
+            assert chart.get("xaxis", {"key": "arm"})["key"] in shown[0].data.params
+
+
 def test_a_study_has_the_scores_of_its_arms_and_the_load_of_the_machine(trained: Trained) -> None:
     client, outcomes = trained.store.client, trained.outcomes
     parent = client.get_run(trained.run_id)
@@ -264,7 +286,9 @@ def test_a_study_has_the_scores_of_its_arms_and_the_load_of_the_machine(trained:
 
 def test_tensorboard_has_a_row_of_settings_for_each_run_and_the_report(trained: Trained) -> None:
     folder = Path("runs") / trained.study.label
-    row = _events(folder / "drop=0.3-seed1").summary_metadata["_hparams_/session_start_info"]
+    row = _events(folder / "runs" / "drop=0.3-seed1").summary_metadata[
+        "_hparams_/session_start_info"
+    ]
     content = HParamsPluginData.FromString(row.plugin_data.content).session_start_info.hparams
     shown = {name: getattr(value, value.WhichOneof("kind")) for name, value in content.items()}
     assert shown == {
@@ -276,7 +300,7 @@ def test_tensorboard_has_a_row_of_settings_for_each_run_and_the_report(trained: 
         "lr": 0.001,
         "weight_decay": 0.0,
     }
-    report = _events(folder / "report")
+    report = _events(folder / "arms" / "the report")
     (event,) = report.Tensors("report/text_summary")
     assert "\n    drop=0.3  " in event.tensor_proto.string_val[0].decode()
     assert report.Tags()["images"]
@@ -376,7 +400,7 @@ def test_a_study_that_shares_runs_with_another_gets_copies(copied: Trained) -> N
     again, repeated = train(other, store)
     assert [o.run_id for o in repeated] == [o.run_id for o in mixed]
     assert not children(store.client, again.run_id, store.experiment_id)
-    curves = _events(Path("runs") / other.label / "drop=0.3-seed1")
+    curves = _events(Path("runs") / other.label / "runs" / "drop=0.3-seed1")
     assert len(curves.Scalars("val/loss")) == len(
         store.client.get_metric_history(mixed[0].run_id, "val/loss")
     )

@@ -9,7 +9,7 @@ from mlp.predictions import Floats
 from mlp.report.blocks import Grid, Raw, Section, Text
 from mlp.report.sections.verdict import certainty
 from mlp.report.wording import NONE, Wording
-from mlp.tracking.mlflow.pages import run_page, view_page
+from mlp.tracking.mlflow.pages import SEEDS, run_page, view_page
 
 
 def section(evidence: Evidence, say: Wording) -> Section:
@@ -47,11 +47,10 @@ def _pages(evidence: Evidence, arm: ArmEvidence) -> Raw:
 
 def _all_runs(evidence: Evidence, say: Wording) -> Raw:
     """Links to the runs side by side."""
-    study = evidence.study
-    table, charts = (
-        view_page(study.experiment_id, study.run_id, charts) for charts in (False, True)
-    )
-    return Raw(say("all_runs", table=table, charts=charts))
+    experiment, view = evidence.study.experiment_id, evidence.study.run_id
+    table, charts = (view_page(experiment, view, charts) for charts in (False, True))
+    points = view_page(experiment, view + SEEDS, charts=True)
+    return Raw(say("all_runs", table=table, charts=charts, points=points))
 
 
 def _label(seed: int, fold: str) -> str:

@@ -1,6 +1,7 @@
 """Names of the tags and artifacts by which runs are found again."""
 
 KIND, IDENTITY, ARM, SEED = "mlp.kind", "mlp.identity", "mlp.arm", "mlp.seed"
+PLACE = "mlp.place"  # sorts the runs of a study by arm, as its table does, and by seed
 STUDY, DATA, PROCESS = "mlp.study", "mlp.data", "mlp.process"
 DIVERGED, REASON = "mlp.diverged", "mlp.reason"
 PARENT = "mlflow.parentRunId"

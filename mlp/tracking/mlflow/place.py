@@ -33,6 +33,15 @@ class RecordingPlace:
         return Path(self.runs_dir) / self.study
 
     @property
+    def arms(self) -> Path:
+        """The folder of its arms' curves and its report, which is looked at alone."""
+        return self.folder / "arms"
+
+    def events(self, run: str) -> Path:
+        """The folder of a run's events, by the name of the run."""
+        return self.folder / "runs" / run
+
+    @property
     def outbox(self) -> Path:
         """The folder of all processes' outboxes."""
         return Path(self.runs_dir) / OUTBOX

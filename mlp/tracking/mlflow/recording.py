@@ -79,7 +79,7 @@ class MlflowWorkerTracker:
             raise TakenOver("the study that this run is a part of was ended")
         run_id = self._claimed.pop(spec.identity, None) or self.open_run(spec)
         study = "" if self.single else self.store.page(self.run_id)
-        events = Events(self.place.folder / spec.name, spec)
+        events = Events(self.place.events(spec.name), spec)
         about = dataset, parameter_count, study, self.place
         return MlflowRun(self.outbox, run_id, spec, events, *about)
 
@@ -128,6 +128,7 @@ class MlflowWorkerTracker:
             names.IDENTITY: spec.identity,
             names.ARM: spec.arm,
             names.SEED: str(spec.config.seed),
+            names.PLACE: f"{spec.place:04d}-{spec.config.seed:06d}",
             names.DATA: spec.data_digest,
         }
         if self.single:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ from mlp.study.record import HISTORIES, Histogram, RecordedRun, RecordedStudy
 from mlp.study.tracker import Files, Numbers
 from mlp.tracking import results
 from mlp.tracking.mlflow import names
-from mlp.tracking.mlflow.pages import shared_view
+from mlp.tracking.mlflow.pages import shared_views
 from mlp.tracking.mlflow.quoting import unquoted
 from mlp.tracking.mlflow.reuse import ended_for_good, is_diverged
 from mlp.tracking.mlflow.store import Store
@@ -112,7 +113,7 @@ class MlflowStudies:
                 events = self._store.client.download_artifacts(run.run_id, "tensorboard", folder)
             except (MlflowException, OSError):
                 return {}
-            return read_weights(events)
+            return read_weights(Path(events))
 
     def file(self, study: RecordedStudy, name: str) -> bytes | None:
         try:
@@ -130,8 +131,9 @@ class MlflowStudies:
         scores = [f"final/{name}" for name in dict.fromkeys((metric, "gap_accuracy"))]
         settings = dict.fromkeys(name for arm in study.arms for name in arm.changes)
         runs = f"tags.`{names.STUDY}` = '{study.label}' and tags.`{names.KIND}` = 'run'"
-        key, value = shared_view(study.run_id, runs, [*scores, "facts/epochs"], settings)
-        self._store.client.set_experiment_tag(study.experiment_id, key, value)
+        views = shared_views(study.run_id, runs, [*scores, "facts/epochs"], settings)
+        for key, value in views.items():
+            self._store.client.set_experiment_tag(study.experiment_id, key, value)
 
     def _by_identity(self, parent: Run) -> dict[str | None, list[Run]]:
         """The runs of the study: of several with one identity its own child first, the best ended.

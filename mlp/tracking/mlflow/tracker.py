@@ -33,9 +33,11 @@ from mlp.tracking.mlflow.place import ONCE, OUTBOX, RecordingPlace, check_runs_d
 from mlp.tracking.mlflow.recording import CONTEXT, MlflowWorkerTracker
 from mlp.tracking.mlflow.store import Store, now, open_store, timed
 from mlp.tracking.mlflow.studies import MlflowStudies
+from mlp.tracking.tensorboard.arms import ArmCurves
 from mlp.tracking.tensorboard.events import Events
 
 _MONITOR_SECONDS = 5.0
+_REPORT = "the report"  # its folder among those of arms, whose names have no blanks
 _LAST_MINUTES = 0.2  # waited for a server when a command was interrupted
 
 
@@ -77,6 +79,7 @@ class MlflowTracker(MlflowWorkerTracker):
         place = (store.uri, store.experiment_id, study, folder, run_id, single, minutes, now())
         super().__init__(RecordingPlace(*place, models), store)
         self.studies = MlflowStudies(store)
+        self._curves = ArmCurves(self.place.arms)
         # Of the machine, while this process works
         self._monitor = SystemMetricsMonitor(
             self.run_id, _MONITOR_SECONDS, resume_logging=True, tracking_uri=store.uri
@@ -136,7 +139,7 @@ class MlflowTracker(MlflowWorkerTracker):
         """A run of this study with what another study recorded: each study has all of its runs."""
         run_id = self.open_run(spec)
         self.store.log_params(run_id, {"parameter_count": run.data.params["parameter_count"]})
-        reuse.copy_contents(self.store, run, run_id, self.place.folder / spec.name)
+        reuse.copy_contents(self.store, run, run_id, self.place.events(spec.name))
         if not self.single:
             self.store.client.set_terminated(run_id, run.info.status)
         return run_id
@@ -148,17 +151,23 @@ class MlflowTracker(MlflowWorkerTracker):
         self.store.client.set_terminated(run_id, "FAILED")
         return Outcome.of(spec, "FAILED", run_id, reason=reason)
 
-    def bring_events(self, spec: RunSpec, outcome: Outcome) -> None:
-        folder = self.place.folder / spec.name
-        if folder.exists() or outcome.status != "FINISHED":
-            return
+    def draw_curves(self, specs: Iterable[RunSpec], outcomes: Mapping[str, Outcome]) -> None:
+        ended = {i: outcome for i, outcome in outcomes.items() if outcome.status == "FINISHED"}
+        finished = [spec for spec in specs if spec.identity in ended]
+        for spec in finished:
+            if not self.place.events(spec.name).exists():
+                self._bring_events(spec, ended[spec.identity])
+        if not self.single:
+            self._curves.add((spec.arm, self.place.events(spec.name)) for spec in finished)
+
+    def _bring_events(self, spec: RunSpec, outcome: Outcome) -> None:
         with tempfile.TemporaryDirectory(prefix="mlp-events-") as name:
             try:
                 events = self.store.client.download_artifacts(outcome.run_id, "tensorboard", name)
             except (MlflowException, OSError) as error:
                 console.out(f"{spec.name}: no events for TensorBoard ({error})")
             else:
-                shutil.copytree(events, folder)
+                shutil.copytree(events, self.place.events(spec.name))
 
     def describe(self, base: RunConfig, index: Index) -> None:
         self.store.log_params(self.run_id, base.as_text())
@@ -172,7 +181,7 @@ class MlflowTracker(MlflowWorkerTracker):
 
     def show(self, text: str, shown: Files) -> None:
         with alone(self.store, "claims"):
-            events = Events(self.place.folder / "report")
+            events = Events(self.place.arms / _REPORT)
             events.text("report", text)
             for name, content in shown.items():
                 events.picture(f"report/{name}", Image.open(io.BytesIO(content)), content, 0)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import math
 import shutil
-from collections.abc import Iterable, Mapping
+import struct
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import HistogramProto, Summary
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
@@ -199,14 +200,22 @@ def _row(spec: RunSpec) -> list[Summary]:
     return list(hparams(shown, {})[1:])  # type: ignore[no-untyped-call]
 
 
-def read_weights(folder: str) -> dict[str, Histogram]:
+def read_events(folder: Path) -> Iterator[Event]:
+    """The events of a folder, without a look at their checksums, which would take most time."""
+    for file in sorted(folder.glob("*tfevents*")):
+        content, start = file.read_bytes(), 12
+        while start <= len(content):  # each between its length, with a checksum, and a checksum
+            (length,) = struct.unpack_from("<Q", content, start - 12)
+            yield Event.FromString(content[start : start + length])
+            start += length + 16
+
+
+def read_weights(folder: Path) -> dict[str, Histogram]:
     """The distribution of each layer's weights before training, from events in a folder."""
-    accumulator = EventAccumulator(folder, size_guidance={"histograms": 0})
-    accumulator.Reload()
     found = {}
-    for tag in accumulator.Tags()["histograms"]:
-        first = accumulator.Histograms(tag)[0]
-        if (layer := layer_of(tag)) and first.step == 0:
-            value = first.histogram_value
-            found[layer] = np.array([value.min, *value.bucket_limit]), np.array(value.bucket)
+    for event in read_events(folder):
+        for value in event.summary.value if event.step == 0 else ():
+            if (layer := layer_of(value.tag)) and value.HasField("histo"):
+                edges = np.array([value.histo.min, *value.histo.bucket_limit])
+                found[layer] = edges, np.array(value.histo.bucket)
     return found
