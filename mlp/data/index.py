@@ -9,7 +9,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mlp.data.images.depth import UNKNOWN
 from mlp.data.sources.walk import Note
@@ -23,8 +27,14 @@ SPLITS = ("train", "val", "test")
 # depth: bits that the values take where they have more than 8 and the format does not say how many
 # count, 0 elsewhere
 # refusal: "" for an image that can be used, else a Refusal; reason: the same in words
-COLUMNS = ("path", "class", "split", "sha256", "width", "height", "gray", "depth", "refusal",
-           "reason")  # fmt: skip
+# Texts lie one after the other in Arrow's memory, those that repeat as numbers: of a million rows,
+# an object each would take a gigabyte
+_TYPES = {
+    "path": "str", "class": "category", "split": "category", "sha256": "str", "width": "int32",
+    "height": "int32", "gray": "bool", "depth": "int8", "refusal": "category", "reason": "category",
+}  # fmt: skip
+COLUMNS = tuple(_TYPES)
+_BLOCK = 2**16  # rows that are hashed at once
 _SHOWN = 10
 
 
@@ -69,11 +79,13 @@ class Index:
 
     def __post_init__(self) -> None:
         assert tuple(self.table.columns) == COLUMNS
+        object.__setattr__(self, "table", self.table.astype(_TYPES))
 
     @cached_property
     def usable(self) -> pd.DataFrame:
         """The rows that were not refused."""
-        return self.table[self.table["refusal"] == ""]
+        sound = self.table["refusal"] == ""
+        return self.table if sound.all() else self.table[sound]
 
     @property
     def damaged(self) -> pd.DataFrame:
@@ -88,7 +100,8 @@ class Index:
     @cached_property
     def by_split(self) -> dict[str, set[str]]:
         """The classes of the usable images of each split, in the order of their names."""
-        return {split: set(classes) for split, classes in self.usable.groupby("split")["class"]}
+        pairs = self.usable[["split", "class"]].drop_duplicates()
+        return {split: set(classes) for split, classes in pairs.groupby("split")["class"]}
 
     @cached_property
     def depth(self) -> int:
@@ -102,14 +115,27 @@ class Index:
     def digest(self) -> str:
         """Hexadecimal digest of the usable images, their classes and their given splits."""
         hasher = hashlib.sha256()
-        for row in self.usable[["path", "class", "split", "sha256"]].itertuples(index=False):
-            hasher.update("\0".join(row).encode() + b"\n")
+        add_rows(hasher, self.usable[["path", "class", "split", "sha256"]], "\n")
         return hasher.hexdigest()[:32]
+
+    @cached_property
+    def content(self) -> NDArray[np.int64]:
+        """A number for the bytes of each usable image, ascending with sha256: one for all copies."""
+        digests = pa.array(self.usable["sha256"])
+        return pc.rank(digests, tiebreaker="dense").to_numpy().astype(np.int64)
+
+
+def add_rows(hasher: hashlib._Hash, texts: pd.DataFrame, end: str) -> None:
+    """Hash the rows of a table of texts, with zero bytes within and an `end` after each."""
+    for start in range(0, len(texts), _BLOCK):
+        part = texts.iloc[start : start + _BLOCK]
+        rows = zip(*(part[column].tolist() for column in part), strict=True)
+        hasher.update("".join("\0".join(row) + end for row in rows).encode())
 
 
 def refuse(index: Index, reasons: dict[str, str], kind: Refusal = Refusal.DAMAGED) -> Index:
     """The index with further images refused: path to reason."""
-    table = index.table.copy()
+    table = index.table.astype({"refusal": "str", "reason": "str"})
     refused = table["path"].isin(reasons)
     table.loc[refused, "refusal"] = str(kind)
     table.loc[refused, "reason"] = table.loc[refused, "path"].map(reasons)
@@ -158,7 +184,8 @@ def said(notes: Iterable[object], most: int | None = None) -> str:
 
 def _check_folders(index: Index) -> None:
     """Raise DataError where all images of a class, in a split, cannot be used."""
-    kept = index.table.drop(index.damaged.index).groupby(["split", "class"]).groups
+    pairs = index.table[["split", "class"]].drop(index.damaged.index).drop_duplicates()
+    kept = set(pairs.itertuples(index=False, name=None))
     names, firsts = [], []
     for (split, cls), rows in index.damaged.groupby(["split", "class"]):
         if (split, cls) not in kept:

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from mlp.data.cache import cache_folder, writing
 from mlp.data.images.decoding import DECODER_VERSION, decode, quiet_decoder
-from mlp.data.index import Index, refuse
+from mlp.data.index import Index, add_rows, refuse
 from mlp.data.reading import Files
 from mlp.errors import DataError, UnreadableImage
 from mlp.processes import alone
@@ -86,8 +86,7 @@ def pixel_files(index: Index, size: int, gray: bool) -> tuple[str, ...]:
 
 def _name(index: Index, size: int, gray: bool, depth: int) -> str:
     hashes = hashlib.sha256(f"{DECODER_VERSION} {size} {gray} {depth}".encode())
-    for digest in index.usable["sha256"]:
-        hashes.update(digest.encode())
+    add_rows(hashes, index.usable[["sha256"]], "")
     return f"pixels-{hashes.hexdigest()[:32]}"
 
 

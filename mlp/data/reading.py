@@ -12,14 +12,19 @@ import hashlib
 import os
 import stat
 import time
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from mlp.data.cache import cache_folder, replacing
@@ -34,22 +39,35 @@ from mlp.data.images.formats import by_content, by_name
 from mlp.data.index import COLUMNS, Refusal
 from mlp.errors import DataError, UnreadableImage
 
+# Of files to be read: `reason` says why one is not to be opened, or ""
+TO_READ = ("path", "class", "split", "reason")
 # Far above any camera's file, and small enough to hold one for each core
 MAX_BYTES = 256 * 2**20
 _STATE = ("size", "mtime_ns", "ctime_ns", "inode")
-_REMEMBERED = ("path", *_STATE, *COLUMNS[3:])
-_HASH = _REMEMBERED.index("sha256")
+_SCHEMA = pa.schema(
+    [
+        pa.field("path", pa.large_string()),
+        *(pa.field(name, pa.int64()) for name in _STATE),
+        pa.field("sha256", pa.large_string()),
+        pa.field("width", pa.int32()),
+        pa.field("height", pa.int32()),
+        pa.field("gray", pa.bool_()),
+        pa.field("depth", pa.int8()),
+        pa.field("refusal", pa.string()),
+        pa.field("reason", pa.string()),
+    ]
+)
+_HASH = _SCHEMA.names.index("sha256")
 # The coarsest clock of a file system: a file that was written so shortly before it was read may be
 # written again without a trace
 _TICK = 2_000_000_000  # nanoseconds
 # File systems that keep no time of their own, or only sometimes
 _NO_CTIME = ("fuse", "macfuse", "osxfuse", "vfat", "msdos", "exfat", "fat")
 _UNREAD = (-1, -1, -1, -1, "", 0, 0, False, 0)  # what is known of a file that cannot be opened
-_CHUNK = 4096
+_CHUNK, _GROUP = 4096, 65536  # rows that are read, and saved, at once
 _SAVE_EVERY = 64  # chunks: what an interruption that cannot be caught may cost
 
 Row = tuple[object, ...]
-File = tuple[str, str, str, str]  # path, class, split, and why it is not to be opened, or ""
 
 
 @dataclass(frozen=True)
@@ -66,19 +84,21 @@ class Files:
         _memory(self.root).unlink(missing_ok=True)
 
 
-def read_files(root: Path, files: Sequence[File]) -> pd.DataFrame:
-    """The table of an index of files under `root`, sorted by path.
+def read_files(root: Path, files: pd.DataFrame) -> pd.DataFrame:
+    """The table of an index of files under `root`, which have the columns TO_READ; sorted by path.
 
     What an earlier call read of files that have not changed is not read again. Interrupted, it
     keeps what it has read.
     """
     memory = _memory(root)
     known = _recall(memory)
-    parts: list[pd.DataFrame] = []
+    kept = files[list(TO_READ)].astype({"class": "category", "split": "category"})
+    given = pa.Table.from_pandas(kept, preserve_index=False).sort_by("path")
+    parts: list[pa.Table] = []
     unsaved = 0
     try:
-        for chunk, new in _chunks(root, files, known):
-            parts.append(chunk)
+        for part, new in _parts(root, given, known):
+            parts.append(part)
             unsaved += new
             if unsaved >= _SAVE_EVERY * _CHUNK:
                 _remember(memory, parts, known)
@@ -86,11 +106,11 @@ def read_files(root: Path, files: Sequence[File]) -> pd.DataFrame:
     finally:
         if unsaved:
             _remember(memory, parts, known)
-    table = pd.concat(parts, ignore_index=True)
-    parts.clear()
-    table["class"], table["split"] = [file[1] for file in files], [file[2] for file in files]
-    in_order = table["path"].is_monotonic_increasing
-    return (table if in_order else table.sort_values("path", ignore_index=True))[list(COLUMNS)]
+    read = pa.concat_tables(parts)
+    for column in ("class", "split"):
+        read = read.append_column(column, given[column])
+    table: pd.DataFrame = read.select(list(COLUMNS)).to_pandas()
+    return table
 
 
 def _memory(root: Path) -> Path:
@@ -99,49 +119,69 @@ def _memory(root: Path) -> Path:
     return cache_folder() / f"index-{hashlib.sha256(place).hexdigest()[:32]}.parquet"
 
 
-def _chunks(
-    root: Path, files: Sequence[File], known: pd.DataFrame
-) -> Iterator[tuple[pd.DataFrame, int]]:
+def _parts(root: Path, given: pa.Table, known: pa.Table) -> Iterator[tuple[pa.Table, int]]:
     """Rows in the order of the files, some thousand at a time, and how many were read anew."""
-    places = pd.Index(known["path"])
     dated: dict[int, bool] = {}
     bar = tqdm(
-        total=len(files), desc="indexing", unit=" images", disable=None, delay=1, leave=False
+        total=len(given), desc="indexing", unit=" images", disable=None, delay=1, leave=False
     )
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
-        for start in range(0, len(files), _CHUNK):
-            part = files[start : start + _CHUNK]
-            found = places.get_indexer([path for path, *_ in part])
-            remembered = known.iloc[found[found >= 0]].itertuples(index=False, name=None)
-            old = {row[0]: row for row in remembered}
+        for start in range(0, len(given), _CHUNK):
+            part = given.slice(start, _CHUNK)
+            files = list(zip(part["path"].to_pylist(), part["reason"].to_pylist(), strict=True))
+            old = _between(known, files[0][0], files[-1][0])
+            places = pc.index_in(part["path"], old["path"]).fill_null(-1).to_numpy().copy()
+            states = list(zip(*(old[column].to_pylist() for column in _STATE), strict=True))
             # Asking whether a file has changed takes less time than asking a thread to do it
-            rows = [_unchanged(root, old, file, dated) for file in part]
-            changed = [file for file, row in zip(part, rows, strict=True) if row is None]
-            anew = pool.map(partial(_row, root, old), changed)
-            rows = [row or next(anew) for row in rows]
-            bar.update(len(rows))
-            yield pd.DataFrame(rows, columns=list(_REMEMBERED)), len(changed)
+            anew = [
+                row
+                for row, ((path, refusal), place) in enumerate(zip(files, places, strict=True))
+                if place < 0 or refusal or not _unchanged(root, path, states[place], dated)
+            ]
+            if anew:
+                changed = places[anew]
+                before = old.take(changed[changed >= 0]).to_pylist()
+                content = {row["path"]: tuple(row.values()) for row in before}
+                rows = list(pool.map(partial(_row, root, content), (files[row] for row in anew)))
+                places[anew] = len(old) + np.arange(len(anew))
+                old = pa.concat_tables([old, _table(rows)])
+            bar.update(len(part))
+            in_order = np.array_equal(places, np.arange(len(old)))
+            yield old if in_order else old.take(places), len(anew)
 
 
-def _recall(memory: Path) -> pd.DataFrame:
-    """The rows that were read before, none where their file was damaged."""
-    columns = list(_REMEMBERED)
+def _table(rows: Sequence[Row]) -> pa.Table:
+    columns = zip(*rows, strict=True)
+    return pa.table([pa.array(c, t) for c, t in zip(columns, _SCHEMA.types, strict=True)], _SCHEMA)
+
+
+def _between(known: pa.Table, first: str, last: str) -> pa.Table:
+    """The rows of paths from the first to the last."""
+    paths, rows = known["path"], range(len(known))
+    start = bisect_left(rows, first, key=lambda row: paths[row].as_py())
+    return known[start : bisect_right(rows, last, start, key=lambda row: paths[row].as_py())]
+
+
+def _recall(memory: Path) -> pa.Table:
+    """The rows that were read before, sorted by path; none where their file was damaged."""
     try:
-        table = pd.read_parquet(memory, columns=columns, page_checksum_verification=True)
+        table = pq.read_table(memory, page_checksum_verification=True)
+        return table.select(_SCHEMA.names).cast(_SCHEMA)
     except Exception:  # there is none yet, or whatever a flipped bit makes of Arrow's reader
-        return pd.DataFrame(columns=columns)
-    return table.drop_duplicates("path", keep="last", ignore_index=True)
+        return _SCHEMA.empty_table()
 
 
-def _remember(memory: Path, parts: list[pd.DataFrame], known: pd.DataFrame) -> None:
+def _remember(memory: Path, parts: list[pa.Table], known: pa.Table) -> None:
     """Keep the rows that were read, and those known of files that were not reached."""
-    read = pd.concat(parts, ignore_index=True)
-    unreached = known[~known["path"].isin(read["path"])]
-    every = pd.concat([unreached, read], ignore_index=True) if len(unreached) else read
-    # Files that could not be read are tried again
-    every = every[every["size"] >= 0]
-    with replacing(memory) as target:
-        every.to_parquet(target, index=False, write_page_checksum=True)
+    every = pa.concat_tables(parts)
+    unreached = known.filter(pc.invert(pc.is_in(known["path"], every["path"])))
+    if len(unreached):
+        every = pa.concat_tables([every, unreached]).sort_by("path")
+    options = {"use_dictionary": ["refusal", "reason"], "write_page_checksum": True}
+    with replacing(memory) as target, pq.ParquetWriter(target, _SCHEMA, **options) as out:
+        for start in range(0, len(every), _GROUP):
+            # Files that could not be read are tried again
+            out.write_table(every.slice(start, _GROUP).filter(pc.field("size") >= 0))
 
 
 def _keeps_dates(path: Path) -> bool:
@@ -163,30 +203,25 @@ def _state(status: os.stat_result) -> tuple[int, int, int, int]:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
 
 
-def _unchanged(
-    root: Path, old: Mapping[str, Row], file: File, dated: dict[int, bool]
-) -> Row | None:
-    """The row that is remembered of a file, if it certainly has not changed.
+def _unchanged(root: Path, path: str, state: Row, dated: dict[int, bool]) -> bool:
+    """Tell whether a file certainly has not changed since its _STATE was this one.
 
     `dated`: the devices whose file systems keep dates, and those whose do not.
     """
-    known = old.get(file[0])
-    if known is None or file[3]:
-        return None
     # A Path made for each image would take longer than the question
-    path = os.path.join(root, file[0])  # noqa: PTH118
+    place = os.path.join(root, path)  # noqa: PTH118
     try:
-        status = os.stat(path)  # noqa: PTH116
+        status = os.stat(place)  # noqa: PTH116
     except OSError:
-        return None
+        return False
     if status.st_dev not in dated:  # links lead to others
-        dated[status.st_dev] = _keeps_dates(Path(path).resolve())
-    return known if known[1:_HASH] == _state(status) and dated[status.st_dev] else None
+        dated[status.st_dev] = _keeps_dates(Path(place).resolve())
+    return state == _state(status) and dated[status.st_dev]
 
 
-def _row(root: Path, old: Mapping[str, Row], file: File) -> Row:
-    """One row with the columns _REMEMBERED; an old one of the same content stays valid."""
-    path, _, _, refusal = file
+def _row(root: Path, old: Mapping[str, Row], file: tuple[str, str]) -> Row:
+    """One row of _SCHEMA; an old one of the same content stays valid."""
+    path, refusal = file
     if refusal:
         return (path, *_UNREAD, Refusal.DAMAGED, refusal)
     begun = time.time_ns()

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mlp.data.images.formats import READABLE
 from mlp.data.index import SPLITS, Index, Layout, Refusal, label, said
-from mlp.data.reading import Files, read_files
+from mlp.data.reading import TO_READ, Files, read_files
 from mlp.data.sources.layout import Kind, Reader, split_named
 from mlp.data.sources.walk import Links, Notes, Walk, lies_in
 from mlp.data.split_file import check_twice, read_csv
@@ -34,17 +34,9 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
         understood = Reader(walk, layout).read()
     except OSError as error:
         raise DataError(f"data folder {root} cannot be read: {error.strerror}") from None
-    files: list[tuple[str, str, str, str]] = []
-    for part, cls, split in understood.classes:
-        found = [(path, cls, split, refusal) for path, refusal in walk.files(part)]
-        files += found
-        if not found:
-            notes.add("empty", f"{part}/")
-    wrong = {path for path, *_ in files if path.encode("utf-8", "ignore").decode() != path}
-    for path in wrong:
-        notes.add("not_utf8", path)
-    files = sorted(file for file in files if file[0] not in wrong)
-    if not files:
+    files = _listed(walk, understood, notes)
+    del walk  # of a million names
+    if files.empty:
         raise DataError(
             f"no images found in {root}; expected train/<class>/*.jpg and val/<class>/*.jpg, or "
             f"<class>/*.jpg ({READABLE}){said([*understood.told(), *notes])}"
@@ -55,11 +47,29 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     stray = table["refusal"] == Refusal.STRAY
     if stray.all():
         raise DataError(f"no images found in {root}, only other files{said(notes)}")
-    stray &= ~stray.groupby([table["class"], table["split"]]).transform("all")
-    for path in table.loc[stray, "path"]:
-        notes.add("stray", path)
-    table = table[~stray].reset_index(drop=True)
+    if stray.any():
+        stray &= ~stray.groupby([table["class"], table["split"]]).transform("all")
+        for path in table.loc[stray, "path"]:
+            notes.add("stray", path)
+        table = table[~stray].reset_index(drop=True)
     return Index(root.name, table, Files(root), tuple(notes), layout=understood)
+
+
+def _listed(walk: Walk, layout: Layout, notes: Notes) -> pd.DataFrame:
+    """The files of the classes, for `read_files`, without those whose names are not UTF-8."""
+    parts, wrong = [pd.DataFrame(columns=list(TO_READ), dtype="str")], list[str]()
+    for part, cls, split in layout.classes:
+        found = list(walk.files(part))
+        if not found:
+            notes.add("empty", f"{part}/")
+        named = [file for file in found if file[0].encode("utf-8", "ignore").decode() == file[0]]
+        if len(named) < len(found):
+            wrong += [path for path, _ in set(found) - set(named)]
+        rows = pd.DataFrame(named, columns=["path", "reason"], dtype="str")
+        parts.append(rows.assign(**{"class": cls, "split": split}))
+    for path in wrong:
+        notes.add("not_utf8", path)
+    return pd.concat(parts, ignore_index=True)
 
 
 def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index:
@@ -94,16 +104,14 @@ def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index
     normal = (os.path.normpath(root / unicodedata.normalize("NFC", p)) for p in table["path"])
     keys = pd.Series(map(os.path.normcase, normal), table.index)
     check_twice(what, table, keys, lambda one, other: _same(root / one, root / other))
-    notes, files = Notes(), []
-    for path, cls, split in zip(table["path"], table["class"], table["split"], strict=True):
-        refusal = ""
-        if links == "inside" and not lies_in(root / path, root):
+    notes, table["reason"] = Notes(), ""
+    for line, path in table["path"].items() if links == "inside" else ():
+        if not lies_in(root / path, root):
             notes.add("link_out", path)
-            refusal = "outside of the CSV file's folder (links=inside)"
-        files.append((path, cls, split, refusal))
-    if all(refusal for *_, refusal in files):
+            table.loc[line, "reason"] = "outside of the CSV file's folder (links=inside)"
+    if (table["reason"] != "").all():
         raise DataError(f"{what}: no image of it may be read\n  {next(iter(notes))}")
-    table = read_files(root, files)
+    table = read_files(root, table)
     return Index(Path(file).stem, table, Files(root), tuple(notes), layout=Layout())
 
 
