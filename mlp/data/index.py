@@ -90,7 +90,9 @@ class Index:
     @property
     def damaged(self) -> pd.DataFrame:
         """The rows that were refused because they cannot be used, not because of a choice."""
-        return self.table[self.table["refusal"].isin((Refusal.STRAY, Refusal.DAMAGED))]
+        refused = self.table["refusal"].isin((Refusal.STRAY, Refusal.DAMAGED))
+        # Choosing rows copies texts: of none there is nothing to choose
+        return self.table[refused] if refused.any() else self.table[:0]
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -100,8 +102,8 @@ class Index:
     @cached_property
     def by_split(self) -> dict[str, set[str]]:
         """The classes of the usable images of each split, in the order of their names."""
-        pairs = self.usable[["split", "class"]].drop_duplicates()
-        return {split: set(classes) for split, classes in pairs.groupby("split")["class"]}
+        splits, classes = (self.usable[column].array for column in ("split", "class"))
+        return {split: set(classes[splits == split].unique()) for split in sorted(splits.unique())}
 
     @cached_property
     def depth(self) -> int:
@@ -119,10 +121,10 @@ class Index:
         return hasher.hexdigest()[:32]
 
     @cached_property
-    def content(self) -> NDArray[np.int64]:
-        """A number for the bytes of each usable image, ascending with sha256: one for all copies."""
-        digests = pa.array(self.usable["sha256"])
-        return pc.rank(digests, tiebreaker="dense").to_numpy().astype(np.int64)
+    def content(self) -> NDArray[np.int32]:
+        """A number for the bytes of each usable image, in the order of sha256; copies share it."""
+        ranks = pc.rank(pa.array(self.usable["sha256"]), tiebreaker="dense")
+        return np.asarray(ranks, np.int32)
 
 
 def add_rows(hasher: hashlib._Hash, texts: pd.DataFrame, end: str) -> None:
@@ -149,7 +151,8 @@ def check(index: Index) -> None:
     listed += said(index.notes)
     if usable.empty:
         raise DataError(f"{index.name}: none of its {len(table)} images can be read{listed}")
-    _check_folders(index)
+    if len(refused):
+        _check_folders(index)
     if len(refused) > 0.1 * len(table):
         raise DataError(
             f"{index.name}: {len(refused)} of {len(table)} images cannot be used, more than a "
@@ -184,8 +187,7 @@ def said(notes: Iterable[object], most: int | None = None) -> str:
 
 def _check_folders(index: Index) -> None:
     """Raise DataError where all images of a class, in a split, cannot be used."""
-    pairs = index.table[["split", "class"]].drop(index.damaged.index).drop_duplicates()
-    kept = set(pairs.itertuples(index=False, name=None))
+    kept = index.table.drop(index.damaged.index).groupby(["split", "class"]).groups
     names, firsts = [], []
     for (split, cls), rows in index.damaged.groupby(["split", "class"]):
         if (split, cls) not in kept:

@@ -76,7 +76,9 @@ def load_pixels(
     paths = index.usable["path"]
     single = tuple(str(paths.iloc[row]) for block in blocks for row in block.single)
     reasons = {str(paths.iloc[row]): why for row, why in refused.items()}
-    return replace(refuse(index, reasons) if reasons else index, single=single), pixels
+    index = refuse(index, reasons) if reasons else index
+    # What follows from an index is found once: it stays the same where nothing was learnt
+    return replace(index, single=single) if single != index.single else index, pixels
 
 
 def pixel_files(index: Index, size: int, gray: bool) -> tuple[str, ...]:

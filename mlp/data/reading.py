@@ -12,8 +12,7 @@ import hashlib
 import os
 import stat
 import time
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -24,10 +23,9 @@ import pandas as pd
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from mlp.data.cache import cache_folder, replacing
+from mlp.data.cache import cache_folder
 from mlp.data.images.decoding import (
     DECODER_VERSION,
     NOT_AN_IMAGE,
@@ -37,37 +35,22 @@ from mlp.data.images.decoding import (
 )  # fmt: skip
 from mlp.data.images.formats import by_content, by_name
 from mlp.data.index import COLUMNS, Refusal
+from mlp.data.remembered import SCHEMA, STATE, Remembered, Row, table_of
 from mlp.errors import DataError, UnreadableImage
 
 # Of files to be read: `reason` says why one is not to be opened, or ""
 TO_READ = ("path", "class", "split", "reason")
 # Far above any camera's file, and small enough to hold one for each core
 MAX_BYTES = 256 * 2**20
-_STATE = ("size", "mtime_ns", "ctime_ns", "inode")
-_SCHEMA = pa.schema(
-    [
-        pa.field("path", pa.large_string()),
-        *(pa.field(name, pa.int64()) for name in _STATE),
-        pa.field("sha256", pa.large_string()),
-        pa.field("width", pa.int32()),
-        pa.field("height", pa.int32()),
-        pa.field("gray", pa.bool_()),
-        pa.field("depth", pa.int8()),
-        pa.field("refusal", pa.string()),
-        pa.field("reason", pa.string()),
-    ]
-)
-_HASH = _SCHEMA.names.index("sha256")
+_HASH = SCHEMA.names.index("sha256")
 # The coarsest clock of a file system: a file that was written so shortly before it was read may be
 # written again without a trace
 _TICK = 2_000_000_000  # nanoseconds
 # File systems that keep no time of their own, or only sometimes
 _NO_CTIME = ("fuse", "macfuse", "osxfuse", "vfat", "msdos", "exfat", "fat")
 _UNREAD = (-1, -1, -1, -1, "", 0, 0, False, 0)  # what is known of a file that cannot be opened
-_CHUNK, _GROUP = 4096, 65536  # rows that are read, and saved, at once
+_CHUNK = 4096
 _SAVE_EVERY = 64  # chunks: what an interruption that cannot be caught may cost
-
-Row = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -85,15 +68,14 @@ class Files:
 
 
 def read_files(root: Path, files: pd.DataFrame) -> pd.DataFrame:
-    """The table of an index of files under `root`, which have the columns TO_READ; sorted by path.
+    """The table of an index of files under `root`: of columns TO_READ, sorted by path.
 
     What an earlier call read of files that have not changed is not read again. Interrupted, it
     keeps what it has read.
     """
-    memory = _memory(root)
-    known = _recall(memory)
-    kept = files[list(TO_READ)].astype({"class": "category", "split": "category"})
-    given = pa.Table.from_pandas(kept, preserve_index=False).sort_by("path")
+    known = Remembered(_memory(root))
+    kinds = dict.fromkeys(TO_READ[1:], "category")
+    given = pa.Table.from_pandas(files[list(TO_READ)].astype(kinds), preserve_index=False)
     parts: list[pa.Table] = []
     unsaved = 0
     try:
@@ -101,25 +83,34 @@ def read_files(root: Path, files: pd.DataFrame) -> pd.DataFrame:
             parts.append(part)
             unsaved += new
             if unsaved >= _SAVE_EVERY * _CHUNK:
-                _remember(memory, parts, known)
+                known.save(parts)
                 unsaved = 0
     finally:
         if unsaved:
-            _remember(memory, parts, known)
+            known.save(parts)
     read = pa.concat_tables(parts)
-    for column in ("class", "split"):
-        read = read.append_column(column, given[column])
-    table: pd.DataFrame = read.select(list(COLUMNS)).to_pandas()
+    parts.clear()
+    columns = dict(zip(read.column_names, read.columns, strict=True))
+    columns |= {name: given[name] for name in ("path", "class", "split")}
+    columns |= {name: _as_numbers(read[name]) for name in ("refusal", "reason")}
+    table: pd.DataFrame = pa.table({name: columns[name] for name in COLUMNS}).to_pandas()
     return table
+
+
+def _as_numbers(texts: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Texts that repeat, as places in the sorted list of them."""
+    different = pc.unique(texts).sort()
+    places = pc.index_in(texts, different).combine_chunks()
+    return pa.DictionaryArray.from_arrays(places, different)
 
 
 def _memory(root: Path) -> Path:
     """The file in which is kept what was read of the files under a folder."""
-    place = f"{DECODER_VERSION} {root}".encode("utf-8", "surrogateescape")
+    place = f"{DECODER_VERSION} sorted {root}".encode("utf-8", "surrogateescape")
     return cache_folder() / f"index-{hashlib.sha256(place).hexdigest()[:32]}.parquet"
 
 
-def _parts(root: Path, given: pa.Table, known: pa.Table) -> Iterator[tuple[pa.Table, int]]:
+def _parts(root: Path, given: pa.Table, known: Remembered) -> Iterator[tuple[pa.Table, int]]:
     """Rows in the order of the files, some thousand at a time, and how many were read anew."""
     dated: dict[int, bool] = {}
     bar = tqdm(
@@ -128,60 +119,27 @@ def _parts(root: Path, given: pa.Table, known: pa.Table) -> Iterator[tuple[pa.Ta
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
         for start in range(0, len(given), _CHUNK):
             part = given.slice(start, _CHUNK)
-            files = list(zip(part["path"].to_pylist(), part["reason"].to_pylist(), strict=True))
-            old = _between(known, files[0][0], files[-1][0])
-            places = pc.index_in(part["path"], old["path"]).fill_null(-1).to_numpy().copy()
-            states = list(zip(*(old[column].to_pylist() for column in _STATE), strict=True))
+            paths, refusals = part["path"].to_pylist(), part["reason"].to_pylist()
+            old, places = known.of(paths)
+            states = list(zip(*(old[column].to_pylist() for column in STATE), strict=True))
             # Asking whether a file has changed takes less time than asking a thread to do it
-            anew = [
-                row
-                for row, ((path, refusal), place) in enumerate(zip(files, places, strict=True))
-                if place < 0 or refusal or not _unchanged(root, path, states[place], dated)
+            same = [
+                place >= 0 and not refusal and _unchanged(root, path, states[place], dated)
+                for path, refusal, place in zip(paths, refusals, places, strict=True)
             ]
-            if anew:
-                changed = places[anew]
-                before = old.take(changed[changed >= 0]).to_pylist()
+            anew = np.flatnonzero(~np.array(same, bool))
+            if len(anew):
+                before = old.take(places[anew][places[anew] >= 0]).to_pylist()
                 content = {row["path"]: tuple(row.values()) for row in before}
-                rows = list(pool.map(partial(_row, root, content), (files[row] for row in anew)))
+                changed = ((paths[row], refusals[row]) for row in anew)
+                new = table_of(list(pool.map(partial(_row, root, content), changed)))
                 places[anew] = len(old) + np.arange(len(anew))
-                old = pa.concat_tables([old, _table(rows)])
+                old = pa.concat_tables([old, new])
             bar.update(len(part))
             in_order = np.array_equal(places, np.arange(len(old)))
-            yield old if in_order else old.take(places), len(anew)
-
-
-def _table(rows: Sequence[Row]) -> pa.Table:
-    columns = zip(*rows, strict=True)
-    return pa.table([pa.array(c, t) for c, t in zip(columns, _SCHEMA.types, strict=True)], _SCHEMA)
-
-
-def _between(known: pa.Table, first: str, last: str) -> pa.Table:
-    """The rows of paths from the first to the last."""
-    paths, rows = known["path"], range(len(known))
-    start = bisect_left(rows, first, key=lambda row: paths[row].as_py())
-    return known[start : bisect_right(rows, last, start, key=lambda row: paths[row].as_py())]
-
-
-def _recall(memory: Path) -> pa.Table:
-    """The rows that were read before, sorted by path; none where their file was damaged."""
-    try:
-        table = pq.read_table(memory, page_checksum_verification=True)
-        return table.select(_SCHEMA.names).cast(_SCHEMA)
-    except Exception:  # there is none yet, or whatever a flipped bit makes of Arrow's reader
-        return _SCHEMA.empty_table()
-
-
-def _remember(memory: Path, parts: list[pa.Table], known: pa.Table) -> None:
-    """Keep the rows that were read, and those known of files that were not reached."""
-    every = pa.concat_tables(parts)
-    unreached = known.filter(pc.invert(pc.is_in(known["path"], every["path"])))
-    if len(unreached):
-        every = pa.concat_tables([every, unreached]).sort_by("path")
-    options = {"use_dictionary": ["refusal", "reason"], "write_page_checksum": True}
-    with replacing(memory) as target, pq.ParquetWriter(target, _SCHEMA, **options) as out:
-        for start in range(0, len(every), _GROUP):
-            # Files that could not be read are tried again
-            out.write_table(every.slice(start, _GROUP).filter(pc.field("size") >= 0))
+            rows = old if in_order else old.take(places)
+            # The same texts once
+            yield rows.set_column(0, "path", part["path"]), len(anew)
 
 
 def _keeps_dates(path: Path) -> bool:
@@ -198,13 +156,13 @@ def _keeps_dates(path: Path) -> bool:
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:
-    """The parts of a file's status that change with its content: _STATE."""
+    """The parts of a file's status that change with its content: STATE."""
     inode = status.st_ino & (2**63 - 1)
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
 
 
 def _unchanged(root: Path, path: str, state: Row, dated: dict[int, bool]) -> bool:
-    """Tell whether a file certainly has not changed since its _STATE was this one.
+    """Tell whether a file certainly has not changed since its STATE was this one.
 
     `dated`: the devices whose file systems keep dates, and those whose do not.
     """
@@ -220,7 +178,7 @@ def _unchanged(root: Path, path: str, state: Row, dated: dict[int, bool]) -> boo
 
 
 def _row(root: Path, old: Mapping[str, Row], file: tuple[str, str]) -> Row:
-    """One row of _SCHEMA; an old one of the same content stays valid."""
+    """One row of SCHEMA; an old one of the same content stays valid."""
     path, refusal = file
     if refusal:
         return (path, *_UNREAD, Refusal.DAMAGED, refusal)

@@ -56,7 +56,7 @@ def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> S
         # Rounding may leave nothing of a small class when val_fraction is large
         what = f"val_fraction {val_fraction:g}"
         advice = "; choose a smaller one, or give a val/ folder"
-    absent = sorted(set(pool["class"]) - set(pool.loc[~validates, "class"]))
+    absent = sorted(set(pool["class"].unique()) - set(pool.loc[~validates, "class"].unique()))
     if absent:
         raise DataError(
             f"{index.name}: {what} leaves no training image of {', '.join(absent)}{advice}"
@@ -117,7 +117,7 @@ def _draw(name: str, pool: pd.DataFrame, val_fraction: float, seed: int) -> NDAr
     _, val = train_test_split(
         distinct["content"], test_size=wanted, random_state=state, stratify=codes
     )
-    return np.asarray(pool["content"].isin(val), bool)
+    return np.isin(pool["content"], val)
 
 
 def find_leaks(index: Index) -> pd.DataFrame:

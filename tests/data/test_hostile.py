@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from mlp.data import reading
+from mlp.data import reading, remembered
 from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import load, open_index
 from mlp.data.images.decoding import decode, read_header
@@ -302,11 +302,11 @@ def test_whatever_arrow_says_of_a_damaged_memory_it_is_read_anew(
 ) -> None:
     before = open_index(str(image_tree)).table
 
-    def read_table(*_: object, **__: object) -> None:
+    def damaged(*_: object, **__: object) -> None:
         # What a flipped bit in the file's footer has been seen to give: no OSError, no ValueError
         raise pa.ArrowNotImplementedError("Integers with more than 64 bits not implemented")
 
-    monkeypatch.setattr(reading.pq, "read_table", read_table)
+    monkeypatch.setattr(remembered.pq, "ParquetFile", damaged)
     assert open_index(str(image_tree)).table.equals(before)
 
 

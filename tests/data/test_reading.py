@@ -93,7 +93,7 @@ def test_where_no_such_dates_are_kept_content_is_compared(
     else:
         mount = SimpleNamespace(mountpoint=str(root.parent), fstype=kind)
         monkeypatch.setattr(reading.psutil, "disk_partitions", lambda **_: [mount])
-    rows = [(f"{'ab'[n % 2]}/{n}.bmp", "ab"[n % 2], "", "") for n in range(4)]
+    rows = [(f"{'ab'[n % 2]}/{n}.bmp", "ab"[n % 2], "", "") for n in (0, 2, 1, 3)]
     files = pd.DataFrame(rows, columns=list(reading.TO_READ))
     before = reading.read_files(root, files)
     (root / "a/0.bmp").write_bytes(bmp(222))

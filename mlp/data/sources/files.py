@@ -10,7 +10,7 @@ import pandas as pd
 
 from mlp.data.images.formats import READABLE
 from mlp.data.index import SPLITS, Index, Layout, Refusal, label, said
-from mlp.data.reading import TO_READ, Files, read_files
+from mlp.data.reading import Files, read_files
 from mlp.data.sources.layout import Kind, Reader, split_named
 from mlp.data.sources.walk import Links, Notes, Walk, lies_in
 from mlp.data.split_file import check_twice, read_csv
@@ -57,19 +57,23 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
 
 def _listed(walk: Walk, layout: Layout, notes: Notes) -> pd.DataFrame:
     """The files of the classes, for `read_files`, without those whose names are not UTF-8."""
-    parts, wrong = [pd.DataFrame(columns=list(TO_READ), dtype="str")], list[str]()
-    for part, cls, split in layout.classes:
+    parts, wrong = [pd.DataFrame(columns=["path", "reason"], dtype="str")], list[str]()
+    for part, *_ in layout.classes:
         found = list(walk.files(part))
         if not found:
             notes.add("empty", f"{part}/")
         named = [file for file in found if file[0].encode("utf-8", "ignore").decode() == file[0]]
         if len(named) < len(found):
             wrong += [path for path, _ in set(found) - set(named)]
-        rows = pd.DataFrame(named, columns=["path", "reason"], dtype="str")
-        parts.append(rows.assign(**{"class": cls, "split": split}))
+        parts.append(pd.DataFrame(named, columns=["path", "reason"], dtype="str"))
     for path in wrong:
         notes.add("not_utf8", path)
-    return pd.concat(parts, ignore_index=True)
+    folders = pd.DataFrame(layout.classes, columns=["part", "class", "split"], dtype="category")
+    counts = [len(part) for part in parts[1:]]
+    made = pd.concat(parts, ignore_index=True).astype({"reason": "category"})
+    for column in ("class", "split"):
+        made[column] = folders[column].repeat(counts).array
+    return made.sort_values("path", ignore_index=True)
 
 
 def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index:
@@ -111,7 +115,7 @@ def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index
             table.loc[line, "reason"] = "outside of the CSV file's folder (links=inside)"
     if (table["reason"] != "").all():
         raise DataError(f"{what}: no image of it may be read\n  {next(iter(notes))}")
-    table = read_files(root, table)
+    table = read_files(root, table.sort_values("path"))
     return Index(Path(file).stem, table, Files(root), tuple(notes), layout=Layout())
 
 
