@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -80,6 +81,17 @@ class Index:
     def __post_init__(self) -> None:
         assert tuple(self.table.columns) == COLUMNS
         object.__setattr__(self, "table", self.table.astype(_TYPES))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Pickle the table packed, and not what follows from it: each worker is sent it."""
+        packed = io.BytesIO()
+        self.table.to_parquet(packed, compression="zstd", index=False)
+        kept: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return kept | {"table": packed.getvalue()}
+
+    def __setstate__(self, state: dict[str, bytes]) -> None:
+        table = pd.read_parquet(io.BytesIO(state["table"]))
+        self.__dict__.update(state | {"table": table})
 
     @cached_property
     def usable(self) -> pd.DataFrame:
