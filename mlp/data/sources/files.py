@@ -105,7 +105,9 @@ def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index
         )
     table = table.assign(split=names, **{"class": table["class"].map(label)})
     table["path"] = [_on_disk(root, path.replace("\\", "/")) for path in table["path"]]
-    normal = (os.path.normpath(root / unicodedata.normalize("NFC", p)) for p in table["path"])
+    names = (unicodedata.normalize("NFC", path) for path in table["path"])
+    # A Path made for each image would take longer than all the rest
+    normal = (os.path.normpath(os.path.join(root, name)) for name in names)  # noqa: PTH118
     keys = pd.Series(map(os.path.normcase, normal), table.index)
     check_twice(what, table, keys, lambda one, other: _same(root / one, root / other))
     notes, table["reason"] = Notes(), ""
