@@ -1,4 +1,4 @@
-"""What was read of files before: a table in the cache folder, read and written piece by piece."""
+"""The memory of files that were read: a table in the cache folder, read and written in pieces."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ COLUMNS = ("path", "class", "split", "sha256")
 
 def split_table(index: Index, split: Split) -> pd.DataFrame:
     """The rows of the images that were used, with the side on which each was."""
-    table = index.usable[list(COLUMNS)].reset_index(drop=True)
+    table = index.usable[list(COLUMNS)].astype("str").reset_index(drop=True)
     sides = np.full(len(table), "", dtype=object)
     for name in SPLITS:
         sides[getattr(split, name)] = name
