@@ -8,6 +8,7 @@ One function for each place: `line` and `lines` (a terminal, plain text, the nam
 from __future__ import annotations
 
 import csv
+import io
 import json
 import re
 import unicodedata
@@ -70,10 +71,11 @@ def cell(value: object) -> object:
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
     """Rows as a CSV file, with each value as a `cell`."""
-    made: list[str] = []
+    made = io.StringIO()
     # Ends lines with \r\n, and so quotes texts that have either
-    csv.writer(SimpleNamespace(write=made.append)).writerows(map(cell, row) for row in rows)
-    return "".join(row[:-2] + "\n" for row in made)
+    writer = csv.writer(SimpleNamespace(write=lambda row: made.write(f"{row[:-2]}\n")))
+    writer.writerows(map(cell, row) for row in rows)
+    return made.getvalue()
 
 
 def from_cell(text: str) -> str:

@@ -47,7 +47,7 @@ class Dataset:
     name: str
     digest: str
     classes: tuple[str, ...]
-    ids: NDArray[np.str_]
+    ids: pd.api.extensions.ExtensionArray  # paths
     labels: NDArray[np.int64]
     pixels: NDArray[np.uint8]
     split: Split
@@ -154,15 +154,14 @@ def load(index: Index, config: Resolved) -> tuple[Index, Dataset]:
         raise DataError(f"{free / 2**30:.2f} GiB of memory are free, too little for {said}")
     index, pixels = load_pixels(index, config.image_size, gray, depth)
     check(index)
-    rows, drawn = index.usable, split_of(index, config)
-    content = rows["sha256"].array
-    copies = pd.Series(content[drawn.val]).isin(content[drawn.train]).to_numpy()
+    rows, drawn, content = index.usable, split_of(index, config), index.content
+    copies = np.isin(content[drawn.val], content[drawn.train])
     return index, Dataset(
         name=index.name,
         digest=index.digest,
         classes=index.classes,
-        ids=rows["path"].to_numpy(dtype=np.str_),
-        labels=pd.Categorical(rows["class"], index.classes).codes.astype(np.int64),
+        ids=rows["path"].array,
+        labels=rows["class"].cat.set_categories(index.classes).cat.codes.to_numpy(np.int64),
         pixels=pixels,
         split=drawn,
         leaked=drawn.val[copies],

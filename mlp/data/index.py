@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import unicodedata
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from mlp.data.images.depth import UNKNOWN
 from mlp.data.sources.walk import Note
@@ -23,8 +28,14 @@ SPLITS = ("train", "val", "test")
 # depth: bits that the values take where they have more than 8 and the format does not say how many
 # count, 0 elsewhere
 # refusal: "" for an image that can be used, else a Refusal; reason: the same in words
-COLUMNS = ("path", "class", "split", "sha256", "width", "height", "gray", "depth", "refusal",
-           "reason")  # fmt: skip
+# Texts lie one after the other in Arrow's memory, those that repeat as numbers: of a million rows,
+# an object each would take a gigabyte
+_TYPES = {
+    "path": "str", "class": "category", "split": "category", "sha256": "str", "width": "int32",
+    "height": "int32", "gray": "bool", "depth": "int8", "refusal": "category", "reason": "category",
+}  # fmt: skip
+COLUMNS = tuple(_TYPES)
+_BLOCK = 2**16  # rows that are hashed at once
 _SHOWN = 10
 
 
@@ -69,16 +80,31 @@ class Index:
 
     def __post_init__(self) -> None:
         assert tuple(self.table.columns) == COLUMNS
+        object.__setattr__(self, "table", self.table.astype(_TYPES))
+
+    def __getstate__(self) -> dict[str, object]:
+        """Pickle the table packed, and not what follows from it: each worker is sent it."""
+        packed = io.BytesIO()
+        self.table.to_parquet(packed, compression="zstd", index=False)
+        kept: dict[str, object] = {f.name: getattr(self, f.name) for f in fields(self)}
+        return kept | {"table": packed.getvalue()}
+
+    def __setstate__(self, state: dict[str, bytes]) -> None:
+        table = pd.read_parquet(io.BytesIO(state["table"]))
+        self.__dict__.update(state | {"table": table})
 
     @cached_property
     def usable(self) -> pd.DataFrame:
         """The rows that were not refused."""
-        return self.table[self.table["refusal"] == ""]
+        sound = self.table["refusal"] == ""
+        return self.table if sound.all() else self.table[sound]
 
     @property
     def damaged(self) -> pd.DataFrame:
         """The rows that were refused because they cannot be used, not because of a choice."""
-        return self.table[self.table["refusal"].isin((Refusal.STRAY, Refusal.DAMAGED))]
+        refused = self.table["refusal"].isin((Refusal.STRAY, Refusal.DAMAGED))
+        # Choosing rows copies texts: of none there is nothing to choose
+        return self.table[refused] if refused.any() else self.table[:0]
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -88,7 +114,8 @@ class Index:
     @cached_property
     def by_split(self) -> dict[str, set[str]]:
         """The classes of the usable images of each split, in the order of their names."""
-        return {split: set(classes) for split, classes in self.usable.groupby("split")["class"]}
+        splits, classes = (self.usable[column].array for column in ("split", "class"))
+        return {split: set(classes[splits == split].unique()) for split in sorted(splits.unique())}
 
     @cached_property
     def depth(self) -> int:
@@ -102,14 +129,27 @@ class Index:
     def digest(self) -> str:
         """Hexadecimal digest of the usable images, their classes and their given splits."""
         hasher = hashlib.sha256()
-        for row in self.usable[["path", "class", "split", "sha256"]].itertuples(index=False):
-            hasher.update("\0".join(row).encode() + b"\n")
+        add_rows(hasher, self.usable[["path", "class", "split", "sha256"]], "\n")
         return hasher.hexdigest()[:32]
+
+    @cached_property
+    def content(self) -> NDArray[np.int32]:
+        """A number for the bytes of each usable image, in the order of sha256; copies share it."""
+        ranks = pc.rank(pa.array(self.usable["sha256"]), tiebreaker="dense")
+        return np.asarray(ranks, np.int32)
+
+
+def add_rows(hasher: hashlib._Hash, texts: pd.DataFrame, end: str) -> None:
+    """Hash the rows of a table of texts, with zero bytes within and an `end` after each."""
+    for start in range(0, len(texts), _BLOCK):
+        part = texts.iloc[start : start + _BLOCK]
+        rows = zip(*(part[column].tolist() for column in part), strict=True)
+        hasher.update("".join("\0".join(row) + end for row in rows).encode())
 
 
 def refuse(index: Index, reasons: dict[str, str], kind: Refusal = Refusal.DAMAGED) -> Index:
     """The index with further images refused: path to reason."""
-    table = index.table.copy()
+    table = index.table.astype({"refusal": "str", "reason": "str"})
     refused = table["path"].isin(reasons)
     table.loc[refused, "refusal"] = str(kind)
     table.loc[refused, "reason"] = table.loc[refused, "path"].map(reasons)
@@ -123,7 +163,8 @@ def check(index: Index) -> None:
     listed += said(index.notes)
     if usable.empty:
         raise DataError(f"{index.name}: none of its {len(table)} images can be read{listed}")
-    _check_folders(index)
+    if len(refused):
+        _check_folders(index)
     if len(refused) > 0.1 * len(table):
         raise DataError(
             f"{index.name}: {len(refused)} of {len(table)} images cannot be used, more than a "

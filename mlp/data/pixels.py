@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from mlp import console
 from mlp.data.cache import cache_folder, writing
 from mlp.data.images.decoding import DECODER_VERSION, decode, quiet_decoder
-from mlp.data.index import Index, refuse
+from mlp.data.index import Index, add_rows, refuse
 from mlp.data.reading import Files
 from mlp.errors import DataError, UnreadableImage
 from mlp.processes import alone
@@ -76,7 +76,9 @@ def load_pixels(
     paths = index.usable["path"]
     single = tuple(str(paths.iloc[row]) for block in blocks for row in block.single)
     reasons = {str(paths.iloc[row]): why for row, why in refused.items()}
-    return replace(refuse(index, reasons) if reasons else index, single=single), pixels
+    index = refuse(index, reasons) if reasons else index
+    # What follows from an index is found once: it stays the same where nothing was learnt
+    return replace(index, single=single) if single != index.single else index, pixels
 
 
 def pixel_files(index: Index, size: int, gray: bool) -> tuple[str, ...]:
@@ -86,8 +88,7 @@ def pixel_files(index: Index, size: int, gray: bool) -> tuple[str, ...]:
 
 def _name(index: Index, size: int, gray: bool, depth: int) -> str:
     hashes = hashlib.sha256(f"{DECODER_VERSION} {size} {gray} {depth}".encode())
-    for digest in index.usable["sha256"]:
-        hashes.update(digest.encode())
+    add_rows(hashes, index.usable[["sha256"]], "")
     return f"pixels-{hashes.hexdigest()[:32]}"
 
 

@@ -12,17 +12,20 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import psutil
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from mlp import console
-from mlp.data.cache import cache_folder, replacing
+from mlp.data.cache import cache_folder
 from mlp.data.images.decoding import (
     DECODER_VERSION,
     NOT_AN_IMAGE,
@@ -32,13 +35,14 @@ from mlp.data.images.decoding import (
 )  # fmt: skip
 from mlp.data.images.formats import by_content, by_name
 from mlp.data.index import COLUMNS, Refusal
+from mlp.data.remembered import SCHEMA, STATE, Remembered, Row, table_of
 from mlp.errors import DataError, UnreadableImage
 
+# Of files to be read: `reason` says why one is not to be opened, or ""
+TO_READ = ("path", "class", "split", "reason")
 # Far above any camera's file, and small enough to hold one for each core
 MAX_BYTES = 256 * 2**20
-_STATE = ("size", "mtime_ns", "ctime_ns", "inode")
-_REMEMBERED = ("path", *_STATE, *COLUMNS[3:])
-_HASH = _REMEMBERED.index("sha256")
+_HASH = SCHEMA.names.index("sha256")
 # The coarsest clock of a file system: a file that was written so shortly before it was read may be
 # written again without a trace
 _TICK = 2_000_000_000  # nanoseconds
@@ -47,9 +51,6 @@ _NO_CTIME = ("fuse", "macfuse", "osxfuse", "vfat", "msdos", "exfat", "fat")
 _UNREAD = (-1, -1, -1, -1, "", 0, 0, False, 0)  # what is known of a file that cannot be opened
 _CHUNK = 4096
 _SAVE_EVERY = 64  # chunks: what an interruption that cannot be caught may cost
-
-Row = tuple[object, ...]
-File = tuple[str, str, str, str]  # path, class, split, and why it is not to be opened, or ""
 
 
 @dataclass(frozen=True)
@@ -66,80 +67,77 @@ class Files:
         _memory(self.root).unlink(missing_ok=True)
 
 
-def read_files(root: Path, files: Sequence[File]) -> pd.DataFrame:
-    """The table of an index of files under `root`, sorted by path.
+def read_files(root: Path, files: pd.DataFrame) -> pd.DataFrame:
+    """The table of an index of files under `root`: of columns TO_READ, sorted by path.
 
     What an earlier call read of files that have not changed is not read again. Interrupted, it
     keeps what it has read.
     """
-    memory = _memory(root)
-    known = _recall(memory)
-    parts: list[pd.DataFrame] = []
+    known = Remembered(_memory(root))
+    kinds = dict.fromkeys(TO_READ[1:], "category")
+    given = pa.Table.from_pandas(files[list(TO_READ)].astype(kinds), preserve_index=False)
+    parts: list[pa.Table] = []
     unsaved = 0
     try:
-        for chunk, new in _chunks(root, files, known):
-            parts.append(chunk)
+        for part, new in _parts(root, given, known):
+            parts.append(part)
             unsaved += new
             if unsaved >= _SAVE_EVERY * _CHUNK:
-                _remember(memory, parts, known)
+                known.save(parts)
                 unsaved = 0
     finally:
         if unsaved:
-            _remember(memory, parts, known)
-    table = pd.concat(parts, ignore_index=True)
+            known.save(parts)
+    read = pa.concat_tables(parts)
     parts.clear()
-    table["class"], table["split"] = [file[1] for file in files], [file[2] for file in files]
-    in_order = table["path"].is_monotonic_increasing
-    return (table if in_order else table.sort_values("path", ignore_index=True))[list(COLUMNS)]
+    columns = dict(zip(read.column_names, read.columns, strict=True))
+    columns |= {name: given[name] for name in ("path", "class", "split")}
+    columns |= {name: _as_numbers(read[name]) for name in ("refusal", "reason")}
+    table: pd.DataFrame = pa.table({name: columns[name] for name in COLUMNS}).to_pandas()
+    return table
+
+
+def _as_numbers(texts: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Texts that repeat, as places in the sorted list of them."""
+    different = pc.unique(texts).sort()
+    places = pc.index_in(texts, different).combine_chunks()
+    return pa.DictionaryArray.from_arrays(places, different)
 
 
 def _memory(root: Path) -> Path:
     """The file in which is kept what was read of the files under a folder."""
-    place = f"{DECODER_VERSION} {root}".encode("utf-8", "surrogateescape")
+    place = f"{DECODER_VERSION} sorted {root}".encode("utf-8", "surrogateescape")
     return cache_folder() / f"index-{hashlib.sha256(place).hexdigest()[:32]}.parquet"
 
 
-def _chunks(
-    root: Path, files: Sequence[File], known: pd.DataFrame
-) -> Iterator[tuple[pd.DataFrame, int]]:
+def _parts(root: Path, given: pa.Table, known: Remembered) -> Iterator[tuple[pa.Table, int]]:
     """Rows in the order of the files, some thousand at a time, and how many were read anew."""
-    places = pd.Index(known["path"])
     dated: dict[int, bool] = {}
-    bar = console.passing(None, "indexing", total=len(files), unit=" images")
+    bar = console.passing(None, "indexing", total=len(given), unit=" images")
     with quiet_decoder(), ThreadPoolExecutor() as pool, bar:
-        for start in range(0, len(files), _CHUNK):
-            part = files[start : start + _CHUNK]
-            found = places.get_indexer([path for path, *_ in part])
-            remembered = known.iloc[found[found >= 0]].itertuples(index=False, name=None)
-            old = {row[0]: row for row in remembered}
+        for start in range(0, len(given), _CHUNK):
+            part = given.slice(start, _CHUNK)
+            paths, refusals = part["path"].to_pylist(), part["reason"].to_pylist()
+            old, places = known.of(paths)
+            states = list(zip(*(old[column].to_pylist() for column in STATE), strict=True))
             # Asking whether a file has changed takes less time than asking a thread to do it
-            rows = [_unchanged(root, old, file, dated) for file in part]
-            changed = [file for file, row in zip(part, rows, strict=True) if row is None]
-            anew = pool.map(partial(_row, root, old), changed)
-            rows = [row or next(anew) for row in rows]
-            bar.update(len(rows))
-            yield pd.DataFrame(rows, columns=list(_REMEMBERED)), len(changed)
-
-
-def _recall(memory: Path) -> pd.DataFrame:
-    """The rows that were read before, none where their file was damaged."""
-    columns = list(_REMEMBERED)
-    try:
-        table = pd.read_parquet(memory, columns=columns, page_checksum_verification=True)
-    except Exception:  # there is none yet, or whatever a flipped bit makes of Arrow's reader
-        return pd.DataFrame(columns=columns)
-    return table.drop_duplicates("path", keep="last", ignore_index=True)
-
-
-def _remember(memory: Path, parts: list[pd.DataFrame], known: pd.DataFrame) -> None:
-    """Keep the rows that were read, and those known of files that were not reached."""
-    read = pd.concat(parts, ignore_index=True)
-    unreached = known[~known["path"].isin(read["path"])]
-    every = pd.concat([unreached, read], ignore_index=True) if len(unreached) else read
-    # Files that could not be read are tried again
-    every = every[every["size"] >= 0]
-    with replacing(memory) as target:
-        every.to_parquet(target, index=False, write_page_checksum=True)
+            same = [
+                place >= 0 and not refusal and _unchanged(root, path, states[place], dated)
+                for path, refusal, place in zip(paths, refusals, places, strict=True)
+            ]
+            anew = np.flatnonzero(~np.array(same, bool))
+            if len(anew):
+                before = old.take(places[anew][places[anew] >= 0]).to_pylist()
+                content = {row["path"]: tuple(row.values()) for row in before}
+                changed = ((paths[row], refusals[row]) for row in anew)
+                new = table_of(list(pool.map(partial(_row, root, content), changed)))
+                places[anew] = len(old) + np.arange(len(anew))
+                old = pa.concat_tables([old, new])
+            bar.update(len(part))
+            in_order = np.array_equal(places, np.arange(len(old)))
+            rows = old if in_order else old.take(places)
+            # The same texts once
+            yield rows.set_column(0, "path", part["path"]), len(anew)
 
 
 def _keeps_dates(path: Path) -> bool:
@@ -156,35 +154,30 @@ def _keeps_dates(path: Path) -> bool:
 
 
 def _state(status: os.stat_result) -> tuple[int, int, int, int]:
-    """The parts of a file's status that change with its content: _STATE."""
+    """The parts of a file's status that change with its content: STATE."""
     inode = status.st_ino & (2**63 - 1)
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode
 
 
-def _unchanged(
-    root: Path, old: Mapping[str, Row], file: File, dated: dict[int, bool]
-) -> Row | None:
-    """The row that is remembered of a file, if it certainly has not changed.
+def _unchanged(root: Path, path: str, state: Row, dated: dict[int, bool]) -> bool:
+    """Tell whether a file certainly has not changed since its STATE was this one.
 
     `dated`: the devices whose file systems keep dates, and those whose do not.
     """
-    known = old.get(file[0])
-    if known is None or file[3]:
-        return None
     # A Path made for each image would take longer than the question
-    path = os.path.join(root, file[0])  # noqa: PTH118
+    place = os.path.join(root, path)  # noqa: PTH118
     try:
-        status = os.stat(path)  # noqa: PTH116
+        status = os.stat(place)  # noqa: PTH116
     except OSError:
-        return None
+        return False
     if status.st_dev not in dated:  # links lead to others
-        dated[status.st_dev] = _keeps_dates(Path(path).resolve())
-    return known if known[1:_HASH] == _state(status) and dated[status.st_dev] else None
+        dated[status.st_dev] = _keeps_dates(Path(place).resolve())
+    return state == _state(status) and dated[status.st_dev]
 
 
-def _row(root: Path, old: Mapping[str, Row], file: File) -> Row:
-    """One row with the columns _REMEMBERED; an old one of the same content stays valid."""
-    path, _, _, refusal = file
+def _row(root: Path, old: Mapping[str, Row], file: tuple[str, str]) -> Row:
+    """One row of SCHEMA; an old one of the same content stays valid."""
+    path, refusal = file
     if refusal:
         return (path, *_UNREAD, Refusal.DAMAGED, refusal)
     begun = time.time_ns()

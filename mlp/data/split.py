@@ -46,7 +46,7 @@ def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> S
     test, where = np.flatnonzero(given == "test"), np.flatnonzero(given != "test")
     if fold == "none" and not is_drawn(index):
         return Split(np.flatnonzero(given == "train"), np.flatnonzero(given == "val"), test)
-    pool = index.usable.iloc[where]
+    pool = _pool(index, where)
     if fold != "none":
         validates = _deal(index.name, pool, seed, fold)
         what = f"fold {fold}"
@@ -56,7 +56,7 @@ def split(index: Index, val_fraction: float, seed: int, fold: str = "none") -> S
         # Rounding may leave nothing of a small class when val_fraction is large
         what = f"val_fraction {val_fraction:g}"
         advice = "; choose a smaller one, or give a val/ folder"
-    absent = sorted(set(pool["class"]) - set(pool.loc[~validates, "class"]))
+    absent = sorted(set(pool["class"].unique()) - set(pool.loc[~validates, "class"].unique()))
     if absent:
         raise DataError(
             f"{index.name}: {what} leaves no training image of {', '.join(absent)}{advice}"
@@ -69,31 +69,37 @@ def thin(rows: NDArray[np.int64], index: Index, images: int, seed: int) -> NDArr
 
     The draw for fewer is part of the draw for more; a class that has no more keeps all.
     """
-    table = index.usable.reset_index(drop=True).loc[rows, ["class", "sha256"]]
-    order = seeds.generator(seed, "split", 1).permutation(len(table))
-    distinct = table.iloc[order].drop_duplicates("sha256")
+    pool = _pool(index, rows)
+    order = seeds.generator(seed, "split", 1).permutation(len(pool))
+    distinct = pool.iloc[order].drop_duplicates("content")
     kept = distinct.groupby("class", sort=False).head(images)
     return np.sort(kept.index.to_numpy(np.int64))
+
+
+def _pool(index: Index, rows: NDArray[np.int64]) -> pd.DataFrame:
+    """Class and content of some of the usable images."""
+    columns = {"class": index.usable["class"].array, "content": index.content}
+    return pd.DataFrame(columns).iloc[rows]
 
 
 def _deal(name: str, pool: pd.DataFrame, seed: int, fold: str) -> NDArray[np.bool_]:
     """Tell for each image of the pool whether it is in a fold."""
     number, folds = map(int, fold.split("/"))
-    counts = pool.drop_duplicates(["sha256", "class"])["class"].value_counts()
+    counts = pool.drop_duplicates()["class"].astype("str").value_counts()
     if counts.min() < folds:
         raise DataError(
             f"{name}: class {counts.idxmin()!r} has {counts.min()} distinct images, too few for "
             f"{folds} folds; use {counts.min()} folds or fewer (at least 2), or add images"
         )
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seeds.integer(seed, "split"))
-    _, validates = list(dealer.split(pool, pool["class"], pool["sha256"]))[number - 1]
+    _, validates = list(dealer.split(pool, pool["class"].cat.codes, pool["content"]))[number - 1]
     return np.isin(np.arange(len(pool)), validates)
 
 
 def _draw(name: str, pool: pd.DataFrame, val_fraction: float, seed: int) -> NDArray[np.bool_]:
     """Tell for each image of the pool whether it is drawn for validation."""
-    distinct = pool.drop_duplicates("sha256")
-    counts = distinct["class"].value_counts()
+    distinct = pool.drop_duplicates("content")
+    counts = distinct["class"].astype("str").value_counts()
     if counts.min() < 2:
         raise DataError(
             f"{name}: class {counts.idxmin()!r} has {counts.min()} distinct image; at least "
@@ -107,10 +113,11 @@ def _draw(name: str, pool: pd.DataFrame, val_fraction: float, seed: int) -> NDAr
             f"image of each of the {classes} classes on either side; choose another val_fraction"
         )
     state = seeds.integer(seed, "split")
+    codes = distinct["class"].cat.codes
     _, val = train_test_split(
-        distinct["sha256"], test_size=wanted, random_state=state, stratify=distinct["class"]
+        distinct["content"], test_size=wanted, random_state=state, stratify=codes
     )
-    return np.asarray(pool["sha256"].isin(val), bool)
+    return np.isin(pool["content"], val)
 
 
 def find_leaks(index: Index) -> pd.DataFrame:
@@ -118,13 +125,15 @@ def find_leaks(index: Index) -> pd.DataFrame:
 
     Only of splits that the source gives: drawn ones keep copies on one side.
     """
-    rows = index.usable
+    paths, given = index.usable["path"].array, index.usable["split"]
+    content = pd.Series(index.content)
     found = []
     for split, before in _BEFORE.items():
-        originals = rows[rows["split"].isin(before)].drop_duplicates("sha256")
-        of = originals[["sha256", "path"]].rename(columns={"path": "of"})
-        copies = rows[rows["split"] == split].merge(of, on="sha256")
-        found.append(copies[["path", "split", "of"]])
+        originals = content[given.isin(before).array].drop_duplicates()
+        place = pd.Series(originals.index, originals.to_numpy())
+        of = content[(given == split).array].map(place).dropna().astype(np.int64)
+        columns = {"path": paths[of.index], "split": split, "of": paths[of]}
+        found.append(pd.DataFrame(columns, dtype="str"))
     return pd.concat(found, ignore_index=True)
 
 

@@ -25,7 +25,7 @@ COLUMNS = ("path", "class", "split", "sha256")
 
 def split_table(index: Index, split: Split) -> pd.DataFrame:
     """The rows of the images that were used, with the side on which each was."""
-    table = index.usable[list(COLUMNS)].reset_index(drop=True)
+    table = index.usable[list(COLUMNS)].astype("str").reset_index(drop=True)
     sides = np.full(len(table), "", dtype=object)
     for name in SPLITS:
         sides[getattr(split, name)] = name
@@ -62,7 +62,7 @@ def apply_split(index: Index, file: str) -> Index:
             f"{missing[0]}; it is the split of other data"
         )
     rows = given.set_index("path").reindex(table["path"]).set_index(table.index)
-    mine = table.assign(**{"class": table["class"].map(label)})
+    mine = table.assign(**{"class": table["class"].astype("str").map(label)})
     named, usable = rows["split"].notna(), table["refusal"] == ""
     for column, word in (("sha256", "content"), ("class", "class")):
         other = table.loc[named & usable & (rows[column] != mine[column]), "path"]

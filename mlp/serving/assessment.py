@@ -47,7 +47,7 @@ def part_of(index: Index, part: str) -> tuple[Index, str]:
 
     auto: the test split, else the validation split, else all images.
     """
-    present = sorted(set(index.usable["split"]) - {""})
+    present = sorted(index.by_split.keys() - {""})
     if part == "auto":
         part = next((name for name in ("test", "val") if name in present), ALL)
     if part == ALL:

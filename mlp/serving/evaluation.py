@@ -41,7 +41,7 @@ def evaluate(
 
     None where there is no such image. Raises DataError for a class that the model does not know.
     """
-    unknown = sorted(set(index.usable["class"]) - set(ensemble.classes))
+    unknown = sorted(set(index.classes) - set(ensemble.classes))
     if unknown:
         raise DataError(
             f"{index.name}: the model does not know {', '.join(unknown)}; it knows "
@@ -66,10 +66,9 @@ def evaluate(
     bar = console.passing(starts, "classifying", unit="it")
     parts = (images[start : start + EVALUATION_BATCH] for start in bar)
     answers = [answer for part in parts for answer in ensemble.answer(list(part))]
-    number = {name: label for label, name in enumerate(ensemble.classes)}
     evaluation = Evaluation(
         table["path"].to_numpy(np.str_),
-        table["class"].map(number).to_numpy(np.int64),
+        table["class"].cat.set_categories(ensemble.classes).cat.codes.to_numpy(np.int64),
         np.array([answer.probabilities for answer in answers]),
         ensemble.classes,
     )

@@ -113,7 +113,7 @@ class TrainingRun:
         stream, data, config = self.stream, self.stream.dataset, self.spec.config
         learner.restore_best()
         evaluation = Evaluation(
-            data.ids[data.split.val],
+            data.ids[data.split.val].to_numpy(np.str_),
             stream.validation.labels,
             probabilities(learner.logits(stream.validation, final=True)),
             data.classes,

@@ -12,11 +12,12 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from PIL import Image
 
-from mlp.data import reading
+from mlp.data import reading, remembered
 from mlp.data.audit.remarks import remarks
 from mlp.data.dataset import load, open_index
 from mlp.data.images.decoding import decode, read_header
@@ -225,9 +226,8 @@ def test_a_file_that_grows_while_it_is_read_is_refused(
         return read_bytes(path) + (b"more" if path.name == "0.png" else b"")
 
     monkeypatch.setattr(reading.Path, "read_bytes", growing)
-    found = reading.read_files(
-        image_tree, [("train/red/0.png", "red", "", ""), ("val/red/1.png", "red", "", "")]
-    )
+    rows = [("train/red/0.png", "red", "", ""), ("val/red/1.png", "red", "", "")]
+    found = reading.read_files(image_tree, pd.DataFrame(rows, columns=list(reading.TO_READ)))
     assert list(found["reason"]) == ["changed while it was being read", ""]
 
 
@@ -302,11 +302,11 @@ def test_whatever_arrow_says_of_a_damaged_memory_it_is_read_anew(
 ) -> None:
     before = open_index(str(image_tree)).table
 
-    def read_parquet(*_: object, **__: object) -> None:
+    def damaged(*_: object, **__: object) -> None:
         # What a flipped bit in the file's footer has been seen to give: no OSError, no ValueError
         raise pa.ArrowNotImplementedError("Integers with more than 64 bits not implemented")
 
-    monkeypatch.setattr(reading.pd, "read_parquet", read_parquet)
+    monkeypatch.setattr(remembered.pq, "ParquetFile", damaged)
     assert open_index(str(image_tree)).table.equals(before)
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from mlp.data import reading
@@ -92,7 +93,8 @@ def test_where_no_such_dates_are_kept_content_is_compared(
     else:
         mount = SimpleNamespace(mountpoint=str(root.parent), fstype=kind)
         monkeypatch.setattr(reading.psutil, "disk_partitions", lambda **_: [mount])
-    files = [(f"{'ab'[n % 2]}/{n}.bmp", "ab"[n % 2], "", "") for n in range(4)]
+    rows = [(f"{'ab'[n % 2]}/{n}.bmp", "ab"[n % 2], "", "") for n in (0, 2, 1, 3)]
+    files = pd.DataFrame(rows, columns=list(reading.TO_READ))
     before = reading.read_files(root, files)
     (root / "a/0.bmp").write_bytes(bmp(222))
     after = reading.read_files(root, files)
@@ -171,7 +173,8 @@ def test_paths_outside_of_the_folder_of_a_list_are_remembered(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "_TICK", 0)
-    files = [(str(root / "a/0.bmp"), "a", "", ""), (str(root / "b/1.bmp"), "b", "", "")]
+    rows = [(str(root / "a/0.bmp"), "a", "", ""), (str(root / "b/1.bmp"), "b", "", "")]
+    files = pd.DataFrame(rows, columns=list(reading.TO_READ))
     first = reading.read_files(tmp_path, files)
     monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail(f"{path} was read"))
     assert reading.read_files(tmp_path, files).equals(first)

@@ -118,7 +118,8 @@ def audit(index: Index) -> Audit:
         *_of_the_whole(index),
     ]
     findings.sort(key=lambda finding: ([*KINDS].index(finding.kind), finding.paths))
-    counts = pd.crosstab(rows["class"], rows["split"].replace("", "all"))
+    splits = rows["split"].astype("str").replace("", "all")
+    counts = pd.crosstab(rows["class"].astype("str"), splits)
     mean, std = channel_statistics(pixels, np.arange(len(pixels)))
     sizes = {
         f"{name} {side}": int(getattr(rows[side], measure)())
@@ -188,7 +189,8 @@ def _of_the_whole(index: Index) -> Iterator[Finding]:
         if absent := sorted(set(index.classes) - classes):
             values = {"split": split, "classes": ", ".join(absent)}
             yield Finding("class_sets", (), "absent", values)
-    counts = rows.loc[rows["split"].isin(["train", ""]), "class"].value_counts().sort_index()
+    trained = rows.loc[rows["split"].isin(["train", ""]), "class"].astype("str")
+    counts = trained.value_counts().sort_index()
     for cls, count in counts[counts < FEW * counts.max()].items():
         few = {"cls": cls, "count": count, "largest": int(counts.max())}
         yield Finding("imbalance", (), "few", few)

@@ -119,7 +119,7 @@ def understood(index: Index) -> list[Remark]:
 
 def _on_layout(index: Index, layout: Layout) -> Remark:
     """The splits and classes that were seen in a folder or list, and folders passed over."""
-    counts = index.usable["split"].value_counts()
+    counts = index.usable["split"].astype("str").value_counts()
     # The folders that hold those of the classes
     places = {split: part.rpartition("/")[0] for part, _, split in layout.classes}
     seen: dict[str, object] = {"count": len(index.usable), "classes": len(index.classes)}

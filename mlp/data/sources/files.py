@@ -34,17 +34,9 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
         understood = Reader(walk, layout).read()
     except OSError as error:
         raise DataError(f"data folder {root} cannot be read: {error.strerror}") from None
-    files: list[tuple[str, str, str, str]] = []
-    for part, cls, split in understood.classes:
-        found = [(path, cls, split, refusal) for path, refusal in walk.files(part)]
-        files += found
-        if not found:
-            notes.add("empty", f"{part}/")
-    wrong = {path for path, *_ in files if path.encode("utf-8", "ignore").decode() != path}
-    for path in wrong:
-        notes.add("not_utf8", path)
-    files = sorted(file for file in files if file[0] not in wrong)
-    if not files:
+    files = _listed(walk, understood, notes)
+    del walk  # of a million names
+    if files.empty:
         raise DataError(
             f"no images found in {root}; expected train/<class>/*.jpg and val/<class>/*.jpg, or "
             f"<class>/*.jpg ({READABLE}){said([*understood.told(), *notes])}"
@@ -55,11 +47,33 @@ def folder(path: str, layout: Kind = "auto", links: Links = "follow") -> Index:
     stray = table["refusal"] == Refusal.STRAY
     if stray.all():
         raise DataError(f"no images found in {root}, only other files{said(notes)}")
-    stray &= ~stray.groupby([table["class"], table["split"]]).transform("all")
-    for path in table.loc[stray, "path"]:
-        notes.add("stray", path)
-    table = table[~stray].reset_index(drop=True)
+    if stray.any():
+        stray &= ~stray.groupby([table["class"], table["split"]]).transform("all")
+        for path in table.loc[stray, "path"]:
+            notes.add("stray", path)
+        table = table[~stray].reset_index(drop=True)
     return Index(root.name, table, Files(root), tuple(notes), layout=understood)
+
+
+def _listed(walk: Walk, layout: Layout, notes: Notes) -> pd.DataFrame:
+    """The files of the classes, for `read_files`, without those whose names are not UTF-8."""
+    parts, wrong = [pd.DataFrame(columns=["path", "reason"], dtype="str")], list[str]()
+    for part, *_ in layout.classes:
+        found = list(walk.files(part))
+        if not found:
+            notes.add("empty", f"{part}/")
+        named = [file for file in found if file[0].encode("utf-8", "ignore").decode() == file[0]]
+        if len(named) < len(found):
+            wrong += [path for path, _ in set(found) - set(named)]
+        parts.append(pd.DataFrame(named, columns=["path", "reason"], dtype="str"))
+    for path in wrong:
+        notes.add("not_utf8", path)
+    folders = pd.DataFrame(layout.classes, columns=["part", "class", "split"], dtype="category")
+    counts = [len(part) for part in parts[1:]]
+    made = pd.concat(parts, ignore_index=True).astype({"reason": "category"})
+    for column in ("class", "split"):
+        made[column] = folders[column].repeat(counts).array
+    return made.sort_values("path", ignore_index=True)
 
 
 def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index:
@@ -91,19 +105,19 @@ def manifest(file: str, layout: Kind = "auto", links: Links = "follow") -> Index
         )
     table = table.assign(split=names, **{"class": table["class"].map(label)})
     table["path"] = [_on_disk(root, path.replace("\\", "/")) for path in table["path"]]
-    normal = (os.path.normpath(root / unicodedata.normalize("NFC", p)) for p in table["path"])
+    names = (unicodedata.normalize("NFC", path) for path in table["path"])
+    # A Path made for each image would take longer than all the rest
+    normal = (os.path.normpath(os.path.join(root, name)) for name in names)  # noqa: PTH118
     keys = pd.Series(map(os.path.normcase, normal), table.index)
     check_twice(what, table, keys, lambda one, other: _same(root / one, root / other))
-    notes, files = Notes(), []
-    for path, cls, split in zip(table["path"], table["class"], table["split"], strict=True):
-        refusal = ""
-        if links == "inside" and not lies_in(root / path, root):
+    notes, table["reason"] = Notes(), ""
+    for line, path in table["path"].items() if links == "inside" else ():
+        if not lies_in(root / path, root):
             notes.add("link_out", path)
-            refusal = "outside of the CSV file's folder (links=inside)"
-        files.append((path, cls, split, refusal))
-    if all(refusal for *_, refusal in files):
+            table.loc[line, "reason"] = "outside of the CSV file's folder (links=inside)"
+    if (table["reason"] != "").all():
         raise DataError(f"{what}: no image of it may be read\n  {next(iter(notes))}")
-    table = read_files(root, files)
+    table = read_files(root, table.sort_values("path"))
     return Index(Path(file).stem, table, Files(root), tuple(notes), layout=Layout())
 
 

@@ -102,12 +102,18 @@ class Listing:
     """The direct content of a folder, sorted: folders, and files that are not hidden."""
 
     folders: dict[str, bool] = field(default_factory=dict)  # and whether it is a link
-    files: list[tuple[str, str]] = field(default_factory=list)  # and why not to open it, or ""
+    refused: dict[str, str] = field(default_factory=dict)  # files not to be opened, and why
+    joined: str = ""  # the names of all files, each with / after it: a text takes less than many
+
+    @property
+    def files(self) -> list[str]:
+        """The names of the files."""
+        return self.joined.split("/")[:-1]
 
     @property
     def images(self) -> int:
         """The number of files with names of images."""
-        return sum(by_name(name) is not None for name, _ in self.files)
+        return sum(by_name(name) is not None for name in self.files)
 
 
 class Walk:
@@ -128,8 +134,9 @@ class Walk:
         if part not in self._listed:
             made = self._listed[part] = Listing()
             try:
-                for entry in sorted(os.scandir(self.root / part), key=lambda entry: entry.name):
-                    self._sort(part, entry, made)
+                entries = sorted(os.scandir(self.root / part), key=lambda entry: entry.name)
+                files = [entry.name for entry in entries if self._is_file(part, entry, made)]
+                made.joined = "".join(f"{name}/" for name in files)
             except OSError as error:
                 if not part:
                     raise
@@ -159,8 +166,8 @@ class Walk:
                     (linked if is_link else folders).append(below(here, name))
                 elif noted:
                     self.pass_over(below(here, name))
-            for name, refusal in listing.files:
-                yield below(here, name), refusal
+            for name in listing.files:
+                yield below(here, name), listing.refused.get(name, "")
 
     def holds_images(self, part: str, named: bool = True) -> bool:
         """Tell whether files with names of images (else: that may be images) are under a folder."""
@@ -181,8 +188,8 @@ class Walk:
         elif count:
             self.notes.add("system", f"{part}/", count)
 
-    def _sort(self, part: str, entry: os.DirEntry[str], made: Listing) -> None:
-        """Put what is in a folder where it belongs, or note why it is passed over."""
+    def _is_file(self, part: str, entry: os.DirEntry[str], made: Listing) -> bool:
+        """Tell whether it is a file to list; put a folder where it belongs, note the rest."""
         name, path, link, why = entry.name, below(part, entry.name), entry.is_symlink(), ""
         if link and not os.path.exists(entry.path):  # noqa: PTH110 (asked of every link)
             why = "link_lost"
@@ -202,7 +209,10 @@ class Walk:
         elif why and not by_name(name):
             self.notes.add(why, path)
         else:
-            made.files.append((name, _SAID.get(why, "")))
+            if why:
+                made.refused[name] = _SAID[why]
+            return True
+        return False
 
 
 def _may_be_image(name: str) -> bool:

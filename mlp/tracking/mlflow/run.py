@@ -64,7 +64,8 @@ class MlflowRun:
         val = dataset.split.val
         self._watched = pictures.examples(dataset.labels[val], pictures.EXAMPLES)
         watched = val[self._watched]
-        self._ids, self._labels = dataset.ids[watched], dataset.labels[watched]
+        self._ids = dataset.ids[watched].to_numpy(np.str_)
+        self._labels = dataset.labels[watched]
         self._images = dataset.pixels[watched]
         if spec.shown:
             self._tags[MLFLOW_LOGGED_IMAGES] = "True"  # or MLflow shows no epochs
