@@ -19,6 +19,7 @@ from mlp.settings.commands import (
     RecipeChoice,
     SearchConfig,
 )
+from mlp.settings.own_network import own_setting
 from mlp.settings.recipes import find_recipe
 from mlp.settings.source import SourceConfig
 from mlp.settings.study import (
@@ -164,23 +165,23 @@ def _parsed(given: Mapping[str, Any], *groups: type[Settings]) -> list[Any]:
     """An object of each class of settings. Raises SettingsError, also for one that none has."""
     known = [n for group in groups for n in group.model_fields if n not in _PRINTED]
     plain = {n: os.fspath(v) if isinstance(v, os.PathLike) else v for n, v in given.items()}
+    if isinstance(plain.get("network"), type):
+        from mlp.learning.networks.class_file import file_of
+
+        runs_dir = plain.get("runs_dir", TrackingConfig.model_fields["runs_dir"].default)
+        plain["network"] = file_of(plain["network"], Path(runs_dir) / "networks")
     for name in plain:
-        if name not in known and not _of_network(name):
+        if name not in known and own_setting(name) is None:
             meant = did_you_mean(name, known)
             raise SettingsError(f"{name}: no such setting; {meant}(known: {', '.join(known)})")
 
     def own(group: type[Settings]) -> dict[str, Any]:
         takes = group is RunConfig
         return {
-            n: v for n, v in plain.items() if n in group.model_fields or (takes and _of_network(n))
+            n: v for n, v in plain.items() if n in group.model_fields or (takes and own_setting(n))
         }
 
     return [group.parse(own(group)) for group in groups]
-
-
-def _of_network(name: str) -> bool:
-    """Tell whether a setting is one of a network of one's own, such as `network.width`."""
-    return name.startswith("network.")
 
 
 def _recorded(

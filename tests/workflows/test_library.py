@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from mlp.settings.base import ConfigError
 from mlp.study.progress import Progress
 from scripts.study import study as compare_command
 from tests.conftest import CLASSES, make_images, project
+from tests.scripts.processes import ROOT
 
 QUICK: dict[str, Any] = {"image_size": 8, "hidden": (8,), "epochs": 2, "threads": 1}
 ARMS = {"arms": [{"name": "plain"}, {"name": "fast", "changes": {"lr": 0.01}}]}
@@ -315,3 +317,17 @@ def test_an_interrupted_study_goes_on(
     study = mlp.compare(image_tree, ARMS, seeds=2, executor="serial", **QUICK)
     assert list(study.table["n"]) == [2, 2]
     assert sorted(run.info.status for run in all_runs()) == ["FINISHED"] * 4 + ["KILLED"] * 2
+
+
+def test_a_network_may_be_a_class(
+    studied: Studied, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(ROOT / "docs" / "networks" / "cnn.py", tmp_path / "own_cnn.py")
+    monkeypatch.syspath_prepend(tmp_path)
+    (own,) = mlp.train(
+        studied.images, network=import_module("own_cnn").CNN, **{"network.dropout": 0.2}, **QUICK
+    ).table["mean"]
+    (known,) = mlp.train(studied.images, network="cnn", dropout=0.2, **QUICK).table["mean"]
+    assert own == known
+    with pytest.raises(mlp.NetworkError, match="Empty has no methods"):
+        mlp.train(studied.images, network=type("Empty", (torch.nn.Module,), {"forward": len}))
