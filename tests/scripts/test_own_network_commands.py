@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from scripts.command import SettingsCommand
+from mlp.commands.command import SettingsCommand
 
 from mlp.errors import TamperedModel
 from mlp.serving.loading import load_packaged

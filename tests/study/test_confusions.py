@@ -43,7 +43,7 @@ def drawn(made: Section) -> list[str]:
     """The texts of its picture: matplotlib writes each before the paths of its letters."""
     assert isinstance(made.blocks[0], Picture)
     with style():
-        return re.findall("<!-- (.*?) -->", str(made.blocks[0].inline))
+        return re.findall("<!-- (.*?) -->", str(made.blocks[0].drawing))
 
 
 def test_digits_stand_at_the_rows_of_the_first_matrix_and_the_columns_of_all() -> None:

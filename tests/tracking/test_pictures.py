@@ -99,9 +99,9 @@ WHOLE, HALF = (8, 69, 148), (132, 162, 202)
 def test_a_confusion_matrix_has_true_classes_as_rows(classes: int, cell: int) -> None:
     pairs = [(0, 1, 1), (0, 0, 1), *((k, k, 3) for k in range(1, classes))]
     said = answers(pairs, tuple(f"{k}" for k in range(classes)))
-    drawn = np.asarray(confusion_matrix(said)).astype(int)
-    whole = np.argwhere((drawn == WHOLE).all(axis=2))
-    half = np.argwhere((np.abs(drawn - HALF) <= 1).all(axis=2))
+    drawn = np.asarray(confusion_matrix(said).convert("RGB")).astype(int)
+    whole = np.argwhere((np.abs(drawn - WHOLE) <= 4).all(axis=2))
+    half = np.argwhere((np.abs(drawn - HALF) <= 4).all(axis=2))
     (top, left), size = half.min(axis=0), cell - 2
     assert tuple(half.max(axis=0)) == (top + size - 1, left + cell + size - 1)
     assert tuple(whole.min(axis=0)) == (top + cell, left + cell)
@@ -113,13 +113,13 @@ def test_a_confusion_matrix_has_true_classes_as_rows(classes: int, cell: int) ->
 
 def test_numbers_stay_within_their_cells() -> None:
     said = answers([(t, s, 11111) for t in range(3) for s in range(3)], ("a", "b", "c"))
-    drawn = np.asarray(confusion_matrix(said)).astype(int)
-    third = (np.abs(drawn - (173, 193, 219)) <= 1).all(axis=2)
+    drawn = np.asarray(confusion_matrix(said).convert("RGB")).astype(int)
+    third = (np.abs(drawn - (173, 193, 219)) <= 4).all(axis=2)
     gaps = ~third.any(axis=0)
     left, right = np.flatnonzero(~gaps)[[0, -1]]
     inside = drawn[np.flatnonzero(third.any(axis=1))[0] : third.nonzero()[0].max(), left:right]
     between = inside[:, gaps[left:right]]
-    assert between.shape[1] == 4 and (between == 255).all()
+    assert between.shape[1] == 4 and (between >= 250).all()
 
 
 def test_names_are_cut_where_there_is_no_room_and_numbered_where_no_font_has_them() -> None:

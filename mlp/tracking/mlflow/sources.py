@@ -61,7 +61,7 @@ def _pattern(setting: str, text: str) -> Source:
     if not pattern.groups:
         raise SettingsError(
             f"{setting}: the pattern needs a group for what it is to find, such as "
-            f"name:(.*)-seed\\d+; {text!r} was given"
+            f"name:(.*)-seed.*; {text!r} was given"
         )
 
     def found(run: Run) -> str | None:

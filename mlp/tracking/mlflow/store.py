@@ -201,11 +201,10 @@ class Store:
 
     def how_to_open(self, page: str) -> str:
         """Say what to type, and where to go, to see a page of the store."""
-        shown = f"{self.ui}/{page}"
         if is_server(self.uri):
-            return f"MLflow:      {shown}"
+            return f"MLflow:      {self.ui}/{page}"
         typed = command_line("mlflow", "ui", "--backend-store-uri", self.address)
-        return f"MLflow:      {typed}\n             {shown}"
+        return f"MLflow:      {typed}\n             {self.ui}/{page}"
 
 
 def reopen(uri: str, experiment_id: str, minutes: float) -> Store:
