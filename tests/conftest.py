@@ -102,6 +102,7 @@ def project(root: Path, database: Path) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(work)
         patch.setenv("MLP_CACHE", str(root / "cache"))
+        patch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)  # left by mlflow.set_experiment
         mlflow.set_tracking_uri(f"sqlite:///{(work / 'mlflow.db').as_posix()}")
         yield work
     mlflow.set_tracking_uri(None)

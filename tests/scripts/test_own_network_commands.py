@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from mlp.commands.command import SettingsCommand
 
+from mlp.commands.command import SettingsCommand
 from mlp.errors import TamperedModel
 from mlp.serving.loading import load_packaged
 from mlp.tracking.mlflow.store import open_store

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.spawn import get_preparation_data
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import requests
@@ -144,11 +145,15 @@ def test_long_studies_have_several_processes_by_themselves(
         assert place.apart(specs) == (expected > 1)
 
 
-def test_workers_do_not_import_the_script_that_starts_them() -> None:
+def test_workers_do_not_import_the_script_that_starts_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def imported() -> set[str]:
         return {name for name in get_preparation_data("worker") if name.startswith("init_main")}
 
-    script = sys.modules["__main__"]
+    script = ModuleType("__main__")
+    script.__file__ = __file__
+    monkeypatch.setitem(sys.modules, "__main__", script)
     assert imported()
     with without_script():
         assert not imported()

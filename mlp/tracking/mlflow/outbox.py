@@ -49,7 +49,7 @@ class Sender:
         self.lost: set[str] = set()  # runs that were ended elsewhere
         self._client, self._shared, self._known = store.client, shared, known
         self._runs: dict[str, Run] = {}
-        self._packager = Packager(store.client, known)
+        self._packager = Packager(store.client)
 
     def send(self, kind: Kind, run_id: str, value: Any, files: Path) -> None:
         """Record what was put into an Outbox, with the files of a folder."""

@@ -24,10 +24,10 @@ from mlflow.types.schema import Array
 from mlp.imports import ROOT, needed
 from mlp.learning.networks.examination import imported
 from mlp.model.checkpoint import SOURCE
-from mlp.model.ensemble import FAMILIARITY, Ensemble
+from mlp.model.ensemble import Ensemble
 from mlp.model.seal import BLANK, DESCRIPTION, seal
 from mlp.tracking.mlflow import names
-from mlp.tracking.mlflow.artifacts import copy_tree, keep_once, local_folder
+from mlp.tracking.mlflow.artifacts import copy_tree, local_folder
 
 # mlp.serving stands below mlp.tracking, which only names its files
 _ENTRY = "mlp.serving.entry"
@@ -45,7 +45,6 @@ _REQUIREMENTS = (
 ARTIFACT = "ensemble"  # where it is within a model
 SEALED_AS = "mlp.digest"  # tag of a model and of a registered version: the digest of its seal
 _EXAMPLE = "example.png"
-_FAMILIARITY = f"artifacts/{ARTIFACT}/{FAMILIARITY}"  # equal for all arms of a seed
 _OWN = ("artifact_path", "run_id", "model_uuid", "model_id")  # of MLmodel: differ between models
 # A file of the name of the folder of Python's caches: a server then leaves none beside the sealed
 # source, and runs none that somebody else left there
@@ -86,9 +85,8 @@ def _own_requirements(ensemble: Path) -> list[str]:
 class Packager:
     """Makes MLflow models of networks. What they have in common is written once and copied."""
 
-    def __init__(self, client: MlflowClient, known: Path | None = None) -> None:
-        """`known`: the folder of the files that all models have in common, each kept once."""
-        self._client, self._known = client, known
+    def __init__(self, client: MlflowClient) -> None:
+        self._client = client
         self._folder = tempfile.TemporaryDirectory(prefix="mlp-models-")
         self._described: dict[Path, str] = {}
 
@@ -128,9 +126,6 @@ class Packager:
             if place is None:
                 client.log_model_artifacts(logged.model_id, str(made))
             else:
-                if self._known:
-                    for equal in (_SOURCE, _FAMILIARITY):
-                        keep_once(made / equal, self._known)
                 copy_tree(made, place)
         client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
         if not waiting_for:
