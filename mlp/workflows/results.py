@@ -5,7 +5,6 @@ A notebook shows a study, a search and an audit as the first screen of their pag
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +13,6 @@ from typing import Any
 import numpy as np
 import optuna
 import pandas as pd
-from numpy.typing import NDArray
 
 from mlp.data.audit.findings import Audit
 from mlp.errors import MlpError, SettingsError
@@ -33,9 +31,7 @@ from mlp.workflows.calls import call
 from mlp.workflows.registration import recorded_registration
 
 _COLUMNS = ["n", "mean", "difference", "low", "high", "verdict", "p_better"]
-_AT_ONCE = 256  # images that are held in memory
 _NAN = float("nan")
-Image = str | os.PathLike[str] | bytes | NDArray[np.uint8]
 
 
 class Study:
