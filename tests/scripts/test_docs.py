@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from scripts.mlproject import COMMANDS, SETTINGS_PAGE, settings_page
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     "README.md",
+    "README.es.md",
     "benchmarks/README.md",
     *sorted(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
 )
@@ -182,3 +183,40 @@ def test_the_readme_is_short() -> None:
 def test_documents_are_not_empty_of_commands() -> None:
     assert len(set(commands("python -m scripts."))) > 15
     assert len(set(commands("mlflow run ."))) > 5
+
+
+def outline(document: str) -> list[str]:
+    """Levels and numbers of headings, questions, items of lists and rules of tables, in order."""
+    return re.findall(r"^(?:#+ [\d.]*|\*\*|- \*|\|[ |:-]+$)", prose(document), re.M)
+
+
+def rows(document: str) -> list[str]:
+    """The rows of tables below their heads, with English intervals."""
+    bodies = re.findall(r"^\|[ |:-]+\|\n((?:\|.*\n)+)", text_of(document), re.M)
+    return "".join(bodies).replace(" a ", " to ").splitlines()
+
+
+def numbers(document: str) -> list[str]:
+    """The numbers of text and tables. Thousands have a comma or a space that does not break."""
+    text = re.sub(r"(?<=\d)[,\u00a0](?=\d{3}\b)", "", prose(document))
+    return re.findall(r"[+−±-]?\d+(?:\.\d+)?", text)
+
+
+def code_without_language(document: str) -> list[str]:
+    return [block.replace(" --lang es", "") for block in blocks(document)]
+
+
+@pytest.mark.parametrize("part", [outline, code_without_language, rows, numbers])
+def test_the_exercise_is_the_same_in_both_languages(part: Callable[[str], list[str]]) -> None:
+    english = part("docs/exercise.md")
+    assert len(english) > 20
+    assert part("docs/ejercicio.md") == english
+
+
+def test_the_spanish_readme_shows_commands_of_the_readme() -> None:
+    assert blocks("README.es.md") == blocks("README.md")[:2]
+    programs = r"(python|py|mlp|mlflow|pip|tensorboard) "
+    shown = {span for span in spans("README.es.md") if re.match(programs, span)}
+    typed = {line for block in blocks("README.md") for line in block.splitlines()}
+    assert shown
+    assert shown <= typed | set(spans("README.md"))
