@@ -251,12 +251,14 @@ def ip(*arguments: str) -> None:
 
 
 class SmallDisk:
-    """A file system of two megabytes."""
+    """A file system of a few megabytes."""
 
-    def __init__(self, place: Path) -> None:
+    def __init__(self, place: Path, megabytes: int = 2) -> None:
         self.place = place
         place.mkdir(parents=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(place)], check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(place)], check=True
+        )
 
     def remove(self) -> None:
         subprocess.run(["umount", "-l", str(self.place)], check=True)

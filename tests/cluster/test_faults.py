@@ -165,7 +165,7 @@ def test_the_network_between_a_worker_and_the_server_is_cut(
 @needs_root
 def test_the_disk_of_a_worker_is_full(make_cluster: MakeCluster, undisturbed: Found) -> None:
     cluster = make_cluster()
-    disk = SmallDisk(cluster.folder / "small")
+    disk = SmallDisk(cluster.folder / "small", megabytes=1)
     try:
         own = {"TMPDIR": str(disk.place), "MLP_CACHE": str(disk.place / "cache")}
         cluster.add_worker(folder=disk.place, **own)
