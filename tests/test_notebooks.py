@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from benchmarks.parts import wait_until
 from tests.conftest import CLASSES, colored_image, make_images, write_image
 
 ROOT = Path(__file__).parents[1]
@@ -74,8 +75,7 @@ def test_the_stop_button_ends_runs_as_killed_and_the_cell_goes_on(
     manager, client = start(kernel_name="python3", cwd=str(tmp_path))
     try:
         sent = client.execute(CELL)
-        while len(list(tmp_path.glob("runs/*/*seed*"))) < 2:
-            time.sleep(0.2)
+        wait_until(lambda: len(list(tmp_path.glob("runs/*/runs/*seed*"))) > 1)
         time.sleep(1)
         manager.interrupt_kernel()
         while (reply := client.get_shell_msg(timeout=120))["parent_header"]["msg_id"] != sent:
