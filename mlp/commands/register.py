@@ -9,9 +9,9 @@ from mlp.settings.study import ReportConfig
 def register(config: RegisterConfig, by: ReportConfig) -> Answer:
     """Make the best model of a study a version of a registered model, which can be served.
 
-    The arm is chosen by its mean validation score over all seeds. The version becomes the
-    challenger. It becomes the champion if it beats the present one on images that neither of them
-    trained on. Then the test split is read, once.
+    The arm is the one that was shown to be better than the baseline, or else the baseline. The
+    version becomes the challenger. It becomes the champion if it beats the present one on images
+    that neither of them trained on. Then the test split is read, once.
     """
     from mlp.evidence.document import document
     from mlp.evidence.findings import weigh
