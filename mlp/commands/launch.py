@@ -64,8 +64,7 @@ def launch(
     if sys.stderr.isatty():  # the other imports take some seconds
         console.err(f"Starting: {line(suite.name)} on {line(base.data)}")
     *_, executor = settings
-    if executor.executor in ("auto", "processes") and len(suite.arms) > 1:
-        warm_up()
+    warm_up(executor.executor, len(suite.arms))
     from mlp.evidence.document import of_study
     from mlp.tracking.mlflow.pages import tensorboard
     from mlp.workflows.study import recorded_study

@@ -7,7 +7,7 @@ from mlp.commands.command import Answer, command
 from mlp.commands.launch import begin_with, launch
 from mlp.errors import MlpError
 from mlp.settings.commands import EXECUTORS, ExecutorConfig, RecipeChoice, SearchConfig
-from mlp.settings.study import ReportConfig, StudyConfig, TrackingConfig
+from mlp.settings.study import ReportConfig, TrackingConfig
 from mlp.settings.training import RunConfig
 
 
@@ -40,7 +40,7 @@ def search(
     from mlp.search.trials import no_score, prepare
     from mlp.tracking.mlflow.environment import take_adopted_run
     from mlp.tracking.mlflow.tracker import open_to_record
-    from mlp.workflows.search import recorded_search
+    from mlp.workflows.search import confirming_study, recorded_search
 
     EXECUTORS[executor.executor](executor).check()
     space = find_space(config.space)
@@ -55,11 +55,10 @@ def search(
     console.out(store.how_to_open(store.page(run_id)))
     if failure := no_score(found):
         raise MlpError(failure)
-    suite = sought.confirming(found)
-    if suite is None:
+    study = confirming_study(sought, found)
+    if study is None:
         return None
+    suite, fresh, seeds = study
     console.out(f"\nThe best {len(suite.arms) - 1} again, under fresh seeds and folds:\n")
-    fresh = sought.base.changed({"seed": sought.base.seed + 1})
-    study = StudyConfig(seeds=config.confirm_seeds, folds=config.folds)
     store = dataclasses.replace(store, adopted_run=None)
-    return launch(suite, RecipeChoice(), fresh, study, tracking, report, executor, store=store)
+    return launch(suite, RecipeChoice(), fresh, seeds, tracking, report, executor, store=store)

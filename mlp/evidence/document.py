@@ -1,17 +1,20 @@
-"""Answers of commands as data for programs: one schema, which docs/programs.md describes."""
+"""Comparisons as data: documents of one schema (docs/programs.md), and tables."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from mlp.evidence.comparison import Comparison
+import pandas as pd
+
+from mlp.evidence.comparison import NAN, Comparison
 from mlp.evidence.findings import Evidence
 from mlp.metrics import METRICS
 from mlp.study.record import RecordedStudy
 
 SCHEMA = "mlp/1"  # another number where a field goes or changes its meaning
+COLUMNS = ["difference", "low", "high", "verdict", "p_better"]  # of a table
 FIELDS = [field.name for field in dataclasses.fields(Comparison) if field.name != "precision"]
 
 
@@ -46,6 +49,20 @@ def compared(
 def numbers(comparison: Comparison) -> dict[str, object]:
     """All numbers of a comparison, and its verdict."""
     return {name: getattr(comparison, name) for name in FIELDS}
+
+
+def table(arms: Iterable[tuple[str, int, float, Comparison | None]]) -> pd.DataFrame:
+    """A row for each arm, of its name, runs, mean and comparison; None: it is the baseline."""
+    rows = {name: (n, mean, *row(c)) for name, n, mean, c in arms}
+    made = pd.DataFrame.from_dict(rows, orient="index", columns=["n", "mean", *COLUMNS])
+    return made.rename_axis("arm")
+
+
+def row(comparison: Comparison | None) -> tuple[object, ...]:
+    """The values of COLUMNS, of an arm or, with None, of the baseline."""
+    if comparison is None:
+        return NAN, NAN, NAN, "baseline", NAN
+    return tuple(getattr(comparison, name) for name in COLUMNS)
 
 
 def named(study: RecordedStudy) -> dict[str, str]:

@@ -14,9 +14,13 @@ _PRELOADED = ["mlp.workflows.preload"]
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 
 
-def warm_up() -> None:
-    """Start it, so that it imports while this process does; nothing where that is of no use."""
-    if METHOD == "forkserver" and (os.cpu_count() or 1) > 1:
+def warm_up(executor: str, arms: int) -> None:
+    """Start it for a study, so that it imports while this process does; not where it is of no use.
+
+    `executor` is the name of the study's, `arms` their number.
+    """
+    wanted = executor in ("auto", "processes") and arms > 1
+    if wanted and METHOD == "forkserver" and (os.cpu_count() or 1) > 1:
         from multiprocessing import forkserver  # of no use elsewhere
 
         multiprocessing.get_context(METHOD).set_forkserver_preload(_PRELOADED)

@@ -12,17 +12,14 @@ import pandas as pd
 from mlp.escaping import csv_text
 from mlp.escaping import markdown as _escape
 from mlp.evidence.comparison import Comparison
-from mlp.evidence.document import FIELDS, compared, document, numbers
+from mlp.evidence.document import COLUMNS, FIELDS, compared, document, numbers, row, table
 from mlp.evidence.scores import Judged
 from mlp.report.blocks import Grid, Picture, Section, Text
 from mlp.report.drawing import style
 from mlp.report.logged_wording import LoggedWording, Subject, decimals
-from mlp.report.page import markdown, page, terminal
+from mlp.report.page import DESCRIPTION, markdown, page, terminal
 from mlp.report.sections.differences import forest
 from mlp.report.sections.verdict import findings
-
-_COLUMNS = ["n", "mean", "difference", "low", "high", "verdict", "p_better"]
-_DESCRIPTION = 7800  # characters that MLflow shows
 
 
 class Judgement:
@@ -47,22 +44,22 @@ class Judgement:
     @cached_property
     def table(self) -> pd.DataFrame:
         """Each arm: runs, mean score, its difference from the baseline and the verdict."""
-        rows = {}
-        comparisons = {c.name: c for c in self.found.comparisons}
-        for name, own in self.found.scores.items():
-            rows[name] = (len(own), self.found.means[name], *_row(comparisons.get(name)))
-        made = pd.DataFrame.from_dict(rows, orient="index", columns=_COLUMNS)
-        return made.rename_axis("arm")
+        found = self.found
+        comparisons = {c.name: c for c in found.comparisons}
+        return table(
+            (name, len(own), found.means[name], comparisons.get(name))
+            for name, own in found.scores.items()
+        )
 
     @cached_property
     def datasets(self) -> pd.DataFrame:
         """The same of each data set, where there are several: index dataset and arm."""
         rows = {
-            (dataset, c.name): (c.pairs, *_row(c))
+            (dataset, c.name): (c.pairs, *row(c))
             for dataset, comparisons in self.found.datasets.items()
             for c in comparisons
         }
-        columns = ["n", *_COLUMNS[2:]]
+        columns = ["n", *COLUMNS]
         index = pd.MultiIndex.from_tuples(list(rows), names=["dataset", "arm"]) if rows else None
         return pd.DataFrame(list(rows.values()), index=index, columns=columns)
 
@@ -116,7 +113,7 @@ class Judgement:
         head = f"## {_escape(self.title)}\n\n{_escape(self._setting)}"
         sections = self._sections
         whole = f"{head}\n\n{markdown(sections)}\n"
-        return whole if len(whole) <= _DESCRIPTION else f"{head}\n\n{markdown(sections[:1])}\n"
+        return whole if len(whole) <= DESCRIPTION else f"{head}\n\n{markdown(sections[:1])}\n"
 
     @property
     def page(self) -> str:
@@ -195,11 +192,9 @@ class Judgement:
         rows = []
         for name, own in found.scores.items():
             spread = float(own.std(ddof=1)) if len(own) > 1 else math.nan
-            row, c = (
-                [name, str(len(own)), say.spread(found.means[name], spread)],
-                comparisons.get(name),
-            )
-            rows.append(row + (self._said(c) if c else ["", "", say("baseline"), ""]))
+            c = comparisons.get(name)
+            said = self._said(c) if c else ["", "", say("baseline"), ""]
+            rows.append([name, str(len(own)), say.spread(found.means[name], spread), *said])
         headings = [say("arm"), "n", say.validation, *self._headings]
         marked = {say.verdict(c): c.verdict for c in found.comparisons}
         return Grid(headings, rows, marked=marked)
@@ -252,10 +247,3 @@ class Judgement:
                 *((dataset, *against, *numbers(c).values()) for dataset, c in rows),
             ]
         )
-
-
-def _row(c: Comparison | None) -> tuple[object, ...]:
-    """The last columns of a table's row, of an arm or of the baseline."""
-    if c is None:
-        return math.nan, math.nan, math.nan, "baseline", math.nan
-    return c.difference, c.low, c.high, c.verdict, c.p_better

@@ -12,6 +12,7 @@ from mlp.escaping import html
 from mlp.report.blocks import Explorer, Grid, Picture, Section, Text
 from mlp.report.drawing import VERDICTS
 
+DESCRIPTION = 7800  # characters that MLflow shows of a description, with room for a first line
 _FOLDER = Path(__file__).resolve().parent / "templates"
 
 

@@ -17,7 +17,7 @@ from mlp.data.thumbnail import thumbnail
 from mlp.escaping import markdown as _escape
 from mlp.evidence.findings import Evidence, InitialWeights, weigh
 from mlp.report.drawing import style
-from mlp.report.page import markdown, page, pictures, terminal
+from mlp.report.page import DESCRIPTION, markdown, page, pictures, terminal
 from mlp.report.sections import SECTIONS, pair
 from mlp.report.sections.verdict import question, setting
 from mlp.report.wording import Wording
@@ -27,7 +27,6 @@ from mlp.study.tracker import Studies
 
 THUMBNAILS = "thumbnails.parquet"  # of the images that a page shows
 _SIDE = 72  # pixels of one
-_DESCRIPTION = 7800  # characters that MLflow shows of a description, with room for a first line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +125,7 @@ def build(
         evidence,
         "\n\n".join([f"{title}\n{about}", terminal([*others, verdict])]),
         inline,
-        whole if len(whole) <= _DESCRIPTION else heading + markdown(sections, links=False),
+        whole if len(whole) <= DESCRIPTION else heading + markdown(sections, links=False),
         {name: text.encode() for name, text in files.items()}
         | kept
         | {f"figures/{name}.png": content for name, content in drawn.items()},

@@ -34,7 +34,8 @@ def verify(studies: Studies, file: str) -> str:
         text = Path(file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"verify: cannot read {file}: {error}") from None
-    origin = _Page(text).origin
+    given = _Page(text)
+    origin = given.origin
     if not origin:
         raise SettingsError(
             f"verify: {file} does not say which study it reports on; give a report.html of this "
@@ -50,7 +51,7 @@ def verify(studies: Studies, file: str) -> str:
         raise PageDiffers(
             f"{file} differs from the record of {run_id} in {len(found)} places:{listed}"
         )
-    numbers = sum(any(map(str.isdigit, said)) for _, said in _Page(text).parts)
+    numbers = sum(any(map(str.isdigit, said)) for _, said in given.parts)
     return f"{file}: all {numbers} places with numbers are as the record of {run_id} gives them"
 
 

@@ -83,7 +83,7 @@ def search(data: Place = "digits", **settings: Any) -> Searched:
         from mlp.search.trials import no_score, prepare
         from mlp.tracking.mlflow.tracker import open_to_record
         from mlp.workflows.results import Searched
-        from mlp.workflows.search import recorded_search
+        from mlp.workflows.search import confirming_study, recorded_search
 
         config, recipe, base, tracking, reported, executor = _parsed(
             {"data": data, **settings}, *_SEARCH
@@ -96,10 +96,9 @@ def search(data: Place = "digits", **settings: Any) -> Searched:
         found, run_id = recorded_search(sought, store, tracking, say)
         if failure := no_score(found):
             raise MlpError(failure)
-        study, suite = None, sought.confirming(found)
-        if suite is not None:
-            fresh = sought.base.changed({"seed": sought.base.seed + 1})
-            seeds = StudyConfig(seeds=config.confirm_seeds, folds=config.folds)
+        study = None
+        if (again := confirming_study(sought, found)) is not None:
+            suite, fresh, seeds = again
             study = _recorded(suite, RecipeChoice(), fresh, seeds, tracking, reported, executor)
         return Searched(sought, found, run_id, say, study)
 
@@ -193,8 +192,7 @@ def _recorded(
     reported: ReportConfig,
     executor: ExecutorConfig,
 ) -> Study:
-    if executor.executor in ("auto", "processes") and len(suite.arms) > 1:
-        warm_up()
+    warm_up(executor.executor, len(suite.arms))
     from mlp.workflows.results import Study
     from mlp.workflows.study import recorded_study
 

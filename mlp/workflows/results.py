@@ -16,6 +16,7 @@ import pandas as pd
 
 from mlp.data.audit.findings import Audit
 from mlp.errors import MlpError, SettingsError
+from mlp.evidence.document import table
 from mlp.report import audit as audit_page
 from mlp.report import search as search_page
 from mlp.report.report import Report
@@ -29,9 +30,6 @@ from mlp.tables import Table
 from mlp.tracking.mlflow.store import Store
 from mlp.workflows.calls import call
 from mlp.workflows.registration import recorded_registration
-
-_COLUMNS = ["n", "mean", "difference", "low", "high", "verdict", "p_better"]
-_NAN = float("nan")
 
 
 class Study:
@@ -52,17 +50,9 @@ class Study:
     @cached_property
     def table(self) -> pd.DataFrame:
         """Each arm: finished runs, mean score, its difference from the baseline and the verdict."""
-        rows = {}
-        for arm in self.evidence.arms:
-            c = arm.comparison
-            compared = (
-                (c.difference, c.low, c.high, c.verdict, c.p_better)
-                if c is not None
-                else (_NAN, _NAN, _NAN, "baseline", _NAN)
-            )
-            rows[arm.name] = (len(arm.finished), arm.mean, *compared)
-        table = pd.DataFrame.from_dict(rows, orient="index", columns=_COLUMNS)
-        return table.rename_axis("arm")
+        return table(
+            (arm.name, len(arm.finished), arm.mean, arm.comparison) for arm in self.evidence.arms
+        )
 
     @cached_property
     def runs(self) -> pd.DataFrame:

@@ -10,7 +10,9 @@ from optuna.trial import FrozenTrial
 from mlp.report import search as report
 from mlp.report.wording import Wording
 from mlp.search.trials import Search, no_score, run_search
-from mlp.settings.study import Models, TrackingConfig
+from mlp.settings.study import Models, StudyConfig, TrackingConfig
+from mlp.settings.training import RunConfig
+from mlp.study.suite import Suite
 from mlp.study.tracker import ended_if_cut_off
 from mlp.tracking.mlflow.store import Store
 from mlp.tracking.mlflow.tracker import MlflowTracker
@@ -41,3 +43,14 @@ def recorded_search(
         store.report(tracker.run_id, report.markdown(search, found, say), pages)
         tracker.end("FAILED" if no_score(found) else "FINISHED")
     return found, tracker.run_id
+
+
+def confirming_study(
+    search: Search, found: optuna.Study
+) -> tuple[Suite, RunConfig, StudyConfig] | None:
+    """The study that trains the best again under fresh seeds and folds; None: none is asked for."""
+    suite = search.confirming(found)
+    if suite is None:
+        return None
+    fresh = search.base.changed({"seed": search.base.seed + 1})
+    return suite, fresh, StudyConfig(seeds=search.config.confirm_seeds, folds=search.config.folds)

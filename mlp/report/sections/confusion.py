@@ -31,7 +31,7 @@ def section(evidence: Evidence, say: Wording) -> Section:
     arms = evidence.baseline, others[0]
     given = next(r.evaluation.classes for r in arms[0].runs if r.evaluation is not None)
     names = [named(name, label) for label, name in enumerate(given)]
-    shares = _confusion(arms[0]), _confusion(arms[1])
+    shares = row_shares(arms[0]), row_shares(arms[1])
     caption = say("confusion.text", n=len(evidence.baseline.finished))
     blocks: list[Picture | Grid] = [
         Picture("confusion", _figure(arms, shares, names, say), caption)
@@ -131,7 +131,7 @@ def _frequent(
     return Grid(headings, rows, left=2, where=("page",))
 
 
-def _confusion(arm: ArmEvidence) -> Floats:
+def row_shares(arm: ArmEvidence) -> Floats:
     """Percent of each true class, mean over runs; classes without images stay 0."""
     shares = []
     for run in arm.runs:

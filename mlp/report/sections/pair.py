@@ -13,9 +13,10 @@ from mlp.evidence.answers import Answers, answers
 from mlp.evidence.findings import ArmEvidence, Evidence
 from mlp.languages import LANGUAGES
 from mlp.metrics import METRICS
-from mlp.predictions import Floats, confusion
+from mlp.predictions import Floats
 from mlp.report import charts
 from mlp.report.blocks import Explorer, Gallery, Section, Text
+from mlp.report.sections.confusion import row_shares
 from mlp.report.sections.curves import stacked
 from mlp.report.sections.runs import link
 from mlp.report.wording import Wording
@@ -24,6 +25,7 @@ from mlp.study.record import RecordedStudy
 _MOST_IMAGES = 400  # in a page, which is to be handed in
 _MOST_CLASSES = 100
 _STATIC = 12  # images of each kind where no script runs
+_CURVES = ("val/accuracy", "train/accuracy", "val/loss", "train/loss")
 _SPOKEN = ("wins", "says", "more", "runs", "curves", "matrix", "difference")
 
 
@@ -56,7 +58,10 @@ def section(evidence: Evidence, say: Wording) -> Section:
             **{key: LANGUAGES[say.lang].phrases[f"pair.{key}"] for key in _SPOKEN},
         },
         "curves": [{name: _band(arm, name) for name in _CURVES} for arm in arms],
-        "matrices": [_matrix(arm) for arm in arms] if len(classes) <= _MOST_CLASSES else [],
+        "matrices": [
+            [_numbers(row, 1) for row in row_shares(arm)]
+            for arm in (arms if len(classes) <= _MOST_CLASSES else ())
+        ],
         "images": [_image(evidence, found, which) for which in kept],
         "runs": [" ".join(link(evidence.study, run) for run in arm.finished) for arm in arms],
         "charts": {
@@ -83,9 +88,6 @@ def section(evidence: Evidence, say: Wording) -> Section:
     )
 
 
-_CURVES = ("val/accuracy", "train/accuracy", "val/loss", "train/loss")
-
-
 def _classes(evidence: Evidence) -> list[str]:
     found = next(r.evaluation.classes for r in evidence.baseline.finished if r.evaluation)
     return [line(name) for name in found]
@@ -103,16 +105,6 @@ def _band(arm: ArmEvidence, name: str) -> list[list[object]]:
         return [[], [], []]
     values = values[:, np.isfinite(values).any(axis=0)]
     return [_numbers(f(values, axis=0)) for f in (np.nanmean, np.nanmin, np.nanmax)]
-
-
-def _matrix(arm: ArmEvidence) -> list[list[object]]:
-    """Percent of each true class, mean over runs."""
-    shares = []
-    for run in arm.finished:
-        assert run.evaluation is not None
-        counts = confusion(run.evaluation)
-        shares.append(100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
-    return [_numbers(row, 1) for row in np.mean(shares, axis=0)]
 
 
 def _image(evidence: Evidence, found: Answers, which: int) -> dict[str, object]:

@@ -24,7 +24,7 @@ from mlp.escaping import masked
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0)  # seconds between attempts, the last one from then on
 _MARK = "mlp.mark"  # a tag that tells a run made by a call which got no answer
 LOCKED = ("database is locked", "database table is locked", "database schema is locked")
-COLLIDED = ("UNIQUE constraint failed", "duplicate key", "Duplicate entry")  # of each database
+_COLLIDED = ("UNIQUE constraint failed", "duplicate key", "Duplicate entry")  # of each database
 _COLLISIONS = 5  # in a row, after which it is another fault
 _AWAY = ("INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED")
 
@@ -57,7 +57,7 @@ def is_locked(error: BaseException) -> bool:
 def is_collision(error: BaseException) -> bool:
     """Tell if another process wrote the same new key at once: written again, it is found there."""
     refused = isinstance(error, MlflowException) and error.error_code == "BAD_REQUEST"
-    return refused and any(text in str(error) for text in COLLIDED)
+    return refused and any(text in str(error) for text in _COLLIDED)
 
 
 @dataclass
