@@ -25,6 +25,7 @@ def test_a_signal_raises_and_a_second_one_does_not(number: signal.Signals) -> No
     assert signal.getsignal(number) is former
 
 
+@pytest.mark.usefixtures("usual_interrupt")
 def test_in_somebody_s_process_the_first_interruption_is_the_usual_one() -> None:
     former, cleaned = signal.getsignal(signal.SIGINT), False
     assert former is signal.default_int_handler

@@ -298,7 +298,7 @@ def test_the_process_is_left_as_it_was(image_tree: Path, fresh_database: None) -
 
 
 def test_an_interrupted_study_goes_on(
-    image_tree: Path, fresh_database: None, monkeypatch: pytest.MonkeyPatch
+    image_tree: Path, fresh_database: None, usual_interrupt: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = 0
 
