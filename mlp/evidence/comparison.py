@@ -40,7 +40,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from mlp.evidence.looks import FIRST_LOOK, LEVEL, Precision
+from mlp.evidence.looks import FIRST_LOOK, LEVEL, SCORES_SHARE, SEEDS_SHARE, Precision
 from mlp.predictions import Floats
 
 Verdict = Literal["better", "worse", "equal", "slightly better", "slightly worse", "undecided"]
@@ -152,12 +152,14 @@ def compare(
         if images:
             common = np.where(each.alike, 1 / images**2, common)
         degrees = images - 1 if images and overlap is None else None
-        precision = Precision(each.variance, common, degrees, comparisons or len(contrasts))
+        share = SCORES_SHARE if not images and overlap is None else SEEDS_SHARE
+        family = comparisons or len(contrasts)
+        precision = Precision(each.variance, common, degrees, family, share)
         d = each.differences
         n = np.arange(1, len(d) + 1)
-        share = float(np.mean((np.sign(d) * sign + 1) / 2)) if len(d) else NAN
+        ahead = float(np.mean((np.sign(d) * sign + 1) / 2)) if len(d) else NAN
         spread = float(d.std(ddof=1)) if len(d) > 1 else NAN
-        shown = float(d.mean()) if len(d) else NAN, spread, share
+        shown = float(d.mean()) if len(d) else NAN, spread, ahead
         made.append(judged(name, np.cumsum(d) / n, n, precision, shown, margin, higher_is_better))
     return made
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlp.evidence.comparison import NAN, POINT, Comparison, judged
-from mlp.evidence.looks import Precision
+from mlp.evidence.looks import SCORES_SHARE, Precision
 from mlp.predictions import Floats
 
 
@@ -41,7 +41,8 @@ def compare_unpaired(
         few = np.minimum(n, m)
         with np.errstate(invalid="ignore", divide="ignore"):  # of none
             welch = np.maximum(few * (variance / n + its / m), step**2 / 4)
-        precision = Precision(welch, np.zeros(len(few)), None, comparisons or len(samples))
+        family, nothing = comparisons or len(samples), np.zeros(len(few))
+        precision = Precision(welch, nothing, None, family, SCORES_SHARE)
         x, y = scores[ours], np.sort(scores[~ours])
         known = len(x) > 0 and len(y) > 0
         below = (np.searchsorted(y, x) + np.searchsorted(y, x, "right")) / 2  # a tie is half

@@ -16,7 +16,13 @@ from statsmodels.stats.proportion import proportion_confint
 from benchmarks.calibration import covered, ever_shown, judged, plans
 from benchmarks.populations import MadeUp, contrasts
 from mlp.evidence.comparison import Comparison, Contrast, compare, intersection, verdict
-from mlp.evidence.looks import FIRST_LOOK, IMAGES_SHARE, SEEDS_SHARE, Precision
+from mlp.evidence.looks import (
+    FIRST_LOOK,
+    IMAGES_SHARE,
+    SCORES_SHARE,
+    SEEDS_SHARE,
+    Precision,
+)
 from mlp.evidence.resampling import draws
 
 
@@ -45,8 +51,8 @@ def exact(differences: list[float], **options: Any) -> Comparison:
     return found
 
 
-def seeds_quantile(n: int, arms: int = 1) -> float:
-    level = 0.05 / arms * SEEDS_SHARE * (3 / n) ** 0.75
+def seeds_quantile(n: int, arms: int = 1, share: float = SCORES_SHARE) -> float:
+    level = 0.05 / arms * share * (3 / n) ** 0.75 * min(1, 20 / n)
     return float(stats.t.isf(level / 2, n - 1))
 
 
@@ -75,6 +81,20 @@ def test_for_several_arms_intervals_are_wider() -> None:
     assert compare({"arm": arm}, images=None, comparisons=7)[0].high == seven[3].high
 
 
+@pytest.mark.parametrize("arms", [1, 7])
+def test_equal_arms_are_seldom_told_apart_however_often_one_looks(arms: int) -> None:
+    """By the spread of the seeds alone, after each of 3 to 120 pairs."""
+    studies, n = 4000, np.arange(1, 121)
+    rng = np.random.default_rng(0)
+    d = rng.normal(0, 1, (studies, arms, 120)) - rng.normal(0, 1, (studies, 1, 120))
+    means = d.cumsum(2) / n
+    with np.errstate(invalid="ignore"):  # of one pair
+        variances = ((d**2).cumsum(2) - n * means**2) / (n - 1)
+    precision = Precision(variances, np.zeros(120), None, arms, SCORES_SHARE)
+    apart = np.abs(means[..., 2:]) > precision.half_width(n)[..., 2:]
+    assert 0.03 < apart.any((1, 2)).mean() < 0.055
+
+
 def test_the_variance_is_that_of_a_two_way_layout() -> None:
     seeds, images = 5, 40
     d = layout(seeds, images, 0.2)
@@ -92,7 +112,7 @@ def test_the_variance_is_that_of_a_two_way_layout() -> None:
     of_seeds, of_images_ = float(precision.variance) / seeds, float(precision.common)
     assert of_seeds == pytest.approx(of_seed / (seeds * images), rel=0.03)
     assert of_images_ == pytest.approx(max(0, of_image - residual) / (seeds * images), rel=0.05)
-    both = seeds_quantile(seeds) ** 2 * of_seeds
+    both = seeds_quantile(seeds, share=SEEDS_SHARE) ** 2 * of_seeds
     both += float(stats.t.isf(0.05 * IMAGES_SHARE / 2, images - 1)) ** 2 * of_images_
     assert precision.half_width(seeds) == pytest.approx(np.sqrt(both))
 
@@ -126,9 +146,10 @@ def test_arms_that_no_image_tells_apart_are_known_to_one_image() -> None:
 def test_overlapping_trainings_get_nadeau_and_bengios_correction() -> None:
     d = np.array(D[:3])
     found = exact(D[:3], overlap=0.25)
-    both = seeds_quantile(3) ** 2 / 3 + stats.t.isf(0.05 * IMAGES_SHARE / 2, 2) ** 2 * 0.25
+    seeds = seeds_quantile(3, share=SEEDS_SHARE)
+    both = seeds**2 / 3 + stats.t.isf(0.05 * IMAGES_SHARE / 2, 2) ** 2 * 0.25
     assert found.high - d.mean() == pytest.approx(np.sqrt(both) * d.std(ddof=1))
-    assert found.high > exact(D[:3]).high
+    assert exact(D, overlap=0.25).high > exact(D).high
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,7 @@ def by_hand(differences: list[float], variances: list[float], counts: list[int],
     """The intersection of the intervals of all looks, each with `counts` pairs."""
     lows, highs = [], []
     for difference, variance, n in zip(differences, variances, counts, strict=True):
-        t = stats.t.isf(0.05 / arms * 0.28 * (3 / n) ** 0.75 / 2, n - 1)
+        t = stats.t.isf(0.05 / arms * 0.2 * (3 / n) ** 0.75 / 2, n - 1)
         lows.append(difference - t * np.sqrt(variance))
         highs.append(difference + t * np.sqrt(variance))
     return max(lows), min(highs)
@@ -135,7 +135,7 @@ def test_scores_that_are_coarse_are_not_taken_for_certain() -> None:
     """Of 100 images, with two more right each time: the steps of the scores are points."""
     coarse = table(a=[0.80, 0.81, 0.82], b=[0.82, 0.83, 0.84])
     found = row(judge(coarse), "b")
-    half = stats.t.isf(0.05 * 0.28 / 2, 2) * (0.01 / 2) / np.sqrt(3)
+    half = stats.t.isf(0.05 * 0.2 / 2, 2) * (0.01 / 2) / np.sqrt(3)
     assert (found["low"], found["high"]) == pytest.approx((0.02 - half, 0.02 + half))
     assert found["verdict"] == "undecided"
     still = judge(table(a=[0.8] * 3, b=[0.9, 0.91, 0.9]))

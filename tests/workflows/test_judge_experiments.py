@@ -212,7 +212,9 @@ def test_answers_of_runs_are_used_where_they_fit(tmp_path: Path) -> None:
     one, other = row(judged, "sgd"), row(plain, "sgd")
     assert one["difference"] == pytest.approx(other["difference"])
     # The images that a bootstrap draws add to what the seeds say
-    assert one["high"] - one["low"] > other["high"] - other["low"]
+    (seen,), (alone,) = (each.found.comparisons for each in (judged, plain))
+    assert seen.precision.variance == pytest.approx(alone.precision.variance)
+    assert seen.precision.common > 0 == alone.precision.common
     answers(right[0, 0][::-1]).to_csv(tmp_path / "predictions.csv", index=False)
     client.log_artifact(runs["sgd", 3], str(tmp_path / "predictions.csv"))
     judged = theirs()
