@@ -112,7 +112,9 @@ def build(
         pictured = (k for k, each in enumerate(shown, 1) if pictures([each]))
         inline = page(say.lang, title, about, shown[: next(pictured, None)], whole=False)
     heading = f"## {_escape(title)}\n\n"
-    whole = heading + markdown(sections)
+    # The study's page in MLflow begins with the table of verdicts
+    described = sorted(sections, key=lambda each: each.heading != say("heading.table"))
+    whole = heading + markdown(described)
     files = {
         "report.html": html,
         "report.md": whole,
@@ -125,7 +127,7 @@ def build(
         evidence,
         "\n\n".join([f"{title}\n{about}", terminal([*others, verdict])]),
         inline,
-        whole if len(whole) <= DESCRIPTION else heading + markdown(sections, links=False),
+        whole if len(whole) <= DESCRIPTION else heading + markdown(described, links=False),
         {name: text.encode() for name, text in files.items()}
         | kept
         | {f"figures/{name}.png": content for name, content in drawn.items()},
