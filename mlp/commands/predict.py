@@ -5,11 +5,13 @@ import sys
 from mlp import console
 from mlp.commands.command import command
 from mlp.escaping import line
+from mlp.languages import LANGUAGES
 from mlp.settings.commands import PredictConfig
+from mlp.settings.study import LanguageConfig
 
 
-@command(PredictConfig)
-def predict(config: PredictConfig) -> None:
+@command(PredictConfig, LanguageConfig)
+def predict(config: PredictConfig, language: LanguageConfig) -> None:
     """Classify images, folders of images or patterns with a registered model.
 
     The exit code is 0 if all images could be read, and 3 if some could not: each of those says why.
@@ -33,7 +35,8 @@ def predict(config: PredictConfig) -> None:
         made.append((prediction.path, prediction.answer))
         if config.explain:
             explain(model.ensemble, prediction, Path(config.explain))
-    console.out(write(made, model.ensemble.classes, config.top_k, config.format))
+    said = LANGUAGES[language.lang].said
+    console.out(write(made, model.ensemble.classes, config.top_k, config.format, said))
     unread = sum(bool(answer.error) for _, answer in made)
     console.err(f"{model.title}: {len(made) - unread} of {len(made)} images classified")
     if config.explain:

@@ -53,8 +53,9 @@ class Language:
                 found = re.fullmatch("(.*?)".join(map(re.escape, parts)), english, re.DOTALL)
                 if found:
                     return phrase.format(None, *map(self.said, found.groups()))
-        if "\n" in english:
-            return "\n".join(map(self.said, english.split("\n")))
+        for between in ("\n", "; "):
+            if between in english:
+                return between.join(map(self.said, english.split(between)))
         name, mark, reason = english.partition(": ")
         return f"{name}{mark}{self.said(reason)}" if mark else english
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
@@ -126,8 +126,12 @@ def write(
     classes: Sequence[str],
     top: int,
     form: Literal["table", "csv", "json"],
+    said: Callable[[str], str] = str,
 ) -> str:
-    """Paths with their answers as text. JSON has what a server answers, with the path."""
+    """Paths with their answers as text. JSON has what a server answers, with the path.
+
+    `said` translates what a table says; CSV and JSON are the same in all languages.
+    """
     rows = [{"path": path, **answer.row(classes, top)} for path, answer in made]
     if form == "json":
         return json.dumps(rows, indent=1, ensure_ascii=False)
@@ -141,14 +145,14 @@ def write(
             for row, pairs in zip(rows, ranked, strict=True)
         ]
         return csv_text([[*head, "unfamiliar", "error"], *lines]).rstrip("\n")
-    headings = ("image", "class", "probability", "then", "note")
+    headings = [said(name) for name in ("image", "class", "probability", "then", "note")]
     lines = [
         [
             row["path"],
             row["label"] or "–",
             "–" if row["error"] else f"{row['probability']:.1%}",
             ", ".join(f"{label} {share:.1%}" for label, share in pairs[1:]),
-            row["error"] or ("unlike the training images" if row["unfamiliar"] else ""),
+            said(row["error"] or ("unlike the training images" if row["unfamiliar"] else "")),
         ]
         for row, pairs in zip(rows, ranked, strict=True)
     ]

@@ -56,9 +56,10 @@ QUICK = ["--image-size", "8", "--hidden", "8", "--epochs", "2", "--threads", "1"
 
 
 STUDY = [RecipeChoice, RunConfig, StudyConfig, TrackingConfig, ReportConfig]
-TRAINING = {"train": [RecipeChoice, RunConfig, TrackingConfig], "ablation": STUDY, "init": STUDY}
+TRAINING = {"train": [RecipeChoice, RunConfig, TrackingConfig, LanguageConfig],
+            "ablation": STUDY, "init": STUDY}  # fmt: skip
 OTHERS = {"report": [ReportChoice, ReportConfig], "audit": [AuditConfig, LanguageConfig],
-          "register": [RegisterConfig, ReportConfig], "predict": [PredictConfig],
+          "register": [RegisterConfig, ReportConfig], "predict": [PredictConfig, LanguageConfig],
           "evaluate": [EvaluateConfig, LanguageConfig]}  # fmt: skip
 
 
