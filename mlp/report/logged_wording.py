@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from mlp.escaping import line
-from mlp.metrics import Metric
+from mlp.metrics import COMPARED, Metric
 from mlp.predictions import Floats
 from mlp.report.wording import Wording
 
@@ -51,7 +51,8 @@ class LoggedWording(Wording):
 
     @property
     def validation(self) -> str:
-        return super().validation if self.own else self.metric_name
+        scored = self.own and self.metric in COMPARED
+        return super().validation if scored else self.metric_name
 
     @property
     def _digits(self) -> int:

@@ -267,6 +267,9 @@ def test_a_study_of_this_project_is_judged_as_in_its_report(make_study: MakeStud
     # As runs of a stranger who writes predictions.parquet
     named = {"arm": "tags.`mlp.arm`", "pair": "tags.`mlp.seed`", "metric": "final/accuracy"}
     assert is_that_of(judge(experiment="class", baseline="baseline", **named), tracker)
+    epochs = judge(experiment="class", baseline="baseline", metric="facts/epochs")
+    assert "val accuracy" in judged.text
+    assert "facts/epochs" in epochs.text and "val facts" not in epochs.text
 
 
 @pytest.mark.slow
