@@ -7,7 +7,7 @@
 Studies are drawn from populations in which the true differences are known: networks trained on
 digits and on a folder of images, one configuration under many seeds, so that only chance makes arms
 differ; and made-up ones, which are harder. Arms are made better by turning wrong answers into right
-ones. Each study is judged as a report would judge it. Three tables:
+ones. Each study is judged as a report would judge it. Four tables:
 
 1. Equal arms, among 1 and among 7 that share a baseline: the share of studies in which any of them
    is ever called better or worse, by however little, when a seed is added at a time from 3 to 20
@@ -16,6 +16,8 @@ ones. Each study is judged as a report would judge it. Three tables:
    10: the share of studies in which an arm that is better by 2 points (two margins) is ever said to
    be within one point of it, and in which all intervals hold their true difference.
 3. The same seven arms: trainings of the plan `auto` and of ten seeds for all, at equal power.
+4. Equal arms of which seeds alone decide, as with ever more images and for scores without them: the
+   share of studies in which any is told apart if one looks after each of 20, 100 and 400 pairs.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from itertools import product
 from pathlib import Path
 
 import click
@@ -34,7 +37,14 @@ from tqdm import tqdm
 
 from benchmarks.populations import Population, contrasts, made_up, trained
 from mlp.evidence.comparison import Comparison, Contrast, compare
-from mlp.evidence.looks import FIRST_LOOK, HOPELESS, LEVEL
+from mlp.evidence.looks import (
+    FIRST_LOOK,
+    HOPELESS,
+    LEVEL,
+    SCORES_SHARE,
+    SEEDS_SHARE,
+    Precision,
+)
 from mlp.predictions import Floats
 
 Counts = NDArray[np.float64]
@@ -48,6 +58,7 @@ WITHIN = ("equal", "slightly better", "slightly worse")
 FIXED_PLAN = 10  # seeds
 MOST_SEEDS = (4, 6, 8, 10, 12, 14, 17, 20, 25, 30)  # of the plan auto
 MIX_IMAGES = 1000
+PAIRS = (20, 100, 400)  # of seeds alone
 CHUNK = 50  # studies that a process simulates at once
 
 
@@ -164,6 +175,20 @@ def at_equal_power(sums: Counts, studies: int) -> tuple[float, float, float]:
     return power, needed, needed / trainings
 
 
+def alone(share: float, arms: int, studies: int, seed: int) -> Counts:
+    """In how many studies any of some equal arms is told apart within each of PAIRS."""
+    rng, n = np.random.default_rng([seed, arms]), np.arange(1, PAIRS[-1] + 1)
+    base = rng.standard_normal((studies, 1, len(n)))
+    d = rng.standard_normal((studies, arms, len(n))) - base
+    means = d.cumsum(2) / n
+    with np.errstate(invalid="ignore"):  # of one pair
+        variances = ((d**2).cumsum(2) - n * means**2) / (n - 1)
+        precision = Precision(variances, np.zeros(len(n)), None, arms, share)
+        apart = np.asarray(np.abs(means) > precision.half_width(n))[..., FIRST_LOOK - 1 :]
+    counts = [apart[..., : pairs - FIRST_LOOK + 1].any((1, 2)).sum() for pairs in PAIRS]
+    return np.array(counts, np.float64)
+
+
 def percent(count: float, of: int) -> str:
     """A share with its 95% interval."""
     interval = stats.binomtest(round(count), of).proportion_ci()
@@ -181,7 +206,7 @@ def total(pool: Executor, count: Callable[..., Counts], studies: int, *what: obj
 def tables(
     pool: Executor, populations: Mapping[str, Population], studies: int, only: str
 ) -> Iterator[str]:
-    """The lines of the three Markdown tables. `only`: a number of a table, or all."""
+    """The lines of the Markdown tables. `only`: a number of a table, or all."""
     cells = [(name, each, n) for name, each in populations.items() for n in each.sizes]
     if only in ("1", "all"):
         yield from heading("population", "images", *(f"ever shown, {k} equal" for k in ARMS))
@@ -205,6 +230,12 @@ def tables(
             power, needed, ratio = at_equal_power(counts, studies // 10)
             trainings = FIXED_PLAN * (1 + len(MIX))
             yield row(name, n, f"{power:.2f}", trainings, f"{needed:.1f}", f"{ratio:.2f}")
+    if only in ("4", "all"):
+        yield from heading("seeds alone", "equal arms", *(f"within {pairs}" for pairs in PAIRS))
+        rules = {"of a study": SEEDS_SHARE, "of scores": SCORES_SHARE}
+        for (name, share), arms in product(rules.items(), (1, 7, 20)):
+            counts = total(pool, alone, 5 * studies, share, arms)
+            yield row(name, arms, *(percent(count, 5 * studies) for count in counts))
 
 
 def heading(*columns: str) -> Iterator[str]:
@@ -236,9 +267,9 @@ def row(*cells: object) -> str:
     "--studies",
     default=4000,
     show_default=True,
-    help="studies of a row of table 1; half of it in table 2, a tenth in table 3",
+    help="studies of a row of table 1; half of it in table 2, a tenth in 3, five times in 4",
 )
-@click.option("--table", default="all", type=click.Choice(["1", "2", "3", "all"]))
+@click.option("--table", default="all", type=click.Choice(["1", "2", "3", "4", "all"]))
 @click.option("--workers", default=os.cpu_count(), type=click.IntRange(1), help="processes")
 def main(
     data: str,

@@ -13,7 +13,7 @@ training images that all trainings have in common). The half-width of the interv
   before it saw (Lan and DeMets 1983, Biometrika 70). The share is found by simulation
   (`python -m benchmarks.calibration`): the images' part, of which all looks together spend one
   share, leaves room for it. Where scores alone are known, c is 0 and nothing leaves room: the share
-  is SCORES_SHARE, with which up to 20 arms and 400 looks keep to LEVEL (`benchmarks.judge`).
+  is SCORES_SHARE, with which up to 20 arms and 400 looks keep to LEVEL.
 - t: Student's quantile at LEVEL/m IMAGES_SHARE. It does not depend on n, for c is drawn once: where
   the images decide, all looks are one look.
 
