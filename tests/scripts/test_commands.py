@@ -512,7 +512,7 @@ def test_leaks_can_end_a_study_or_be_left_out(image_tree: Path, fresh_database: 
     copy.write_bytes((image_tree / "train" / "red" / "0.png").read_bytes())
     arguments = ["--data", str(image_tree), *QUICK]
     result = call(train, *arguments, "--on-leak", "error")
-    assert result.exit_code == 1 and "val/red/copy.png is train/red/0.png" in result.output
+    assert result.exit_code == 1 and "val/red/copy.png: a copy of train/red/0.png" in result.output
     shown = call(train, *arguments)
     assert shown.exit_code == 0 and "on unseen images" in shown.output
     dropped = call(train, *arguments, "--on-leak", "drop")

@@ -29,7 +29,7 @@ def failures(evidence: Evidence, say: Wording) -> Section:
     lines = []
     for run in evidence.unfinished:
         fold = "" if run.fold == "none" else f", {say.one} {run.fold}"
-        why = f": {one_line(run.reason)}" if run.reason else ""
+        why = f": {say.said(run.reason)}" if run.reason else ""
         status = say(f"status.{run.status}")
         lines.append(f"{run.arm}, {say('one.seeds')} {run.seed}{fold}: {status}{why}")
     everywhere = ("terminal", "markdown", "page")
