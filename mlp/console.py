@@ -52,6 +52,8 @@ def told_to(hear: Callable[[str], object]) -> Iterator[None]:
 
 def bar(things: Iterable[Any] | None = None, about: str = "", **options: Any) -> tqdm[Any]:
     """A progress bar in a notebook or on a terminal; elsewhere nothing is drawn."""
+    about = _language.said(about)
+    options["unit"] = _language.said(options.get("unit", "it"))
     if _in_notebook():
         from tqdm.auto import tqdm as drawn
 
@@ -62,6 +64,12 @@ def bar(things: Iterable[Any] | None = None, about: str = "", **options: Any) ->
 def passing(things: Iterable[Any] | None = None, about: str = "", **options: Any) -> tqdm[Any]:
     """A progress bar of something that seldom takes long: it comes late, and goes."""
     return bar(things, about, delay=1, leave=False, **({"unit": ""} | options))
+
+
+def beside(drawn: tqdm[Any], text: str, **options: Any) -> None:
+    """Say something beside a bar."""
+    if not drawn.disable:
+        drawn.set_postfix_str(_language.said(text), **options)
 
 
 def _in_notebook() -> bool:

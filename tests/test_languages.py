@@ -26,7 +26,76 @@ OF_OPTUNA = {
     "Hyperparameter",
     "Hyperparameter Importance",
 }
+# Of pydantic and of tables of formats
+OF_OTHERS = {
+    "greater than {1}",
+    "greater than or equal to {1}",
+    "less than {1}",
+    "less than or equal to {1}",
+    "a valid number",
+    "a valid integer",
+    "a valid number, unable to parse string as a number",
+    "a valid integer, unable to parse string as an integer",
+    "a finite number",
+    "true or false",
+    "{1} or PCX",
+}
 OTHERS = sorted(set(LANGUAGES) - {"en"})
+# Modules of which all texts of several words reach people
+SPEAKING = [
+    "mlp/settings/*.py",
+    "mlp/data/images/*.py",
+    "mlp/data/sources/*.py",
+    *(f"mlp/data/{name}.py" for name in ("index", "pixels", "split", "split_file")),
+    "mlp/evidence/judge.py",
+    "mlp/execution/*.py",
+    "mlp/failures.py",
+    "mlp/imports.py",
+    *(f"mlp/learning/{name}.py" for name in ("learner", "memory", "resolution")),
+    "mlp/search/*.py",
+    *(f"mlp/serving/{name}.py" for name in ("assessment", "loading", "prediction")),
+    "mlp/study/*.py",
+    "mlp/tracking/memory.py",
+    *(
+        f"mlp/tracking/mlflow/{name}.py"
+        for name in (
+            "answers", "claims", "database", "experiments", "moved", "outbox", "place", "reuse",
+            "sources", "store", "studies", "surroundings", "tracker", "waiting",
+        )
+    ),
+    "mlp/workflows/*.py",
+]  # fmt: skip
+# What is in them for other readers, or only the beginning of what is said: "#" is for values
+SILENT = {
+    # Parts of `_explain`, which the settings themselves are tested with
+    "#; # was given", "Value error, ", "should be #", "should be one of #", "Input should",
+    "should be true or false", "should not be empty",
+    # What a field expects is said instead
+    "not an address", "no such fold", "test-time augmentation",
+    # Programming errors, keys, names and logs
+    "#.# declares # roles, not one", "3 pillow # opencv #", "system volume information",
+    "a study", "not in split", "given up", "seed=#, fold=#", "val_fraction #", "a piece of %s failed", "the report", "#: it is being made",
+    # Names and descriptions of runs in MLflow
+    "audit of #", "search on #", "[this run](#)",
+    "with the same settings, seed, data and code: not trained again.",
+    "Nothing was trained: # has the same configuration, seed, data and code.",
+    # What others say, and is looked for
+    "not enough memory", "allocate memory", "insufficient memory", "out of memory",
+    "database or disk is full", "readonly database", "unable to open database file",
+    "disk I/O error", "disk image is malformed", "file is not a database", "database is locked",
+    "database table is locked", "database schema is locked", "UNIQUE constraint failed",
+    "duplicate key", "Duplicate entry",
+    # Questions have the names of suites as keys
+    "How good is it?",
+    "Of the best that a search found, which is best under fresh seeds and folds?",
+}  # fmt: skip
+QUERY = re.compile(r"SELECT |UPDATE |tags\.`|attributes\.|source_run_id|experiment_id <> 0")
+# Words that no Spanish sentence has
+ENGLISH = re.compile(
+    r"\b(and|the|of|is|are|was|were|has|have|it|its|be|should|that|this|with|or|not|than|which|"
+    r"cannot|other|another|more|by|for|from|to|in|on|nothing|there|they|each|every|image|images|"
+    r"folder|file|run|runs|values|greater|less|equal|valid|unable|given|input|string|empty)\b(?![:/=])"
+)
 
 
 def english(node: ast.expr) -> str:
@@ -51,13 +120,33 @@ def messages() -> Iterator[str]:
                     text = english(node.args[0]).strip("\n")
                     if re.search(r"[a-z]{3}", re.sub(r"TensorBoard: ", "", text)):
                         yield text
+                if name in ("console.bar", "console.passing"):
+                    yield from filter(None, [english(node.args[1])])
+
+
+def texts_within() -> Iterator[str]:
+    """The texts of several words in modules that speak, with # in the place of values."""
+    for path in (path for pattern in SPEAKING for path in ROOT.glob(pattern)):
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        about = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        parts = {id(p) for node in nodes if isinstance(node, ast.JoinedStr) for p in node.values}
+        for node in nodes:
+            if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in about | parts:
+                text = re.sub(r"\{\w*\}", "#", english(node)).strip("\n")
+                several = len(re.findall(r"[A-Za-z]?[a-z]+", text)) > 1 and " " in text
+                if several and text not in SILENT and not QUERY.search(text):
+                    yield text
 
 
 @pytest.mark.parametrize("lang", OTHERS)
 def test_every_message_of_a_command_is_translated(lang: str) -> None:
     known = LANGUAGES[lang].phrases
-    lacking = sorted({text for text in messages() if f"message.{text}" not in known})
-    assert not lacking, f"{lang}.yaml has no translation of {lacking}"
+    lacking = {text for text in messages() if f"message.{text}" not in known}
+    for text in texts_within():
+        said = LANGUAGES[lang].said(text)
+        if said == text or ENGLISH.search(said):
+            lacking.add(text)
+    assert not lacking, f"{lang}.yaml has no translation of {sorted(lacking)}"
 
 
 @pytest.mark.parametrize("lang", OTHERS)
@@ -69,7 +158,7 @@ def test_translated_messages_are_in_the_source_and_keep_their_values(lang: str) 
             continue
         text = key.removeprefix("message.")
         assert sorted(re.findall(r"{\d}", text)) == sorted(set(re.findall(r"{\d}", phrase))), key
-        if text not in OF_OPTUNA:
+        if text not in OF_OPTUNA | OF_OTHERS:
             for part in re.split(r"{\d}|\n|; |[\"']", text):
                 assert part in joined or part in words, f"{key}: {part!r} is nowhere in the source"
 
