@@ -8,11 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mlp.languages import LANGUAGES
+from mlp.settings import commands, judgement, source, study, training
+from mlp.settings.base import ConfigError, Settings
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [*ROOT.glob("mlp/**/*.py"), *ROOT.glob("scripts/**/*.py")]
+SPACES = [*ROOT.glob("mlp/search/spaces/*.yaml")]
 ERRORS = {
     node.name
     for node in ast.parse((ROOT / "mlp/errors.py").read_text(encoding="utf-8")).body
@@ -32,11 +36,10 @@ OF_OTHERS = {
     "greater than or equal to {1}",
     "less than {1}",
     "less than or equal to {1}",
-    "a valid number",
-    "a valid integer",
     "a valid number, unable to parse string as a number",
     "a valid integer, unable to parse string as an integer",
     "a finite number",
+    "Unable to parse input string as an integer, exceeded maximum size; {1} was given",
     "true or false",
     "{1} or PCX",
 }
@@ -74,7 +77,8 @@ SILENT = {
     "not an address", "no such fold", "test-time augmentation",
     # Programming errors, keys, names and logs
     "#.# declares # roles, not one", "3 pillow # opencv #", "system volume information",
-    "a study", "not in split", "given up", "seed=#, fold=#", "val_fraction #", "a piece of %s failed", "the report", "#: it is being made",
+    "a study", "not in split", "given up", "seed=#, fold=#", "val_fraction #",
+    "a piece of %s failed", "the report", "#: it is being made",
     # Names and descriptions of runs in MLflow
     "audit of #", "search on #", "[this run](#)",
     "with the same settings, seed, data and code: not trained again.",
@@ -93,8 +97,9 @@ QUERY = re.compile(r"SELECT |UPDATE |tags\.`|attributes\.|source_run_id|experime
 # Words that no Spanish sentence has
 ENGLISH = re.compile(
     r"\b(and|the|of|is|are|was|were|has|have|it|its|be|should|that|this|with|or|not|than|which|"
-    r"cannot|other|another|more|by|for|from|to|in|on|nothing|there|they|each|every|image|images|"
-    r"folder|file|run|runs|values|greater|less|equal|valid|unable|given|input|string|empty)\b(?![:/=])"
+    r"cannot|other|another|more|by|for|from|to|in|on|there|they|each|every|image|images|"
+    r"folder|file|run|runs|values|greater|less|equal|valid|unable|given|input|string|empty|"
+    r"number|integer|finite|parse|such|known)\b(?![:/=])"
 )
 
 
@@ -141,7 +146,8 @@ def texts_within() -> Iterator[str]:
 @pytest.mark.parametrize("lang", OTHERS)
 def test_every_message_of_a_command_is_translated(lang: str) -> None:
     known = LANGUAGES[lang].phrases
-    lacking = {text for text in messages() if f"message.{text}" not in known}
+    spaces = [yaml.safe_load(path.read_text(encoding="utf-8"))["about"] for path in SPACES]
+    lacking = {text for text in (*messages(), *spaces) if f"message.{text}" not in known}
     for text in texts_within():
         said = LANGUAGES[lang].said(text)
         if said == text or ENGLISH.search(said):
@@ -151,7 +157,7 @@ def test_every_message_of_a_command_is_translated(lang: str) -> None:
 
 @pytest.mark.parametrize("lang", OTHERS)
 def test_translated_messages_are_in_the_source_and_keep_their_values(lang: str) -> None:
-    words = "\0".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    words = "\0".join(path.read_text(encoding="utf-8") for path in (*SOURCES, *SPACES))
     joined = re.sub(r'"\s*\n\s*f?"', "", words)
     for key, phrase in LANGUAGES[lang].phrases.items():
         if not key.startswith("message."):
@@ -161,6 +167,29 @@ def test_translated_messages_are_in_the_source_and_keep_their_values(lang: str) 
         if text not in OF_OPTUNA | OF_OTHERS:
             for part in re.split(r"{\d}|\n|; |[\"']", text):
                 assert part in joined or part in words, f"{key}: {part!r} is nowhere in the source"
+
+
+@pytest.mark.parametrize("lang", OTHERS)
+def test_each_setting_says_what_is_wrong_with_a_value_in_that_language(lang: str) -> None:
+    modules = commands, judgement, source, study, training
+    groups = {
+        each
+        for module in modules
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Settings)
+    }
+    wrong = ("-1e99", "1e99", "x", "", "nan", "1.5", "-1", ",", "9" * 5000)
+    refused = 0
+    for group in groups - {training.Resolved}:  # which nobody gives
+        for name in group.model_fields:
+            for value in wrong if name != "images" else ():  # which are several
+                try:
+                    group.parse({name: value})
+                except ConfigError as error:
+                    refused += 1
+                    said = LANGUAGES[lang].said(str(error))
+                    assert not ENGLISH.search(said), f"{group.__name__}.{name}={value!r}: {said}"
+    assert refused > 500
 
 
 @pytest.mark.parametrize(

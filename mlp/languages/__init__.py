@@ -56,12 +56,11 @@ class Language:
                 # `suite x.yaml: arms has no value` is `arms has no value` in a place
                 if found and (parts[0] or ": " not in found[1]):
                     return phrase.format(None, *map(self.said, found.groups()))
-        for between in ("\n", "; "):
-            if between in english:
-                return between.join(map(self.said, english.split(between)))
-        name, mark, reason = english.partition(": ")
-        if mark:
-            return f"{self.said(name)}{mark}{self.said(reason)}"
+        if "\n" in english:
+            return "\n".join(map(self.said, english.split("\n")))
+        first, *rest = re.split("(: |; )", english, maxsplit=1)
+        if rest:
+            return self.said(first) + rest[0] + self.said(rest[1])
         plain = english.lstrip(" ")
         return english if plain == english else english.replace(plain, self.said(plain))
 

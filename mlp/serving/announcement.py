@@ -169,7 +169,9 @@ def _verdict(made: Registration, say: Wording) -> str:
     if made.is_champion:
         return say("registry.forced", number=before)
     why, detail = made.not_compared
-    return say("registry.not_compared", number=before, why=say(f"why.{why}", detail=say.said(detail)))
+    return say(
+        "registry.not_compared", number=before, why=say(f"why.{why}", detail=say.said(detail))
+    )
 
 
 def _tested(made: Registration, say: Wording) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from mlp.escaping import csv_text
-from mlp.escaping import line as one_line
 from mlp.evidence.findings import Evidence
 from mlp.report.blocks import Grid, Section, Text
 from mlp.report.wording import NONE, Wording
