@@ -30,7 +30,7 @@ OF_OPTUNA = {
     "Hyperparameter",
     "Hyperparameter Importance",
 }
-# Of pydantic and of tables of formats
+# Of pydantic, of tables of formats, and of the system
 OF_OTHERS = {
     "greater than {1}",
     "greater than or equal to {1}",
@@ -41,6 +41,12 @@ OF_OTHERS = {
     "a finite number",
     "Unable to parse input string as an integer, exceeded maximum size; {1} was given",
     "true or false",
+    "No such file or directory",
+    "Permission denied",
+    "Is a directory",
+    "Not a directory",
+    "No space left on device",
+    "Read-only file system",
     "{1} or PCX",
 }
 OTHERS = sorted(set(LANGUAGES) - {"en"})
@@ -130,16 +136,17 @@ def messages() -> Iterator[str]:
 
 
 def texts_within() -> Iterator[str]:
-    """The texts of several words in modules that speak, with # in the place of values."""
+    """The texts of several words in modules that speak."""
     for path in (path for pattern in SPEAKING for path in ROOT.glob(pattern)):
         nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
         about = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
         parts = {id(p) for node in nodes if isinstance(node, ast.JoinedStr) for p in node.values}
         for node in nodes:
             if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in about | parts:
-                text = re.sub(r"\{\w*\}", "#", english(node)).strip("\n")
-                several = len(re.findall(r"[A-Za-z]?[a-z]+", text)) > 1 and " " in text
-                if several and text not in SILENT and not QUERY.search(text):
+                text = english(node).strip("\n")
+                shown = re.sub(r"\{\w*\}", "#", text)
+                several = len(re.findall(r"[A-Za-z]?[a-z]+", shown)) > 1 and " " in shown
+                if several and shown not in SILENT and not QUERY.search(text):
                     yield text
 
 
@@ -147,10 +154,11 @@ def texts_within() -> Iterator[str]:
 def test_every_message_of_a_command_is_translated(lang: str) -> None:
     known = LANGUAGES[lang].phrases
     spaces = [yaml.safe_load(path.read_text(encoding="utf-8"))["about"] for path in SPACES]
-    lacking = {text for text in (*messages(), *spaces) if f"message.{text}" not in known}
-    for text in texts_within():
-        said = LANGUAGES[lang].said(text)
-        if said == text or ENGLISH.search(said):
+    lacking = set()
+    for text in (*messages(), *spaces, *texts_within()):
+        shown = re.sub(r"\{\w*\}", "#", text)
+        said = LANGUAGES[lang].said(shown)
+        if f"message.{text}" not in known and (said == shown or ENGLISH.search(said)):
             lacking.add(text)
     assert not lacking, f"{lang}.yaml has no translation of {sorted(lacking)}"
 

@@ -53,7 +53,7 @@ class Language:
                 # Of several lines each is a message of its own, unless one is known that has them
                 several = re.DOTALL if "\n" in "".join(parts) else 0
                 found = re.fullmatch("(.*?)".join(map(re.escape, parts)), english, several)
-                # `suite x.yaml: arms has no value` is `arms has no value` in a place
+                # `x.yaml, line 3: arms has no value` is `arms has no value` in a place
                 if found and (parts[0] or ": " not in found[1]):
                     return phrase.format(None, *map(self.said, found.groups()))
         if "\n" in english:
