@@ -41,6 +41,7 @@ OF_OTHERS = {
     "a finite number",
     "Unable to parse input string as an integer, exceeded maximum size; {1} was given",
     "true or false",
+    "[Errno {1}] {2}",
     "No such file or directory",
     "Permission denied",
     "Is a directory",
