@@ -45,6 +45,7 @@ OF_OTHERS = {
     "No such file or directory",
     "Permission denied",
     "Is a directory",
+    "Connection refused",
     "Not a directory",
     "No space left on device",
     "Read-only file system",
@@ -218,6 +219,28 @@ def test_each_setting_says_what_is_wrong_with_a_value_in_that_language(lang: str
             "\n  x/y.png: empty file\n  z.png: damaged: odd",
             "a: 3 de 9 imágenes no se pueden usar, más de una décima parte; repárelas o "
             "quítelas\n  x/y.png: archivo vacío\n  z.png: dañado: odd",
+        ),
+        (
+            "space f.yaml, line 3: lr: a range: 'lo' is unknown; did you mean low? (known: low)",
+            "espacio f.yaml, línea 3: lr: un rango: 'lo' no existe; ¿quiso decir low? (hay: low)",
+        ),
+        (
+            "suite f.yaml, line 2: recipe 'x': there is none of this name; it should be one of a, "
+            "or a YAML file of settings (see docs/studies.md)",
+            "suite f.yaml, línea 2: receta 'x': no hay ninguno con ese nombre; debería ser uno de "
+            "a, o un archivo YAML de ajustes (vea docs/studies.md)",
+        ),
+        (
+            "--lr: should be less than or equal to 1000; '1e9' was given\n"
+            "--data: should not be empty; '' was given",
+            "--lr: debería ser menor o igual que 1000; se dio '1e9'\n"
+            "--data: no debería estar vacío; se dio ''",
+        ),
+        (
+            "Note: x: a.png: HEIC, which is not read: convert it to JPEG or PNG; the package "
+            "pillow-heif can read it; b.png: empty file",
+            "Nota: x: a.png: HEIC, que no se lee: conviértalo a JPEG o PNG; el paquete "
+            "pillow-heif puede leerlo; b.png: archivo vacío",
         ),
         ("what nobody has translated: a", "what nobody has translated: a"),
     ],

@@ -291,7 +291,7 @@ def test_a_few_bad_files_are_listed_and_left_out(image_tree: Path, fresh_databas
     assert result.exit_code == 0, result.output
     note = next(line for line in result.output.splitlines() if "left out" in line)
     assert "2 of 56 images" in note
-    assert "train/red/text.jpg (not an image" in note and "val/red/cut.png (damaged" in note
+    assert "train/red/text.jpg: not an image" in note and "val/red/cut.png: damaged" in note
 
 
 def test_train_records_one_run_and_repeating_it_trains_nothing(
