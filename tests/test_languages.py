@@ -107,7 +107,7 @@ ENGLISH = re.compile(
     r"\b(and|the|of|is|are|was|were|has|have|it|its|be|should|that|this|with|or|not|than|which|"
     r"cannot|other|another|more|by|for|from|to|in|on|there|they|each|every|image|images|"
     r"folder|file|run|runs|values|greater|less|equal|valid|unable|given|input|string|empty|"
-    r"number|integer|finite|parse|such|known)\b(?![:/=])"
+    r"number|integer|finite|parse|such|known|fewer|what|tells|says|line|trial|weights)\b(?![:/=])"
 )
 
 

@@ -162,9 +162,9 @@ def wait_for(call: Callable[[], Any], uri: str, limit: WaitLimit) -> Any:
                 told = f"{where} has not answered for {limit.minutes:g} minutes"
                 raise ServerAway(told) from error
             if attempt == quiet:
-                away = f"{where} does not answer"
                 locked = f"{where} is locked by another program"
-                console.out(f"{away if server else locked}: waiting for it")
+                told = f"{where} does not answer" if server else locked
+                console.out(f"{told}: waiting for it")
             time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
             attempt += 1
             continue
