@@ -21,19 +21,19 @@ def speak(said: Callable[[str], str]) -> None:
     _language.said = said
 
 
-def out(text: str) -> None:
-    """Print an answer, above the bars that move."""
-    _tell(text, sys.stdout)
+def out(text: str, as_it_is: bool = False) -> None:
+    """Print an answer, above the bars that move; `as_it_is`: what is the same in all languages."""
+    _tell(text if as_it_is else _language.said(text), sys.stdout)
     sys.stdout.flush()  # before what follows on the other stream
 
 
 def err(text: str) -> None:
     """Print a note beside the answer."""
-    _tell(text, sys.stderr)
+    _tell(_language.said(text), sys.stderr)
 
 
 def _tell(text: str, stream: TextIO) -> None:
-    text = lines(_language.said(text))
+    text = lines(text)
     if _hearers:
         _hearers[-1](text)
     else:

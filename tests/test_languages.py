@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from mlp import console
 from mlp.languages import LANGUAGES
 from mlp.settings import commands, judgement, source, study, training
 from mlp.settings.base import ConfigError, Settings
@@ -250,3 +251,12 @@ def test_a_message_is_translated_with_its_values_and_the_reasons_within(
 ) -> None:
     assert LANGUAGES["es"].said(said) == spanish
     assert LANGUAGES["en"].said(said) == said
+
+
+def test_documents_for_programs_are_printed_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console._language, "said", LANGUAGES["es"].said)
+    console.out("empty file")
+    console.out("empty file", as_it_is=True)
+    assert capsys.readouterr().out == "archivo vacío\nempty file\n"
