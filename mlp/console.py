@@ -21,19 +21,19 @@ def speak(said: Callable[[str], str]) -> None:
     _language.said = said
 
 
-def out(text: str) -> None:
-    """Print an answer, above the bars that move."""
-    _tell(text, sys.stdout)
+def out(text: str, as_it_is: bool = False) -> None:
+    """Print an answer, above the bars that move; `as_it_is`: what is the same in all languages."""
+    _tell(text if as_it_is else _language.said(text), sys.stdout)
     sys.stdout.flush()  # before what follows on the other stream
 
 
 def err(text: str) -> None:
     """Print a note beside the answer."""
-    _tell(text, sys.stderr)
+    _tell(_language.said(text), sys.stderr)
 
 
 def _tell(text: str, stream: TextIO) -> None:
-    text = lines(_language.said(text))
+    text = lines(text)
     if _hearers:
         _hearers[-1](text)
     else:
@@ -52,6 +52,8 @@ def told_to(hear: Callable[[str], object]) -> Iterator[None]:
 
 def bar(things: Iterable[Any] | None = None, about: str = "", **options: Any) -> tqdm[Any]:
     """A progress bar in a notebook or on a terminal; elsewhere nothing is drawn."""
+    about = _language.said(about)
+    options["unit"] = _language.said(options.get("unit", "it"))
     if _in_notebook():
         from tqdm.auto import tqdm as drawn
 
@@ -62,6 +64,12 @@ def bar(things: Iterable[Any] | None = None, about: str = "", **options: Any) ->
 def passing(things: Iterable[Any] | None = None, about: str = "", **options: Any) -> tqdm[Any]:
     """A progress bar of something that seldom takes long: it comes late, and goes."""
     return bar(things, about, delay=1, leave=False, **({"unit": ""} | options))
+
+
+def beside(drawn: tqdm[Any], text: str, **options: Any) -> None:
+    """Say something beside a bar."""
+    if not drawn.disable:
+        drawn.set_postfix_str(_language.said(text), **options)
 
 
 def _in_notebook() -> bool:

@@ -127,7 +127,8 @@ def _run(function: Callable[..., Answer | None], settings: Sequence[Settings]) -
         answer = function(*taken)
     if answer is None:
         return
-    console.out(json.dumps(answer.document, allow_nan=False) if as_json else answer.text)
+    shown = json.dumps(answer.document, allow_nan=False) if as_json else answer.text
+    console.out(shown, as_it_is=as_json)
     if answer.failure:
         raise MlpError(answer.failure)
     if answer.exit_code:

@@ -19,5 +19,6 @@ def compare(choice: SuiteChoice, *settings: Any) -> Answer:
         from mlp.study.suite import find_suite, listing, suite_names
 
         suites = {s.name: [arm.name for arm in s.arms] for s in map(find_suite, suite_names())}
-        return Answer(listing(), document("suites", {"suites": suites}))
+        *_, reported, _ = settings
+        return Answer(listing(reported.lang), document("suites", {"suites": suites}))
     return launch(choice.suite, *settings)

@@ -36,7 +36,8 @@ def predict(config: PredictConfig, language: LanguageConfig) -> None:
         if config.explain:
             explain(model.ensemble, prediction, Path(config.explain))
     said = LANGUAGES[language.lang].said
-    console.out(write(made, model.ensemble.classes, config.top_k, config.format, said))
+    answers = write(made, model.ensemble.classes, config.top_k, config.format, said)
+    console.out(answers, as_it_is=True)
     unread = sum(bool(answer.error) for _, answer in made)
     console.err(f"{model.title}: {len(made) - unread} of {len(made)} images classified")
     if config.explain:

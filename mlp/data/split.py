@@ -141,14 +141,14 @@ def settle_leaks(index: Index, on_leak: OnLeak) -> Index:
     """Treat leaks as `on_leak` says: do nothing yet, leave the copies out, or raise DataError."""
     if on_leak == "warn" or (leaks := find_leaks(index)).empty:
         return index
+    reasons = {row.path: f"a copy of {row.of}" for row in leaks.itertuples()}
     if on_leak == "error":
-        shown = said([f"{row.path} is {row.of}" for row in leaks.itertuples()], _SHOWN)
+        shown = said([f"{path}: {why}" for path, why in reasons.items()], _SHOWN)
         raise DataError(
             f"{index.name}: {len(leaks)} validation or test images are copies of images that come "
             f"before them, byte for byte:{shown}\n"
             "remove them, or use on_leak=drop to leave them out"
         )
-    reasons = {row.path: f"a copy of {row.of}" for row in leaks.itertuples()}
     kept = refuse(index, reasons, Refusal.COPY)
     if "val" in index.by_split.keys() - kept.by_split.keys():
         raise DataError(

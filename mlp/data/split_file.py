@@ -139,7 +139,7 @@ def check_twice(
             continue
         told = f"{what}, line {line}: {again['path']} is named twice, first on line {before}"
         if first["path"] != again["path"]:
-            told += f" as {first['path']}"
+            told += f" ({first['path']})"
         if "class" in table.columns and first["class"] != again["class"]:
             told += f", there as {first['class']!r} and here as {again['class']!r}"
         raise DataError(told)

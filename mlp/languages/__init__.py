@@ -50,14 +50,19 @@ class Language:
             return english
         for parts, phrase in self._messages:
             if all(part in english for part in parts):
-                found = re.fullmatch("(.*?)".join(map(re.escape, parts)), english, re.DOTALL)
-                if found:
+                # Of several lines each is a message of its own, unless one is known that has them
+                several = re.DOTALL if "\n" in "".join(parts) else 0
+                found = re.fullmatch("(.*?)".join(map(re.escape, parts)), english, several)
+                # `x.yaml, line 3: arms has no value` is `arms has no value` in a place
+                if found and (parts[0] or ": " not in found[1]):
                     return phrase.format(None, *map(self.said, found.groups()))
-        for between in ("\n", "; "):
-            if between in english:
-                return between.join(map(self.said, english.split(between)))
-        name, mark, reason = english.partition(": ")
-        return f"{name}{mark}{self.said(reason)}" if mark else english
+        if "\n" in english:
+            return "\n".join(map(self.said, english.split("\n")))
+        first, *rest = re.split("(: |; )", english, maxsplit=1)
+        if rest:
+            return self.said(first) + rest[0] + self.said(rest[1])
+        plain = english.lstrip(" ")
+        return english if plain == english else english.replace(plain, self.said(plain))
 
 
 LANGUAGES: Table[Language] = Table(

@@ -112,7 +112,7 @@ def _sections(audit: Audit, say: Wording, most: int = _SHOWN) -> list[Section]:
     ]
     facts = _facts(audit, say)
     last: list[Text | Grid] = [
-        Grid([say("audit.class"), *map(str, audit.counts.columns)], counts),
+        Grid([say("audit.class"), *(say.named(f"audit.{c}", c) for c in audit.counts)], counts),
         Text(facts, where=("terminal",)),
         Text(facts, "list", ("markdown",)),
         Text([*layout, *facts], "soft"),
@@ -143,7 +143,7 @@ def _reason(audit: Audit, finding: Finding, say: Wording) -> str:
 
 
 def _examples(found: list[Finding], say: Wording) -> str:
-    first = [line(" = ".join(f.paths) if f.paths else f.reason) for f in found[:2]]
+    first = [line(" = ".join(f.paths)) or say.said(f.reason) for f in found[:2]]
     more = say("audit.more", count=len(found) - 2) if len(found) > 2 else ""
     return "; ".join(first) + more
 

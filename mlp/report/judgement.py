@@ -66,7 +66,8 @@ class Judgement:
     @property
     def notes(self) -> list[str]:
         """Reasons for caution: runs left out, things taken for granted, the reach of a verdict."""
-        return [self._say(f"judge.{note.kind}", **note.values) for note in self.found.notes]
+        say = self._say
+        return [say.said(say(f"judge.{note.kind}", **note.values)) for note in self.found.notes]
 
     @property
     def document(self) -> dict[str, object]:

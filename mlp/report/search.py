@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from optuna.visualization import matplotlib as drawing
 
-from mlp.escaping import cell, line
+from mlp.escaping import cell
 from mlp.escaping import markdown as _escape
 from mlp.languages import LANGUAGES
 from mlp.report.blocks import Grid, Picture, Section, Text
@@ -35,7 +35,7 @@ def terminal(search: Search, study: optuna.Study, say: Wording) -> str:
     """The best trials as lines of text."""
     lines = []
     for trial in top(study, 3):
-        about = line(arm_of(trial, search.space).about)
+        about = say.said(arm_of(trial, search.space).about)
         number = f"{trial.number:<4}"
         lines.append(f"{say('search.trial')} {number} {search.metric} {trial.value:.4f}  {about}")
     return "\n".join(lines) or say("search.none")
@@ -110,7 +110,7 @@ def _setting(search: Search, say: Wording) -> str:
         sampler=search.config.sampler,
         folds=search.config.folds,
         space=search.space.name,
-        about=search.space.about,
+        about=say.said(search.space.about),
     )
 
 

@@ -32,11 +32,15 @@ class Wording:
     def named(self, key: str, english: object, **values: object) -> str:
         """The same of what has its English elsewhere, and in other languages where we named it."""
         has = key in LANGUAGES[self.lang].phrases
-        return self(key, **values) if has else line(english)
+        return self(key, **values) if has else self.said(english)
+
+    def said(self, english: object) -> str:
+        """A message in one line."""
+        return line(LANGUAGES[self.lang].said(str(english)))
 
     def remark(self, remark: Remark) -> str:
         """A remark on the data."""
-        return self.named(f"remark.{remark.kind}", remark, **remark.values)
+        return self.said(self.named(f"remark.{remark.kind}", remark, **remark.values))
 
     @property
     def measure(self) -> Metric:

@@ -169,13 +169,15 @@ def _verdict(made: Registration, say: Wording) -> str:
     if made.is_champion:
         return say("registry.forced", number=before)
     why, detail = made.not_compared
-    return say("registry.not_compared", number=before, why=say(f"why.{why}", detail=detail))
+    return say(
+        "registry.not_compared", number=before, why=say(f"why.{why}", detail=say.said(detail))
+    )
 
 
 def _tested(made: Registration, say: Wording) -> str:
     if not made.test:
         why, detail = made.not_tested
-        return say("registry.not_tested", why=say(f"why.{why}", detail=detail))
+        return say("registry.not_tested", why=say(f"why.{why}", detail=say.said(detail)))
     values = dict(made.test)
     images, copies = int(values.pop("images")), int(values.pop("copies"))
     seen = say("registry.copies", count=copies) if copies else ""

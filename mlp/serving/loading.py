@@ -79,7 +79,7 @@ def load_packaged(store: Store, uri: str = "") -> LoadedModel:
             folder = _copy(store, source, Path(place) / "model")
             return _load(folder, uri, version, tags)
     except (MlflowException, OSError) as error:
-        reason = getattr(error, "message", str(error))
+        reason = " ".join(getattr(error, "message", str(error)).split())
         raise NoSuchModel(
             f"no model at {uri!r} in {store.address}: {reason}; give {_FORMS}"
         ) from None

@@ -145,7 +145,7 @@ def write(
             for row, pairs in zip(rows, ranked, strict=True)
         ]
         return csv_text([[*head, "unfamiliar", "error"], *lines]).rstrip("\n")
-    headings = [said(name) for name in ("image", "class", "probability", "then", "note")]
+    headings = said("image, class, probability, then, note").split(", ")
     lines = [
         [
             row["path"],

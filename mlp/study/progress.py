@@ -33,7 +33,7 @@ class _Bars(RunProgress):
         self._epochs = console.bar(None, label, total=total, unit="epoch", position=1, leave=False)
 
     def epoch(self, spec: RunSpec, record: EpochRecord) -> None:
-        self._epochs.set_postfix_str(_after_epoch(spec, record), refresh=False)
+        console.beside(self._epochs, _after_epoch(spec, record), refresh=False)
         self._epochs.update()
 
     def ended(self, spec: RunSpec, outcome: Outcome, epochs: int) -> None:
@@ -73,7 +73,7 @@ class Progress(_Bars):
         if "ended" in message:
             self._ended(message["ended"], message["status"], message["said"])
         else:
-            self._epochs.set_postfix_str(message["said"])
+            console.beside(self._epochs, message["said"])
 
     def taken(self, count: int) -> None:
         """So many runs were trained by another command meanwhile."""
@@ -128,7 +128,7 @@ class SearchProgress(_Bars):
     def so_far(self, ended: int, best: str) -> None:
         """So many trials are scored, by all processes together; `best` says what is best."""
         self._whole.n = ended
-        self._whole.set_postfix_str(best)
+        console.beside(self._whole, best)
 
     def scored(self, trial: str) -> None:
         """A trial has ended: what became of it."""

@@ -15,6 +15,7 @@ import yaml
 
 from mlp.errors import SettingsError
 from mlp.escaping import brief
+from mlp.languages import LANGUAGES
 from mlp.settings.base import field_text
 from mlp.settings.recipes import find_recipe
 from mlp.settings.training import RunConfig
@@ -74,13 +75,14 @@ def _given(name: str, contents: Mapping[str, Any]) -> Suite:
     return _SuiteFile(Path(name), "suite", "", contents).suite()
 
 
-def listing() -> str:
+def listing(lang: str = "en") -> str:
     """Every suite with its question and its arms, for a terminal."""
-    lines = []
+    lines, words = [], LANGUAGES[lang].phrases
     for suite in map(find_suite, suite_names()):
-        lines.append(f"{suite.name}: {suite.question}")
+        lines.append(f"{suite.name}: {words.get(f'question.{suite.name}', suite.question)}")
         width = max(len(arm.name) for arm in suite.arms)
-        lines += [f"  {arm.name:<{width}}  {arm.about}" for arm in suite.arms]
+        for arm in suite.arms:
+            lines.append(f"  {arm.name:<{width}}  {words.get(f'about.{arm.name}', arm.about)}")
     return "\n".join(lines)
 
 

@@ -117,7 +117,7 @@ def test_an_image_damaged_behind_its_header_is_left_out(image_tree: Path) -> Non
     assert (len(data.split.train), len(data.split.val)) == (35, 18)
     np.testing.assert_array_equal(data.pixels.mean((1, 2)).argmax(1), 2 - data.labels)
     line = str(remarks(index, settings)[-1])
-    assert line.startswith("colors: 1 of 54 images left out: train/green/3.png (damaged")
+    assert line.startswith("colors: 1 of 54 images left out: train/green/3.png: damaged")
 
 
 def test_too_many_damaged_images_are_an_error(image_tree: Path) -> None:
@@ -170,7 +170,7 @@ def test_what_a_person_should_know_is_remarked(image_tree: Path) -> None:
         (image_tree / f"train/red/fake{number}.jpg").write_text("not a picture")
     lines = "\n".join(map(str, remarks(open_index(str(image_tree)), config(image_tree))))
     assert "3 classes (blue, green, red); passed over, with so many images: models/ (0)" in lines
-    assert "colors: 2 of 50 images left out: train/red/fake0.jpg (not an image" in lines
+    assert "colors: 2 of 50 images left out: train/red/fake0.jpg: not an image" in lines
     assert "colors: no validation images of green" in lines
     shutil.rmtree(image_tree / "val")
     drawn = config(image_tree, val_fraction=0.3)

@@ -107,7 +107,7 @@ UNCLEAR = {
     "train/ could be the training split, with the classes freight/ and passenger/, or a class "
     "beside bus/ and plane/": ("bus", "plane", "train/freight", "train/passenger"),
     "test/ could be a split, or a class beside cat/ and dog/": ("cat", "dog", *each("test")),
-    "test/ and train/ hold images, but no folders for each class": ("train", "test"),
+    "test/ and train/: images, but no folder for each class": ("train", "test"),
     "cat/ holds no images itself, but persian/ and siamese/": (
         "cat/persian", "cat/siamese", "dog/poodle", "dog/beagle",
     ),

@@ -73,7 +73,9 @@ def test_a_validation_side_of_copies_alone_is_refused(image_tree: Path) -> None:
 
 
 def test_an_error_names_the_copies_and_the_way_out(leaking: Path) -> None:
-    with pytest.raises(DataError, match=r"val/blue/copy\.png is train/red/1\.png") as caught:
+    with pytest.raises(
+        DataError, match=r"val/blue/copy\.png: a copy of train/red/1\.png"
+    ) as caught:
         open_index(str(leaking), on_leak="error")
     assert "on_leak=drop" in str(caught.value) and "and 2 more" in str(caught.value)
 

@@ -291,7 +291,7 @@ def test_a_few_bad_files_are_listed_and_left_out(image_tree: Path, fresh_databas
     assert result.exit_code == 0, result.output
     note = next(line for line in result.output.splitlines() if "left out" in line)
     assert "2 of 56 images" in note
-    assert "train/red/text.jpg (not an image" in note and "val/red/cut.png (damaged" in note
+    assert "train/red/text.jpg: not an image" in note and "val/red/cut.png: damaged" in note
 
 
 def test_train_records_one_run_and_repeating_it_trains_nothing(
@@ -512,7 +512,7 @@ def test_leaks_can_end_a_study_or_be_left_out(image_tree: Path, fresh_database: 
     copy.write_bytes((image_tree / "train" / "red" / "0.png").read_bytes())
     arguments = ["--data", str(image_tree), *QUICK]
     result = call(train, *arguments, "--on-leak", "error")
-    assert result.exit_code == 1 and "val/red/copy.png is train/red/0.png" in result.output
+    assert result.exit_code == 1 and "val/red/copy.png: a copy of train/red/0.png" in result.output
     shown = call(train, *arguments)
     assert shown.exit_code == 0 and "on unseen images" in shown.output
     dropped = call(train, *arguments, "--on-leak", "drop")

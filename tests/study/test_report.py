@@ -438,7 +438,7 @@ def test_every_phrase_is_there_in_every_language_with_the_same_places(lang: str)
         assert key in phrases, f"{lang}: no {key}: {text}"
         assert places(phrases[key]) == places(text), key
     more = {key for key in phrases.keys() - english.keys() if not key.startswith("message.")}
-    assert more == {"question.best-of", "about.base"}  # of searches
+    assert more == {"question.best-of", "about.base", "question.training"}  # of search and train
 
 
 def test_a_long_description_leaves_out_links_before_mlflow_cuts_it(

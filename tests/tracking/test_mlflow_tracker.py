@@ -440,7 +440,7 @@ def test_runs_of_which_files_are_gone_are_trained_again(
     capsys.readouterr()
     _, again = train(two, store)
     said = capsys.readouterr().out
-    assert "6 recorded runs are not used again" in said
+    assert "recorded runs that are not used again: 6" in said
     assert "(the first: baseline-seed0: predictions.parquet is not there)" in said
     for old, new in zip(outcomes, again, strict=True):
         assert (old.scores, old.run_id != new.run_id) == (new.scores, True)

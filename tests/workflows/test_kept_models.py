@@ -79,7 +79,7 @@ def test_only_the_models_of_the_best_arm_are_kept(
     capsys.readouterr()
     # The others are made again by the same command, with the same numbers
     every = trained(image_tree, "all")
-    assert "2 recorded runs are not used again" in capsys.readouterr().out
+    assert "recorded runs that are not used again: 2" in capsys.readouterr().out
     assert kept(every).keys() == EVERY and kept(every).items() >= found.items()
     for key, run in runs_of(every).items():
         evaluation, then = run.evaluation, before[key].evaluation

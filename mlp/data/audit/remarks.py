@@ -70,7 +70,7 @@ def remarks(index: Index, config: RunConfig, folds: int = 0) -> list[Remark]:
     refused, table = index.damaged, index.table
     made = understood(index)
     if len(refused):
-        shown = _listed([f"{row.path} ({row.reason})" for row in refused.itertuples()])
+        shown = _listed([f"{row.path}: {row.reason}" for row in refused.itertuples()], "; ")
         made.append(_on(index, "damaged", all=len(table), **shown))
     made += of_depth(index)
     if index.single:
@@ -92,10 +92,10 @@ def _on(index: Index, kind: str, **values: object) -> Remark:
     return Remark(kind, {"name": index.name, **values})
 
 
-def _listed(names: Sequence[str]) -> dict[str, object]:
+def _listed(names: Sequence[str], between: str = ", ") -> dict[str, object]:
     """The number of names, the first of them, and how many more there are."""
     more = f" + {len(names) - _SHOWN}" if len(names) > _SHOWN else ""
-    return {"count": len(names), "shown": ", ".join(names[:_SHOWN]), "more": more}
+    return {"count": len(names), "shown": between.join(names[:_SHOWN]), "more": more}
 
 
 def of_depth(index: Index) -> list[Remark]:

@@ -124,8 +124,9 @@ class Reader:
             raise DataError(f"{self.shown} has {'/ and '.join(names)}/ but no train/{self.tree()}")
         if nested:
             self.unclear(f"{_and(nested)} could be a split, or a class beside {_and(self.others)}")
-        holds = "hold images, but no folders" if len(names) > 1 else "holds images, but no folder"
-        self.unclear(f"{_and(names)} {holds} for each class, so nothing says what they show")
+        self.unclear(
+            f"{_and(names)}: images, but no folder for each class, so nothing says what they show"
+        )
 
     def layout(self, names: Sequence[str] = ()) -> Layout:
         """The layout in which these folders are splits; of no names, one without splits."""

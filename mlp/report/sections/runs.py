@@ -5,7 +5,6 @@ from __future__ import annotations
 from markupsafe import Markup
 
 from mlp.escaping import csv_text
-from mlp.escaping import line as one_line
 from mlp.evidence.findings import Evidence
 from mlp.report.blocks import Grid, Section, Text
 from mlp.report.wording import NONE, Wording
@@ -29,7 +28,7 @@ def failures(evidence: Evidence, say: Wording) -> Section:
     lines = []
     for run in evidence.unfinished:
         fold = "" if run.fold == "none" else f", {say.one} {run.fold}"
-        why = f": {one_line(run.reason)}" if run.reason else ""
+        why = f": {say.said(run.reason)}" if run.reason else ""
         status = say(f"status.{run.status}")
         lines.append(f"{run.arm}, {say('one.seeds')} {run.seed}{fold}: {status}{why}")
     everywhere = ("terminal", "markdown", "page")

@@ -92,7 +92,7 @@ def read_runs(store: Store, experiments: Sequence[str], config: JudgeConfig) -> 
         if run.data.tags.get(names.KIND, "run") == "run":  # and not of a study, or a judgement
             seen.add(run)
             found.add(run)
-    where = f"{config.experiment!r} in {store.address}"
+    where = f"{config.experiment!r} ({store.address})"
     if not seen.count:
         own_lack = f"{where} has no run of a study of this project; arm says what tells arms apart"
         raise NoSuchRuns(
@@ -242,7 +242,7 @@ class _Found:
             meant = did_you_mean(metric, known) if metric else ""
             raise SettingsError(
                 f"metric: {f'no run has {metric!r}' if metric else 'say which'}; {meant}there are "
-                f"{short(sorted(map(line, known))) or 'none'}"
+                f"{short(sorted(map(line, known))) or 'no metrics'}"
             )
         why = ", ".join(f"{sum(n.values())} {why}" for why, n in self._left_out.items())
         raise NoSuchRuns(f"{where} has no finished run with {metric} and an arm: {why}")

@@ -166,10 +166,11 @@ class Outbox:
             while self._queue.unfinished_tasks:
                 self._queue.all_tasks_done.wait(1)  # or Windows would not hear Ctrl-C
         if self._error is not None:
-            left = f"; what is not recorded yet is kept in {self._folder}"
-            again = " and sent first when the command is repeated"
             if isinstance(self._error, ServerAway):
-                raise ServerAway(f"{self._error}{left}{again}") from self._error
+                raise ServerAway(
+                    f"{self._error}; what is not recorded yet is kept in {self._folder} and sent "
+                    "first when the command is repeated"
+                ) from self._error
             raise self._error
 
     def close(self) -> None:

@@ -38,8 +38,8 @@ def in_words(error: BaseException, settings: Collection[str], places: Sequence[s
     for each in every:
         if is_out_of_memory(each):
             smaller = [f"--{f.replace('_', '-')}" for f in _MEMORY_SETTINGS if f in settings]
-            less = f"a smaller {' or '.join(smaller)}" if smaller else "fewer or smaller images"
-            said = f" ({str(each).strip().splitlines()[0]})" if str(each).strip() else ""
+            less = f"a smaller {', '.join(smaller)}" if smaller else "fewer or smaller images"
+            said = f"; {str(each).strip().splitlines()[0]}" if str(each).strip() else ""
             return f"memory does not suffice: try {less}{said}"
     if isinstance(error, MlflowException):
         return _of_server(error) or f"MLflow: {' '.join(str(error.message).split())}"
@@ -62,7 +62,7 @@ def _of_file(error: OSError, places: Sequence[str]) -> str:
     # Python does not always say which disk is full
     every = [*map(Path, places), Path.cwd(), Path(tempfile.gettempdir()), cache_place()]
     full = [str(p) for p in every if p.exists() and shutil.disk_usage(p).free < _FULL_BYTES]
-    return f"{' and '.join(full) or 'a file'}: {error.strerror}; {advice(error)}"
+    return f"{', '.join(full) or 'a file'}: {error.strerror}; {advice(error)}"
 
 
 def _of_server(error: MlflowException) -> str:

@@ -95,10 +95,10 @@ class MlflowTracker(MlflowWorkerTracker):
         found, lost = self.recorded(specs, since)
         if lost:
             first = next(spec for spec in specs if spec.identity in lost)
-            one = len(lost) == 1
-            what = "run is not used again: its" if one else "runs are not used again: their"
-            said = f"(the first: {first.name}: {lost[first.identity]})"
-            console.out(f"{len(lost)} recorded {what} files are gone or damaged {said}")
+            console.out(
+                f"recorded runs that are not used again: {len(lost)}, of which files are gone or "
+                f"damaged (the first: {first.name}: {lost[first.identity]})"
+            )
         outcomes: dict[str, Outcome] = {}
         for spec in specs:
             run = found.get(spec.identity)

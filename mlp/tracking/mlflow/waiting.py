@@ -162,8 +162,9 @@ def wait_for(call: Callable[[], Any], uri: str, limit: WaitLimit) -> Any:
                 told = f"{where} has not answered for {limit.minutes:g} minutes"
                 raise ServerAway(told) from error
             if attempt == quiet:
-                why = "does not answer" if server else "is locked by another program"
-                console.out(f"{where} {why}: waiting for it")
+                locked = f"{where} is locked by another program"
+                told = f"{where} does not answer" if server else locked
+                console.out(f"{told}: waiting for it")
             time.sleep(_PAUSES[min(attempt, len(_PAUSES) - 1)])
             attempt += 1
             continue
