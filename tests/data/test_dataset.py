@@ -79,10 +79,16 @@ def test_missing_device_is_the_users_error() -> None:
     assert resolve(RunConfig(device="cuda"), index, here=False).device == "cuda"
 
 
-def test_threads_are_resolved_to_a_number() -> None:
-    index = open_index("digits")
-    assert resolve(RunConfig(device="cpu"), index).threads == torch.get_num_threads()
-    assert resolve(RunConfig(device="cpu", threads=3), index).threads == 3
+def test_threads_follow_from_the_size_of_the_network_alone() -> None:
+    index, former = open_index("digits"), torch.get_num_threads()
+    try:
+        for present in (1, 4):
+            torch.set_num_threads(present)
+            assert resolve(RunConfig(device="cpu"), index).threads == 1
+            assert resolve(RunConfig(device="cpu", hidden=(2048, 1024)), index).threads == 2
+            assert resolve(RunConfig(device="cpu", threads=3), index).threads == 3
+    finally:
+        torch.set_num_threads(former)
 
 
 @pytest.mark.parametrize(("channels", "depth"), [("rgb", 3), ("gray", 1)])
