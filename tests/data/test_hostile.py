@@ -84,7 +84,7 @@ def test_a_gigabyte_is_refused_unread(image_tree: Path) -> None:
         file.truncate(2**30)  # takes no room on the disk
     index = open_index(str(image_tree))
     assert reasons(index) == {"train/red/huge.jpg": "1024 MiB, more than 256"}
-    assert "huge.jpg (1024 MiB, more than 256)" in said(image_tree)
+    assert "huge.jpg: 1024 MiB, more than 256" in said(image_tree)
 
 
 @pytest.fixture
