@@ -112,19 +112,19 @@ def build(
         pictured = (k for k, each in enumerate(shown, 1) if pictures([each]))
         inline = page(say.lang, title, about, shown[: next(pictured, None)], whole=False)
     heading = f"## {_escape(title)}\n\n"
-    # The study's page in MLflow begins with the table of verdicts
-    described = sorted(sections, key=lambda each: each.heading != say("heading.table"))
+    # MLflow shows three lines of a description until it is opened: the verdict, then its table
+    verdict, *others = sections
+    described = [verdict, *sorted(others, key=lambda each: each.heading != say("heading.table"))]
     whole = heading + markdown(described)
     files = {
         "report.html": html,
         "report.md": whole,
         **{name: text for section in sections for name, text in section.files.items()},
     }
-    # The verdict last, where the eye is when a command has ended
-    verdict, *others = sections
     kept = {THUMBNAILS: _packed(thumbnails)} if thumbnails else {}
     return Report(
         evidence,
+        # The verdict last, where the eye is when a command has ended
         "\n\n".join([f"{title}\n{about}", terminal([*others, verdict])]),
         inline,
         whole if len(whole) <= DESCRIPTION else heading + markdown(described, links=False),
