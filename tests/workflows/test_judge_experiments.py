@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from benchmarks.judge import timed
+from benchmarks.parts import Server
 from mlp.errors import NoSuchRuns, SettingsError
 from mlp.evidence.findings import weigh
 from mlp.execution.executor import run
@@ -283,6 +284,24 @@ def test_students_with_one_seed_each_are_judged_as_one_study(
     judged = judge(experiment="class", baseline="baseline")
     assert kinds(judged) == set()
     assert is_that_of(judged, tracker)
+
+
+@pytest.mark.slow
+def test_runs_on_a_server_are_judged_as_those_of_a_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server(f"sqlite:///{tmp_path / 'server.db'}", tmp_path)
+    try:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", server.uri)
+        log_scores()
+        judged = theirs()
+        assert same(judged)
+        _, run_id = record(judged, "")
+        files = {file.path for file in MlflowClient().list_artifacts(run_id)}
+        assert files == {"judge.html", "judge.md", "comparison.csv", "comparison.json"}
+        assert same(theirs())
+    finally:
+        server.kill()
 
 
 @pytest.mark.slow
